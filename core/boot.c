@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * boot.c: from a memory map to an allocator. The boot metadata is carved from the end of a range:
+ *
+ *   ... free memory | frame table, one word a frame of the span | boot descriptors |
+ *
+ * Each block that memory is cut into at boot has one boot descriptor. It outlives all merges (see
+ * zone_free()), so that when all is free again, no slab is left.
+ */
+#include "core/page_alloc.h"
+
+struct carving {
+    struct range *from;
+    pfn_t pfn;
+    uint64_t table_frames;
+    uint64_t frames;
+};
+
+static bool range_is_valid(const struct boot_map *map, uint32_t index)
+{
+    const struct range *range = &map->ranges[index];
+    const struct range *last = index > 0 ? &map->ranges[index - 1] : NULL;
+    uint64_t end = range->start + range->frames;
+    pfn_t limit = (pfn_t)1 << (64 - FRAME_SHIFT);
+    if (range->frames == 0 || range->frames > limit || range->start >= limit || end > limit) {
+        return false;
+    }
+    zone_id_t next = last == NULL ? 0 : last->zone + 1;
+    bool zone_fits = range->zone == next || (last != NULL && range->zone == last->zone);
+    return zone_fits && (last == NULL || range->start >= last->start + last->frames);
+}
+
+static bool map_is_valid(const struct boot_map *map)
+{
+    if (map->zones_count == 0 || map->zones_count > ZONES_MAX || map->ranges_count == 0 ||
+        map->ranges_count > RANGES_MAX) {
+        return false;
+    }
+    for (uint32_t i = 0; i < map->ranges_count; i++) {
+        if (!range_is_valid(map, i)) {
+            return false;
+        }
+    }
+    return map->ranges[map->ranges_count - 1].zone == map->zones_count - 1;
+}
+
+/* At most this many naturally aligned blocks make up a range of @frames. */
+static uint64_t range_blocks_max(uint64_t frames)
+{
+    return 2 * (64 - (uint64_t)__builtin_clzll(frames));
+}
+
+static uint64_t bytes_to_frames(uint64_t bytes)
+{
+    return (bytes + FRAME_SIZE - 1) >> FRAME_SHIFT;
+}
+
+/* Cuts the boot metadata off the first range that can hold it. Return: whether one could. */
+static bool carve(struct potad *potad, const struct boot_map *map, struct carving *carving)
+{
+    uint64_t blocks = 0;
+    for (uint32_t i = 0; i < potad->ranges_count; i++) {
+        blocks += range_blocks_max(potad->ranges[i].frames);
+    }
+    carving->table_frames = bytes_to_frames(potad->table.frames * sizeof(atomic_word_t));
+    carving->frames = carving->table_frames + bytes_to_frames(blocks * sizeof(struct buddy));
+    for (uint32_t i = 0; i < potad->ranges_count; i++) {
+        struct range *range = &potad->ranges[i];
+        bool holds = map->metadata_allowed[range->zone] && !range->unaccepted;
+        if (holds && range->frames >= carving->frames) {
+            carving->from = range;
+            carving->pfn = range->start + range->frames - carving->frames;
+            return true;
+        }
+    }
+    return false;
+}
+
+static void boot_zones(struct potad *potad, const struct boot_map *map,
+                       const struct carving *carving)
+{
+    uint32_t first = 0;
+    for (zone_id_t id = 0; id < map->zones_count; id++) {
+        uint32_t count = 0;
+        while (first + count < potad->ranges_count && potad->ranges[first + count].zone == id) {
+            count++;
+        }
+        struct zone *zone = &potad->zones[id];
+        zone_init(zone, id, &potad->table, &potad->ranges[first], count);
+        zone->metadata_allowed = map->metadata_allowed[id];
+        if (carving->from->zone == id) {
+            zone->reserved_start = carving->pfn;
+            zone->reserved_frames = carving->frames;
+        }
+        first += count;
+    }
+}
+
+/* Gives @range's frames, but for @skip at its end, to its zone. Return: the next unused boot
+ * descriptor. */
+static struct buddy *boot_range(struct potad *potad, const struct range *range, uint64_t skip,
+                                struct buddy *next, struct buddy_stash *released)
+{
+    pfn_t pfn = range->start;
+    pfn_t end = range->start + range->frames - skip;
+    while (pfn < end) {
+        order_t order = pfn_order_max(pfn, end - pfn);
+        buddy_reset(next);
+        atomic_flags_poke(&next->head.flags, (uint32_t)BUDDY_BOOT | (uint32_t)BUDDY_HELD);
+        buddy_set_unaccepted(next, range->unaccepted);
+        next->head.order = (uint8_t)order;
+        next->pfn = pfn;
+        zone_add_block(&potad->zones[range->zone], next, released);
+        atomic_word_add(&potad->boot_buddies, 1);
+        next++;
+        pfn += order_frames(order);
+    }
+    return next;
+}
+
+static void boot_caches(struct potad *potad)
+{
+    potad->source = (struct slab_source){
+        .context = potad,
+        .port = &potad->port,
+        .table = &potad->table,
+        .make = slab_page_make,
+        .give_back = slab_page_give_back,
+    };
+    const struct {
+        struct kmem_cache *cache;
+        const char *name;
+        uint64_t size;
+        enum fault_site site;
+    } caches[] = {
+        {&potad->cache_buddy, "kmem_cache_buddy", sizeof(struct buddy), FAULT_BUDDY_DESC},
+        {&potad->cache_slab, "kmem_cache_slab", sizeof(struct slab), FAULT_SLAB_DESC},
+        {&potad->cache_cache, "kmem_cache", sizeof(struct kmem_cache), FAULT_CACHE_DESC},
+    };
+    spinlock_init(&potad->caches_lock);
+    list_init(&potad->caches);
+    for (unsigned i = 0; i < sizeof(caches) / sizeof(caches[0]); i++) {
+        enum status status = kmem_cache_init(caches[i].cache, caches[i].name, caches[i].size,
+                                             MEMDESC_ALIGN, caches[i].site, &potad->source);
+        ASSERT(status == STATUS_OK);
+        list_push(&potad->caches, &caches[i].cache->caches);
+    }
+}
+
+enum status potad_boot(struct potad *potad, const struct port *port, const struct boot_map *map)
+{
+    struct carving carving;
+    struct buddy_stash released;
+    if (!map_is_valid(map)) {
+        return STATUS_INVALID;
+    }
+    const struct range *last = &map->ranges[map->ranges_count - 1];
+    potad->port = *port;
+    potad->ranges_count = map->ranges_count;
+    potad->zones_count = map->zones_count;
+    for (uint32_t i = 0; i < map->ranges_count; i++) {
+        potad->ranges[i] = map->ranges[i];
+    }
+    potad->table.start = map->ranges[0].start;
+    potad->table.frames = last->start + last->frames - potad->table.start;
+    atomic_word_poke(&potad->boot_buddies, 0);
+    atomic_word_poke(&potad->slab_generation, 0);
+    atomic_word_poke(&potad->chain_depth_seen, 0);
+    if (!carve(potad, map, &carving)) {
+        return STATUS_NO_MEMORY;
+    }
+    unsigned char *metadata = pfn_address(potad, carving.pfn);
+    potad->port.expose(potad->port.context, carving.pfn, carving.frames, true);
+    potad->table.words = (atomic_word_t *)(void *)metadata;
+    boot_caches(potad);
+    boot_zones(potad, map, &carving);
+    struct buddy *next = (struct buddy *)(void *)(metadata + carving.table_frames * FRAME_SIZE);
+    buddy_stash_init(&released);
+    for (uint32_t i = 0; i < potad->ranges_count; i++) {
+        const struct range *range = &potad->ranges[i];
+        next =
+            boot_range(potad, range, range == carving.from ? carving.frames : 0, next, &released);
+    }
+    descriptors_release(potad, &released);
+    return STATUS_OK;
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * buddy.h: struct buddy, the descriptor of one block (requirement A2), which lives apart from the
+ * frames it describes.
+ *
+ * head.flags:
+ *   31                    4   3            2      1     0
+ *  +----------------------+------------+------+-----------+
+ *  | 0                    | unaccepted | boot |   state   |
+ *  +----------------------+------------+------+-----------+
+ */
+#ifndef POTAD_CORE_BUDDY_H
+#define POTAD_CORE_BUDDY_H
+
+#include "core/list.h"
+#include "core/memdesc.h"
+
+enum buddy_state {
+    BUDDY_HELD,      /* in somebody's hand: describes no block yet */
+    BUDDY_FREE,      /* its block is on a free list */
+    BUDDY_ALLOCATED, /* its block and the struct buddy itself belong to a caller */
+    BUDDY_SLAB,      /* its block is a slab: struct slab has the only pointer to it */
+    BUDDY_STATES
+};
+
+enum {
+    BUDDY_STATE_MASK = 3,
+    BUDDY_BOOT = 1 << 2,      /* made at boot, outside of all slabs: outlives every merge */
+    BUDDY_UNACCEPTED = 1 << 3 /* its block must be accepted before use (requirement E2) */
+};
+
+struct buddy {
+    struct memdesc head;
+    struct list_head list; /* free list, or the hand that holds it */
+    pfn_t pfn;             /* first frame of the block */
+};
+
+_Static_assert(sizeof(struct buddy) == MEMDESC_ALIGN, "a slot of its slab is a taggable address");
+
+/* Descriptors in hand, taken before a change that will need them (requirement A4). */
+struct buddy_stash {
+    struct list_head list;
+    uint64_t count;
+};
+
+static inline enum buddy_state buddy_state(const struct buddy *buddy)
+{
+    return (enum buddy_state)(atomic_flags_peek(&buddy->head.flags) & BUDDY_STATE_MASK);
+}
+
+static inline bool buddy_is(const struct buddy *buddy, uint32_t flag)
+{
+    return (atomic_flags_peek(&buddy->head.flags) & flag) != 0;
+}
+
+/* Context: the zone's lock, or the only pointer to @buddy. */
+static inline void buddy_set_state(struct buddy *buddy, enum buddy_state state)
+{
+    uint32_t rest = atomic_flags_peek(&buddy->head.flags) & ~(uint32_t)BUDDY_STATE_MASK;
+    atomic_flags_poke(&buddy->head.flags, rest | (uint32_t)state);
+}
+
+/* Context: as buddy_set_state(). */
+static inline void buddy_set_unaccepted(struct buddy *buddy, bool unaccepted)
+{
+    uint32_t rest = atomic_flags_peek(&buddy->head.flags) & ~(uint32_t)BUDDY_UNACCEPTED;
+    atomic_flags_poke(&buddy->head.flags, rest | (unaccepted ? (uint32_t)BUDDY_UNACCEPTED : 0));
+}
+
+/* Makes a slot a descriptor in hand. Context: the slot is the caller's alone, but its state may be
+ * peeked at. */
+static inline void buddy_reset(struct buddy *buddy)
+{
+    atomic_flags_poke(&buddy->head.flags, BUDDY_HELD);
+    buddy->head.order = 0;
+    buddy->head.zone = 0;
+    buddy->head.migratetype = 0;
+    buddy->head.unused = 0;
+    buddy->pfn = PFN_NONE;
+}
+
+static inline order_t buddy_order(const struct buddy *buddy)
+{
+    return buddy->head.order;
+}
+
+static inline struct buddy *buddy_of_link(struct list_head *link)
+{
+    return list_item(link, struct buddy, list);
+}
+
+/* Whether @buddy lies in the frame whose address is @page. */
+static inline bool buddy_is_in_page(const struct buddy *buddy, const void *page)
+{
+    return ((uintptr_t)buddy & ~(uintptr_t)(FRAME_SIZE - 1)) == (uintptr_t)page;
+}
+
+static inline void buddy_stash_init(struct buddy_stash *stash)
+{
+    list_init(&stash->list);
+    stash->count = 0;
+}
+
+/* Takes @buddy into @stash: it describes nothing from here on. */
+static inline void buddy_stash_put(struct buddy_stash *stash, struct buddy *buddy)
+{
+    buddy_set_state(buddy, BUDDY_HELD);
+    list_push(&stash->list, &buddy->list);
+    stash->count++;
+}
+
+/* Context: @stash is not empty. */
+static inline struct buddy *buddy_stash_take(struct buddy_stash *stash)
+{
+    ASSERT(stash->count > 0);
+    stash->count--;
+    return buddy_of_link(list_pop(&stash->list));
+}
+
+#endif

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * kmem.c: the caches that users create.
+ */
+#include "core/page_alloc.h"
+
+enum status kmem_cache_create(struct potad *potad, const char *name, uint64_t size, uint64_t align,
+                              struct kmem_cache **cache)
+{
+    struct alloc_transaction transaction;
+    struct kmem_cache prepared;
+    void *object;
+    enum status status = kmem_cache_init(&prepared, name, size, align, FAULT_SITES, &potad->source);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct alloc_context alloc = transaction_begin(potad, &transaction);
+    if (!kmem_cache_take(&potad->cache_cache, alloc, 1, &object)) {
+        transaction_undo(potad, &transaction);
+        return STATUS_NO_MEMORY;
+    }
+    transaction_commit(potad, &transaction);
+    *cache = object;
+    status = kmem_cache_init(*cache, name, size, align, FAULT_SITES, &potad->source);
+    ASSERT(status == STATUS_OK);
+    spinlock_lock(&potad->caches_lock);
+    list_push(&potad->caches, &(*cache)->caches);
+    spinlock_unlock(&potad->caches_lock);
+    return STATUS_OK;
+}
+
+void kmem_cache_free(struct potad *potad, struct kmem_cache *cache, void *object)
+{
+    struct buddy_stash released;
+    buddy_stash_init(&released);
+    struct slab *empty = kmem_cache_put(cache, slab_of(&potad->source, object), object);
+    if (empty != NULL) {
+        slab_page_give_back(potad, empty, &released);
+    }
+    descriptors_release(potad, &released);
+}
+
+enum status kmem_cache_destroy(struct potad *potad, struct kmem_cache *cache)
+{
+    spinlock_lock(&cache->lock);
+    bool busy = cache->live > 0;
+    spinlock_unlock(&cache->lock);
+    if (busy) {
+        return STATUS_BUSY;
+    }
+    spinlock_lock(&potad->caches_lock);
+    list_remove(&cache->caches);
+    spinlock_unlock(&potad->caches_lock);
+    kmem_cache_free(potad, &potad->cache_cache, cache);
+    return STATUS_OK;
+}
+
+enum status kmem_cache_alloc_bulk(struct potad *potad, struct kmem_cache *cache, uint64_t count,
+                                  void **objects)
+{
+    struct alloc_transaction transaction;
+    struct alloc_context alloc = transaction_begin(potad, &transaction);
+    if (!kmem_cache_take(cache, alloc, count, objects)) {
+        transaction_undo(potad, &transaction);
+        return STATUS_NO_MEMORY;
+    }
+    transaction_commit(potad, &transaction);
+    return STATUS_OK;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * lookup.c: from any frame to its descriptor (requirements A10, F4).
+ */
+#include "core/page_alloc.h"
+
+static struct zone *zone_of(struct potad *potad, pfn_t pfn)
+{
+    for (zone_id_t id = 0; id < potad->zones_count; id++) {
+        struct zone *zone = &potad->zones[id];
+        if (pfn >= zone->start && pfn < zone->end) {
+            return zone;
+        }
+    }
+    return NULL;
+}
+
+/* Context: the zone's lock. */
+static bool zone_lookup(const struct zone *zone, pfn_t pfn, struct memdesc_info *info)
+{
+    if (pfn - zone->reserved_start < zone->reserved_frames) {
+        *info = (struct memdesc_info){
+            .type = MEMDESC_RESERVED,
+            .pfn = zone->reserved_start,
+            .frames = zone->reserved_frames,
+            .zone = zone->id,
+        };
+        return true;
+    }
+    struct frame_entry entry = frame_table_find(zone->table, pfn);
+    if (entry.word == 0) {
+        return false;
+    }
+    enum memdesc_type type = memdesc_type(entry.word);
+    const struct memdesc *head = memdesc_head(entry.word);
+    bool buddy = type == MEMDESC_BUDDY_FREE || type == MEMDESC_BUDDY_ALLOCATED;
+    *info = (struct memdesc_info){
+        .type = type,
+        .pfn = entry.pfn,
+        .frames = order_frames(head->order),
+        .zone = head->zone,
+        .migratetype = (enum migratetype)head->migratetype,
+        .unaccepted = buddy && buddy_is((const struct buddy *)(const void *)head, BUDDY_UNACCEPTED),
+        .descriptor = head,
+    };
+    /* A frame in a hole finds the block below the hole. */
+    return pfn - entry.pfn < info->frames;
+}
+
+bool memdesc_lookup(struct potad *potad, pfn_t pfn, struct memdesc_info *info)
+{
+    struct zone *zone = zone_of(potad, pfn);
+    if (zone == NULL) {
+        return false;
+    }
+    spinlock_lock(&zone->lock);
+    bool found = zone_lookup(zone, pfn, info);
+    spinlock_unlock(&zone->lock);
+    return found;
+}

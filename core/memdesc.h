@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * memdesc.h: the one word a frame costs (requirement A1), and the head that all descriptors share.
+ *
+ *  63                                   5 4        0
+ * +--------------------------------------+----------+
+ * | descriptor address, 32-byte aligned  | type id  |     0: no block starts at this frame
+ * +--------------------------------------+----------+
+ */
+#ifndef POTAD_CORE_MEMDESC_H
+#define POTAD_CORE_MEMDESC_H
+
+#include "core/check.h"
+#include "core/sync.h"
+#include "core/types.h"
+
+/* X(id, name). Types from MEMDESC_USER on have no meaning for the core: users register them. */
+#define MEMDESC_TABLE(X)                                                                           \
+    X(MEMDESC_NONE, "none")                                                                        \
+    X(MEMDESC_BUDDY_FREE, "free")                                                                  \
+    X(MEMDESC_BUDDY_ALLOCATED, "allocated")                                                        \
+    X(MEMDESC_RESERVED, "reserved") /* the boot metadata */                                        \
+    X(MEMDESC_SLAB, "slab")                                                                        \
+    X(MEMDESC_FOLIO, "folio")                                                                      \
+    X(MEMDESC_ANONMEM, "anonmem")                                                                  \
+    X(MEMDESC_FILEMEM, "filemem")                                                                  \
+    X(MEMDESC_PGTABLE, "pgtable")                                                                  \
+    X(MEMDESC_VMALLOC, "vmalloc")
+
+enum memdesc_type {
+#define X(id, name) id,
+    MEMDESC_TABLE(X)
+#undef X
+        MEMDESC_USER = 16,
+    MEMDESC_TYPES = 32
+};
+
+enum { MEMDESC_TYPE_BITS = 5, MEMDESC_ALIGN = 1 << MEMDESC_TYPE_BITS };
+
+/* Why a block was allocated, for a later compaction: the kernel's migrate types. */
+enum migratetype { MIGRATE_UNMOVABLE, MIGRATE_MOVABLE, MIGRATE_RECLAIMABLE, MIGRATETYPES };
+
+/* The common head of every descriptor (requirements A10, D1). The allocator fills it in when the
+ * descriptor is put on a block; all fields are under the lock of the block's zone, and flags may
+ * be peeked at without it. */
+struct memdesc {
+    atomic_flags_t flags;
+    uint8_t order;
+    uint8_t zone;
+    uint8_t migratetype;
+    uint8_t unused;
+};
+
+_Static_assert(sizeof(struct memdesc) == 8, "the head shares its first line with list links");
+
+/* A tagged descriptor address. */
+typedef uint64_t memdesc_t;
+
+static inline memdesc_t memdesc_make(const void *descriptor, enum memdesc_type type)
+{
+    uint64_t address = (uint64_t)(uintptr_t)descriptor;
+    ASSERT((address & (MEMDESC_ALIGN - 1)) == 0);
+    return address | (uint64_t)type;
+}
+
+static inline enum memdesc_type memdesc_type(memdesc_t word)
+{
+    return (enum memdesc_type)(word & (MEMDESC_ALIGN - 1));
+}
+
+static inline struct memdesc *memdesc_head(memdesc_t word)
+{
+    return (struct memdesc *)(uintptr_t)(word & ~(uint64_t)(MEMDESC_ALIGN - 1));
+}
+
+#endif

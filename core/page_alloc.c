@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * page_alloc.c: blocks with descriptors: what a later free needs is in hand before anything
+ * changes (requirements A3, A4).
+ */
+#include "core/page_alloc.h"
+
+struct alloc_context transaction_begin(struct potad *potad, struct alloc_transaction *transaction)
+{
+    buddy_stash_init(&transaction->pending);
+    transaction->generation = atomic_word_peek(&potad->slab_generation);
+    return (struct alloc_context){.transaction = transaction, .depth = 1};
+}
+
+void transaction_commit(struct potad *potad, struct alloc_transaction *transaction)
+{
+    descriptors_release(potad, &transaction->pending);
+}
+
+/* Puts the descriptors that come from slabs younger than @generation back, so that those slabs
+ * are left with the descriptors of blocks alone; with @generation 0, puts all back. */
+static void put_younger(struct potad *potad, uint64_t generation, struct buddy_stash *pending)
+{
+    struct buddy_stash older;
+    buddy_stash_init(&older);
+    while (pending->count > 0) {
+        struct buddy *buddy = buddy_stash_take(pending);
+        bool boot = buddy_is(buddy, BUDDY_BOOT);
+        struct slab *slab = boot ? NULL : slab_of(&potad->source, buddy);
+        if (boot || slab->generation <= generation) {
+            buddy_stash_put(&older, buddy);
+        } else if (kmem_cache_put(&potad->cache_buddy, slab, buddy) != NULL) {
+            slab_page_give_back(potad, slab, pending);
+        }
+    }
+    while (older.count > 0) {
+        buddy_stash_put(pending, buddy_stash_take(&older));
+    }
+}
+
+void transaction_undo(struct potad *potad, struct alloc_transaction *transaction)
+{
+    uint64_t generation = transaction->generation;
+    struct buddy_stash *pending = &transaction->pending;
+    if (atomic_word_peek(&potad->slab_generation) != generation) {
+        /* The old descriptors stay in hand: blocks that new ones describe move over to them, as
+         * it was before the call. */
+        do {
+            put_younger(potad, generation, pending);
+        } while (retire_one(potad, generation, pending));
+    }
+    put_younger(potad, 0, pending);
+    descriptors_release(potad, pending);
+}
+
+void descriptors_release(struct potad *potad, struct buddy_stash *released)
+{
+    while (released->count > 0) {
+        struct buddy *buddy = buddy_stash_take(released);
+        if (buddy_is(buddy, BUDDY_BOOT)) {
+            /* Two blocks of the boot have merged; one boot descriptor a block is left. */
+            atomic_word_add(&potad->boot_buddies, ~(uint64_t)0);
+            continue;
+        }
+        struct slab *empty = retire_put(potad, buddy, released);
+        if (empty != NULL) {
+            slab_page_give_back(potad, empty, released);
+        }
+    }
+}
+
+/* Fills @stash up to @count descriptors, all or none of what is missing. */
+static bool stash_fill(struct potad *potad, struct alloc_context alloc, struct buddy_stash *stash,
+                       order_t count)
+{
+    void *objects[ORDERS];
+    struct buddy_stash *pending = &alloc.transaction->pending;
+    while (stash->count < count && pending->count > 0) {
+        buddy_stash_put(stash, buddy_stash_take(pending));
+    }
+    uint64_t missing = stash->count < count ? count - stash->count : 0;
+    alloc.depth++;
+    if (missing == 0) {
+        return true;
+    }
+    if (!kmem_cache_take(&potad->cache_buddy, alloc, missing, objects)) {
+        return false;
+    }
+    for (uint64_t i = 0; i < missing; i++) {
+        struct buddy *buddy = objects[i];
+        buddy_reset(buddy);
+        buddy_stash_put(stash, buddy);
+    }
+    return true;
+}
+
+static void stash_release(struct buddy_stash *stash, struct buddy_stash *released)
+{
+    while (stash->count > 0) {
+        buddy_stash_put(released, buddy_stash_take(stash));
+    }
+}
+
+bool block_accept(struct potad *potad, struct zone *zone, struct buddy *buddy, uint64_t frames,
+                  struct buddy_stash *released)
+{
+    /* No longer free for others who look from the buddy's side. */
+    zone_set_word(zone, buddy, memdesc_make(buddy, MEMDESC_BUDDY_ALLOCATED));
+    spinlock_unlock(&zone->lock);
+    port_window(potad, WINDOW_BEFORE_ACCEPT);
+    bool accepted = !port_fault(potad, FAULT_ACCEPT) &&
+                    potad->port.accept(potad->port.context, buddy->pfn, frames);
+    spinlock_lock(&zone->lock);
+    if (!accepted) {
+        zone_free(zone, buddy, NULL, released);
+    }
+    return accepted;
+}
+
+/* Makes the detached block of @buddy @owner's, or nobody's if that is 0. */
+static void block_give(struct zone *zone, struct buddy *buddy, enum migratetype migratetype,
+                       memdesc_t owner)
+{
+    buddy_set_unaccepted(buddy, false);
+    buddy->head.migratetype = (uint8_t)migratetype;
+    if (owner == 0) {
+        zone_set_word(zone, buddy, memdesc_make(buddy, MEMDESC_BUDDY_ALLOCATED));
+        return;
+    }
+    struct memdesc *head = memdesc_head(owner);
+    head->order = buddy->head.order;
+    head->zone = buddy->head.zone;
+    head->migratetype = buddy->head.migratetype;
+    zone_set_word(zone, buddy, owner);
+}
+
+/* Finds a block to cut @order from, with the descriptors for it in @stash. Context: the zone's
+ * lock, let go while descriptors are allocated. Return: the block, still free, or NULL. */
+static struct buddy *block_find(struct potad *potad, struct alloc_context alloc, struct zone *zone,
+                                unsigned area, order_t order, struct buddy_stash *stash)
+{
+    for (;;) {
+        struct buddy *buddy = zone_smallest(zone, area, order);
+        if (buddy == NULL) {
+            return NULL;
+        }
+        order_t need = buddy_order(buddy) - order;
+        if (stash->count >= need) {
+            return buddy;
+        }
+        /* The growth below may itself cut this block, or others come first: look again after. */
+        spinlock_unlock(&zone->lock);
+        bool filled = stash_fill(potad, alloc, stash, need);
+        spinlock_lock(&zone->lock);
+        if (!filled) {
+            return NULL;
+        }
+    }
+}
+
+static enum status block_alloc_from(struct potad *potad, struct alloc_context alloc,
+                                    struct zone *zone, unsigned area,
+                                    const struct block_request *request, memdesc_t owner,
+                                    struct buddy **result)
+{
+    struct buddy_stash stash;
+    struct buddy_stash *pending = &alloc.transaction->pending;
+    enum status status = STATUS_NO_MEMORY;
+    buddy_stash_init(&stash);
+    spinlock_lock(&zone->lock);
+    struct buddy *buddy = block_find(potad, alloc, zone, area, request->order, &stash);
+    if (buddy != NULL) {
+        zone_detach(zone, buddy);
+        buddy = zone_split_detached(zone, buddy, request->order, &stash);
+        uint64_t frames = order_frames(request->order);
+        bool accepted = area == AREA_ACCEPTED || block_accept(potad, zone, buddy, frames, pending);
+        status = accepted ? STATUS_OK : STATUS_ACCEPT_FAILED;
+    }
+    if (status == STATUS_OK) {
+        block_give(zone, buddy, request->migratetype, owner);
+        *result = buddy;
+    }
+    spinlock_unlock(&zone->lock);
+    stash_release(&stash, pending);
+    return status;
+}
+
+enum status block_alloc(struct potad *potad, struct alloc_context alloc,
+                        const struct block_request *request, memdesc_t owner, struct buddy **buddy)
+{
+    enum status status = STATUS_NO_MEMORY;
+    alloc.depth++;
+    for (zone_id_t id = potad->zones_count; id-- > 0;) {
+        if ((request->zones >> id & 1) == 0) {
+            continue;
+        }
+        for (unsigned area = 0; area < AREAS; area++) {
+            enum status tried =
+                block_alloc_from(potad, alloc, &potad->zones[id], area, request, owner, buddy);
+            if (tried == STATUS_OK) {
+                return STATUS_OK;
+            }
+            status = tried == STATUS_ACCEPT_FAILED ? tried : status;
+        }
+    }
+    return status;
+}
+
+uint32_t zones_for_metadata(const struct potad *potad)
+{
+    uint32_t zones = 0;
+    for (zone_id_t id = 0; id < potad->zones_count; id++) {
+        zones |= potad->zones[id].metadata_allowed ? 1U << id : 0;
+    }
+    return zones;
+}
+
+/* Spells @request out. Return: whether it can be asked for at all. */
+static bool request_resolve(const struct potad *potad, const struct page_request *request,
+                            struct block_request *block)
+{
+    bool any = request->zone == ZONE_ANY;
+    if (request->order >= ORDERS || (uint32_t)request->migratetype >= MIGRATETYPES ||
+        (!any && request->zone >= potad->zones_count)) {
+        return false;
+    }
+    uint32_t all = (1U << potad->zones_count) - 1;
+    *block = (struct block_request){
+        .order = request->order,
+        .zones = any ? all : 1U << request->zone,
+        .migratetype = request->migratetype,
+    };
+    return true;
+}
+
+static enum status request_alloc(struct potad *potad, const struct page_request *request,
+                                 memdesc_t owner, struct buddy **buddy)
+{
+    struct block_request block;
+    struct alloc_transaction transaction;
+    if (!request_resolve(potad, request, &block)) {
+        return STATUS_INVALID;
+    }
+    struct alloc_context alloc = transaction_begin(potad, &transaction);
+    enum status status = block_alloc(potad, alloc, &block, owner, buddy);
+    if (status == STATUS_OK) {
+        transaction_commit(potad, &transaction);
+    } else {
+        transaction_undo(potad, &transaction);
+    }
+    return status;
+}
+
+enum status alloc_pages(struct potad *potad, const struct page_request *request,
+                        struct buddy **buddy)
+{
+    return request_alloc(potad, request, 0, buddy);
+}
+
+enum status alloc_pages_desc(struct potad *potad, const struct page_request *request,
+                             struct memdesc *descriptor, enum memdesc_type type,
+                             struct buddy **buddy)
+{
+    bool aligned = ((uintptr_t)descriptor & (MEMDESC_ALIGN - 1)) == 0;
+    if (!aligned || descriptor == NULL || type < MEMDESC_FOLIO || type >= MEMDESC_TYPES) {
+        return STATUS_INVALID;
+    }
+    return request_alloc(potad, request, memdesc_make(descriptor, type), buddy);
+}
+
+void free_pages(struct potad *potad, struct buddy *buddy)
+{
+    struct buddy_stash released;
+    struct zone *zone = &potad->zones[buddy->head.zone];
+    buddy_stash_init(&released);
+    spinlock_lock(&zone->lock);
+    ASSERT(buddy_state(buddy) == BUDDY_ALLOCATED);
+    zone_free(zone, buddy, NULL, &released);
+    spinlock_unlock(&zone->lock);
+    descriptors_release(potad, &released);
+}
+
+enum status split_pages(struct potad *potad, struct buddy *buddy, order_t order,
+                        struct buddy **parts)
+{
+    struct alloc_transaction transaction;
+    struct buddy_stash stash;
+    struct zone *zone = &potad->zones[buddy->head.zone];
+    memdesc_t plain = memdesc_make(buddy, MEMDESC_BUDDY_ALLOCATED);
+    if (order >= buddy_order(buddy) || frame_table_read(&potad->table, buddy->pfn) != plain) {
+        return STATUS_INVALID;
+    }
+    struct alloc_context alloc = transaction_begin(potad, &transaction);
+    buddy_stash_init(&stash);
+    if (!stash_fill(potad, alloc, &stash, buddy_order(buddy) - order)) {
+        stash_release(&stash, &transaction.pending);
+        transaction_undo(potad, &transaction);
+        return STATUS_NO_MEMORY;
+    }
+    spinlock_lock(&zone->lock);
+    zone_split_allocated(zone, buddy, order, &stash, parts);
+    spinlock_unlock(&zone->lock);
+    transaction_commit(potad, &transaction);
+    return STATUS_OK;
+}

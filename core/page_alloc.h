@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * page_alloc.h: what the files above the zones and slabs share: blocks with descriptors. Not for
+ * users: see potad.h.
+ */
+#ifndef POTAD_CORE_PAGE_ALLOC_H
+#define POTAD_CORE_PAGE_ALLOC_H
+
+#include "core/potad.h"
+
+/* A page_request with the zones spelled out. */
+struct block_request {
+    order_t order;
+    uint32_t zones; /* bit n: zone n will do; higher zones are tried first */
+    enum migratetype migratetype;
+};
+
+/* Begins what ends in transaction_commit() or transaction_undo(). */
+struct alloc_context transaction_begin(struct potad *potad, struct alloc_transaction *transaction);
+
+/* Ends a call that did what it should: gives unused descriptors back. */
+void transaction_commit(struct potad *potad, struct alloc_transaction *transaction);
+
+/* Ends a call that failed, its allocations already undone: also gives back the slabs of struct
+ * buddys that it made, so that all blocks are as they were before. */
+void transaction_undo(struct potad *potad, struct alloc_transaction *transaction);
+
+/* Gives descriptors back to their slabs, empty slabs to their zone, and so on until nothing more
+ * follows; the work is a list, not a recursion. Slabs of struct buddys that can be done without
+ * are retired. */
+void descriptors_release(struct potad *potad, struct buddy_stash *released);
+
+/* Allocates a block for @owner, or for nobody if that is 0. Context: inside a transaction. */
+enum status block_alloc(struct potad *potad, struct alloc_context alloc,
+                        const struct block_request *request, memdesc_t owner, struct buddy **buddy)
+    __attribute__((warn_unused_result));
+
+/* Accepts the first @frames frames of the detached block of @buddy. Context: the zone's lock, let
+ * go while the port works. Return: whether it did; if not, the block is free and as it was. */
+bool block_accept(struct potad *potad, struct zone *zone, struct buddy *buddy, uint64_t frames,
+                  struct buddy_stash *released) __attribute__((warn_unused_result));
+
+/* The zones that may hold metadata, as bits. */
+uint32_t zones_for_metadata(const struct potad *potad);
+
+/* Address of frame @pfn. */
+static inline unsigned char *pfn_address(const struct potad *potad, pfn_t pfn)
+{
+    return potad->port.direct_map + (pfn << FRAME_SHIFT);
+}
+
+/* The frame that @address lies in. */
+static inline pfn_t address_pfn(const struct potad *potad, const void *address)
+{
+    return ((uintptr_t)address - (uintptr_t)potad->port.direct_map) >> FRAME_SHIFT;
+}
+
+/* Whether the step at @site is to fail. */
+static inline bool port_fault(const struct potad *potad, enum fault_site site)
+{
+    return potad->port.fault != NULL && potad->port.fault(potad->port.context, site);
+}
+
+static inline void port_window(const struct potad *potad, enum window window)
+{
+    if (potad->port.window != NULL) {
+        potad->port.window(potad->port.context, window);
+    }
+}
+
+/* slab_page.c: the slab_source of all caches. */
+struct slab *slab_page_make(void *context, struct kmem_cache *cache, struct alloc_context alloc);
+void slab_page_give_back(void *context, struct slab *slab, struct buddy_stash *released);
+
+/* retire.c: puts @buddy back into its slab. Return: the slab if it is empty now, for
+ * slab_page_give_back(). Else, where the slab describes nothing but free blocks and slabs, tries
+ * to retire it: that may add to @released. */
+struct slab *retire_put(struct potad *potad, struct buddy *buddy, struct buddy_stash *released);
+
+/* Retires one slab of struct buddys made after @generation, if any can be: its free blocks' and
+ * slabs' descriptors move into slots of other slabs, or into descriptors of @released. Return:
+ * whether one was. */
+bool retire_one(struct potad *potad, uint64_t generation, struct buddy_stash *released);
+
+#endif

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * port.h: all that the core needs from outside. The core has no libc and no global state: what it
+ * calls is either in struct port, one for each allocator, or one of the symbols at the end, which
+ * the embedder links in (with the memcpy and memset that every freestanding compiler asks for).
+ */
+#ifndef POTAD_CORE_PORT_H
+#define POTAD_CORE_PORT_H
+
+#include "core/types.h"
+
+/* The steps of the core that can fail (requirement F1). X(id, name, what fails) */
+#define FAULT_SITE_TABLE(X)                                                                        \
+    X(FAULT_BUDDY_DESC, "buddy-desc", "a struct buddy from its cache")                             \
+    X(FAULT_SLAB_DESC, "slab-desc", "a struct slab from its cache")                                \
+    X(FAULT_CACHE_DESC, "cache-desc", "a struct kmem_cache from its cache")                        \
+    X(FAULT_SLAB_PAGE, "slab-page", "the block that a new slab is made of")                        \
+    X(FAULT_ACCEPT, "accept", "accepting memory that was not accepted at boot")
+
+enum fault_site {
+#define X(id, name, what) id,
+    FAULT_SITE_TABLE(X)
+#undef X
+        FAULT_SITES
+};
+
+/* Moments of an allocation at which the core holds no lock, so that another CPU may come in. A
+ * port may act there: tests do, to reach chains of calls that need unlucky company.
+ * X(id, name) */
+#define WINDOW_TABLE(X)                                                                            \
+    X(WINDOW_SLAB_GROW, "slab-grow")             /* a cache is empty: a new slab will be made */   \
+    X(WINDOW_SLAB_DESC_TAKEN, "slab-desc-taken") /* A7: struct slab in hand, block not yet */      \
+    X(WINDOW_SELF_DESCRIBED, "self-described") /* A8: __alloc_slab made a self-describing slab */  \
+    X(WINDOW_BEFORE_ACCEPT, "before-accept")   /* block detached, not yet accepted */
+
+enum window {
+#define X(id, name) id,
+    WINDOW_TABLE(X)
+#undef X
+        WINDOWS
+};
+
+/* The services of one allocator's surroundings. All functions may be called by any thread that
+ * calls the core; none may call back into the same allocator, @window excepted. */
+struct port {
+    void *context;
+
+    /* Address of frame 0: frame n starts at direct_map + n * FRAME_SIZE. Only frames that the core
+     * has exposed are touched through it (requirements E2, E3). */
+    unsigned char *direct_map;
+
+    /* Makes @frames frames from @pfn accessible: they hold metadata or slab objects from now on.
+     * Where @zeroed, they read as zero. Cannot fail. Context: the core may hold a zone lock. */
+    void (*expose)(void *context, pfn_t pfn, uint64_t frames, bool zeroed);
+
+    /* Ends what @expose began; the frames are free afterwards. Context: as @expose. */
+    void (*conceal)(void *context, pfn_t pfn, uint64_t frames);
+
+    /* Accepts @frames frames from @pfn, once and for good. Return: false where it failed; the
+     * frames are then as they were. Context: no lock is held. Source: requirement E2. */
+    bool (*accept)(void *context, pfn_t pfn, uint64_t frames);
+
+    /* Asked before each fallible step: true makes this step fail. May be NULL. Context: the core
+     * may hold a cache lock. Source: requirement F1. */
+    bool (*fault)(void *context, enum fault_site site);
+
+    /* Told of each window of WINDOW_TABLE. May be NULL. Context: no lock is held; may call into
+     * the same allocator, as another CPU could. */
+    void (*window)(void *context, enum window window);
+};
+
+/* Reports a broken assertion and does not return. */
+_Noreturn void port_assert_failed(const char *expression, const char *file, int line);
+
+/* Called while a lock is held by somebody else: gives up the CPU for a moment. */
+void port_relax(void);
+
+#endif

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * retire.c: giving back slabs of struct buddys that are not empty but not needed.
+ *
+ * A slab of struct buddys lies on a frame, and that frame keeps the blocks around it from merging.
+ * Often the only descriptors left in such a slab are those of just these blocks, of its own frame,
+ * and of the slab of struct slabs that describes it: each needs the other, and neither ever gets
+ * empty. (After a cold start, requirement A8, this is so at once.) Such a slab is retired: its
+ * frame, and that of its struct slab's home where nothing else lives there, are freed first, with
+ * all that this merges; the descriptors that are then left move to slots of other slabs.
+ *
+ * Only descriptors that no caller points to can move: those of free blocks and of slabs. Whether
+ * the rest finds room is known before anything changes, so that this cannot fail half-way, and
+ * nothing is allocated: it is done while freeing.
+ *
+ * Locks: the caches of struct buddys and of struct slabs, then all zones, in this order.
+ */
+#include "core/page_alloc.h"
+
+struct retirement {
+    struct slab *slab; /* of struct buddys */
+    struct slab *home; /* its struct slab's, if that slab goes with it; else NULL */
+    uint64_t moves;    /* descriptors that other slabs must take in */
+};
+
+static void lock_all(struct potad *potad)
+{
+    spinlock_lock(&potad->cache_buddy.lock);
+    spinlock_lock(&potad->cache_slab.lock);
+    for (zone_id_t id = 0; id < potad->zones_count; id++) {
+        spinlock_lock(&potad->zones[id].lock);
+    }
+}
+
+static void unlock_all(struct potad *potad)
+{
+    for (zone_id_t id = potad->zones_count; id-- > 0;) {
+        spinlock_unlock(&potad->zones[id].lock);
+    }
+    spinlock_unlock(&potad->cache_slab.lock);
+    spinlock_unlock(&potad->cache_buddy.lock);
+}
+
+static bool buddy_moves(const struct buddy *buddy)
+{
+    enum buddy_state state = buddy_state(buddy);
+    return state == BUDDY_FREE || state == BUDDY_SLAB;
+}
+
+/* Whether some descriptor of @slab cannot move. Looks at the one that was seen last time first, so
+ * that a slab in ordinary use costs one look. Context: the lock of the cache of struct buddys. */
+static bool slab_is_pinned(struct slab *slab)
+{
+    if (slab_next_used(slab, slab->pinned) == slab->pinned &&
+        !buddy_moves(slab_slot(slab, slab->pinned))) {
+        return true;
+    }
+    for (uint64_t slot = slab_next_used(slab, 0); slot < slab->capacity;
+         slot = slab_next_used(slab, slot + 1)) {
+        if (!buddy_moves(slab_slot(slab, slot))) {
+            slab->pinned = (uint16_t)slot;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* How many descriptors of @released lie in slabs other than @slab. */
+static uint64_t count_usable(const struct buddy_stash *released, const struct slab *slab)
+{
+    uint64_t count = 0;
+    list_for_each (link, &released->list) {
+        const struct buddy *buddy = buddy_of_link(link);
+        bool usable = !buddy_is(buddy, BUDDY_BOOT) && !buddy_is_in_page(buddy, slab->objects);
+        count += usable ? 1 : 0;
+    }
+    return count;
+}
+
+/* Counts the descriptors of plan->slab that would be left once its frame, and its home's, are
+ * free and merged: what has merged with a descriptor from elsewhere is not. */
+static uint64_t count_moves(const struct potad *potad, const struct retirement *plan)
+{
+    bool joined = false;
+    const struct slab *slab = plan->slab;
+    const struct zone *zone = &potad->zones[slab->head.zone];
+    struct merge_preview first = zone_preview_free(zone, slab->buddy, slab->objects, NULL, &joined);
+    uint64_t moves = slab->live - first.in_page;
+    if (plan->home == NULL) {
+        return moves + (first.outside ? 0 : 1);
+    }
+    const struct slab *home = plan->home;
+    bool same_zone = home->head.zone == slab->head.zone;
+    struct merge_preview both =
+        zone_preview_free(&potad->zones[home->head.zone], home->buddy, slab->objects,
+                          same_zone ? &first : NULL, &joined);
+    if (joined) {
+        return slab->live - both.in_page + (both.outside ? 0 : 1);
+    }
+    return moves - both.in_page + (first.outside ? 0 : 1) + (both.outside ? 0 : 1);
+}
+
+/* Whether @slab, listed, can be retired. Context: all locks. */
+static bool retire_plan(struct potad *potad, struct slab *slab, const struct buddy_stash *released,
+                        struct retirement *plan)
+{
+    const struct kmem_cache *buddys = &potad->cache_buddy;
+    if (slab_is_pinned(slab)) {
+        return false;
+    }
+    struct slab *home = slab_of(&potad->source, slab);
+    plan->slab = slab;
+    /* Two in use are the home's own struct slab and this one. */
+    plan->home = home->live == 2 ? home : NULL;
+    plan->moves = count_moves(potad, plan);
+    uint64_t free_here = (uint64_t)(slab->capacity - slab->live);
+    uint64_t free_all = buddys->slabs * buddys->capacity - buddys->live;
+    return plan->moves <= free_all - free_here + count_usable(released, slab);
+}
+
+/* A descriptor for a move: out of @released, if one lies elsewhere, or a free slot. */
+static struct buddy *move_target(struct potad *potad, const struct slab *slab,
+                                 struct buddy_stash *released)
+{
+    list_for_each (link, &released->list) {
+        struct buddy *buddy = buddy_of_link(link);
+        if (!buddy_is(buddy, BUDDY_BOOT) && !buddy_is_in_page(buddy, slab->objects)) {
+            list_remove(&buddy->list);
+            released->count--;
+            return buddy;
+        }
+    }
+    struct buddy *buddy = kmem_cache_take_locked(&potad->cache_buddy);
+    buddy_reset(buddy);
+    return buddy;
+}
+
+/* Moves what is left in @slab, whose frames are free already, to other slabs. */
+static void move_rest(struct potad *potad, struct slab *slab, struct buddy_stash *released)
+{
+    for (uint64_t slot = slab_next_used(slab, 0); slot < slab->capacity;
+         slot = slab_next_used(slab, slot + 1)) {
+        struct buddy *from = slab_slot(slab, slot);
+        struct buddy *to = move_target(potad, slab, released);
+        struct zone *zone = &potad->zones[from->head.zone];
+        zone_replace_buddy(zone, from, to);
+        if (buddy_state(to) == BUDDY_SLAB) {
+            memdesc_t word = frame_table_read(&potad->table, to->pfn);
+            struct slab *owner = (struct slab *)(void *)memdesc_head(word);
+            owner->buddy = to;
+        }
+    }
+}
+
+/* Sorts what merging let go: slots of the dying @slab are cleared, the others are @released. */
+static void sort_merged(struct slab *slab, struct buddy_stash *merged, struct buddy_stash *released)
+{
+    while (merged->count > 0) {
+        struct buddy *buddy = buddy_stash_take(merged);
+        if (buddy_is_in_page(buddy, slab->objects)) {
+            slab_put(slab, buddy);
+        } else {
+            buddy_stash_put(released, buddy);
+        }
+    }
+}
+
+/* Does what retire_plan() found possible. Context: all locks. */
+static void retire(struct potad *potad, const struct retirement *plan, struct buddy_stash *released)
+{
+    struct slab *slab = plan->slab;
+    struct slab *home = slab_of(&potad->source, slab);
+    struct buddy_stash merged;
+    pfn_t pfn = address_pfn(potad, slab->objects);
+    pfn_t home_pfn = address_pfn(potad, home->objects);
+    buddy_stash_init(&merged);
+    kmem_cache_unlist(&potad->cache_buddy, slab);
+    zone_free(&potad->zones[slab->head.zone], slab->buddy, slab->objects, &merged);
+    if (plan->home != NULL) {
+        kmem_cache_unlist(&potad->cache_slab, home);
+        zone_free(&potad->zones[home->head.zone], home->buddy, slab->objects, &merged);
+    }
+    sort_merged(slab, &merged, released);
+    move_rest(potad, slab, released);
+    if (plan->home == NULL) {
+        bool empty = kmem_cache_put_locked(&potad->cache_slab, home, slab);
+        ASSERT(!empty);
+    } else {
+        potad->port.conceal(potad->port.context, home_pfn, 1);
+    }
+    potad->port.conceal(potad->port.context, pfn, 1);
+}
+
+struct slab *retire_put(struct potad *potad, struct buddy *buddy, struct buddy_stash *released)
+{
+    struct kmem_cache *cache = &potad->cache_buddy;
+    struct slab *slab = slab_of(&potad->source, buddy);
+    pfn_t pfn = address_pfn(potad, slab->objects);
+    spinlock_lock(&cache->lock);
+    bool empty = kmem_cache_put_locked(cache, slab, buddy);
+    bool pinned = !empty && slab_is_pinned(slab);
+    spinlock_unlock(&cache->lock);
+    if (empty) {
+        return slab;
+    }
+    if (pinned) {
+        return NULL;
+    }
+    struct retirement plan;
+    lock_all(potad);
+    /* Somebody may have given the slab back meanwhile: its frame tells, under its zone's lock. */
+    memdesc_t word = frame_table_read(&potad->table, pfn);
+    bool same = memdesc_type(word) == MEMDESC_SLAB && (void *)memdesc_head(word) == (void *)slab;
+    bool listed = same && atomic_flags_peek(&slab->head.flags) == SLAB_LISTED;
+    if (listed && slab->cache == cache && retire_plan(potad, slab, released, &plan)) {
+        retire(potad, &plan, released);
+    }
+    unlock_all(potad);
+    return NULL;
+}
+
+bool retire_one(struct potad *potad, uint64_t generation, struct buddy_stash *released)
+{
+    struct kmem_cache *cache = &potad->cache_buddy;
+    struct retirement plan;
+    bool retired = false;
+    lock_all(potad);
+    for (unsigned full = 0; full < 2 && !retired; full++) {
+        list_for_each (link, full != 0 ? &cache->full : &cache->partial) {
+            struct slab *slab = list_item(link, struct slab, list);
+            if (slab->generation > generation && retire_plan(potad, slab, released, &plan)) {
+                retire(potad, &plan, released);
+                retired = true;
+                break;
+            }
+        }
+    }
+    unlock_all(potad);
+    return retired;
+}
+
+void potad_shrink(struct potad *potad)
+{
+    struct buddy_stash released;
+    buddy_stash_init(&released);
+    while (retire_one(potad, 0, &released)) {
+        descriptors_release(potad, &released);
+    }
+}

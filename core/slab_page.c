@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * slab_page.c: where slabs come from, and the bootstrap of requirements A7 to A9.
+ *
+ * A new slab needs a struct slab and a block; the block may need struct buddys; and both kinds of
+ * descriptors come from slabs. The chain of calls ends in one of two places that need nothing but
+ * one free block, because they build the descriptors for cutting it on that block itself:
+ *
+ *   alloc_pages                       block to be split: struct buddys needed
+ *   └ slab_page_make(buddy)           none left: a new slab of them
+ *     ├ slab_page_make(slab)          needs a struct slab, none left
+ *     │ └ self_described_make()       A8: ends here
+ *     └ block_alloc                   others were faster: no small block, no struct buddy left
+ *       └ slab_page_make(buddy)       nested
+ *         ├ slab_page_make(slab)
+ *         │ └ self_described_make()   A9: the deepest point, CHAIN_DEPTH_MAX with a user's cache
+ *         └ self_cut_make()           a nested slab of struct buddys describes its own block's
+ *                                     halves: ends here
+ */
+#include "core/page_alloc.h"
+
+/* Makes @slab the owner of the allocated block of @buddy. Context: the zone's lock. */
+static void slab_own_block(struct zone *zone, struct slab *slab, struct buddy *buddy)
+{
+    slab->head.order = buddy->head.order;
+    slab->head.zone = buddy->head.zone;
+    slab->head.migratetype = buddy->head.migratetype;
+    slab->buddy = buddy;
+    zone_set_state(zone, buddy, BUDDY_SLAB);
+    zone_set_word(zone, buddy, memdesc_make(slab, MEMDESC_SLAB));
+}
+
+/* The zone with the smallest free block of @area in it that may hold metadata, or NULL. */
+static struct zone *smallest_zone(struct potad *potad, unsigned area)
+{
+    struct zone *best = NULL;
+    order_t best_order = ORDERS;
+    for (zone_id_t id = potad->zones_count; id-- > 0;) {
+        struct zone *zone = &potad->zones[id];
+        if (!zone->metadata_allowed) {
+            continue;
+        }
+        spinlock_lock(&zone->lock);
+        struct buddy *buddy = zone_smallest(zone, area, 0);
+        if (buddy != NULL && buddy_order(buddy) < best_order) {
+            best = zone;
+            best_order = buddy_order(buddy);
+        }
+        spinlock_unlock(&zone->lock);
+    }
+    return best;
+}
+
+/* Takes the smallest block that may hold metadata off its list, with its first @pages frames (as
+ * far as it has them) accepted. Return: its descriptor, with its zone's lock held, or NULL, with
+ * none held. */
+static struct buddy *smallest_detach(struct potad *potad, uint64_t pages,
+                                     struct alloc_context alloc, struct zone **home)
+{
+    for (unsigned area = 0; area < AREAS; area++) {
+        struct zone *zone = smallest_zone(potad, area);
+        while (zone != NULL) {
+            spinlock_lock(&zone->lock);
+            struct buddy *buddy = zone_smallest(zone, area, 0);
+            if (buddy == NULL) {
+                /* Somebody took it meanwhile. */
+                spinlock_unlock(&zone->lock);
+                zone = smallest_zone(potad, area);
+                continue;
+            }
+            zone_detach(zone, buddy);
+            uint64_t frames = order_frames(buddy_order(buddy));
+            frames = frames < pages ? frames : pages;
+            *home = zone;
+            if (area == AREA_ACCEPTED ||
+                block_accept(potad, zone, buddy, frames, &alloc.transaction->pending)) {
+                return buddy;
+            }
+            spinlock_unlock(&zone->lock);
+            break;
+        }
+    }
+    return NULL;
+}
+
+/* Fills @stash with @count struct buddys out of @slab, which nobody else has seen. */
+static void stash_from_slab(struct slab *slab, order_t count, struct buddy_stash *stash)
+{
+    buddy_stash_init(stash);
+    for (order_t i = 0; i < count; i++) {
+        struct buddy *buddy = slab_take(slab);
+        buddy_stash_put(stash, buddy);
+    }
+}
+
+/* slab_init() for a slab of struct buddys: each slot's state is to be read as soon as the slot is
+ * in use, by those who want to retire the slab. */
+static void buddy_slab_init(struct potad *potad, struct slab *slab, unsigned char *page)
+{
+    slab_init(slab, &potad->cache_buddy, page);
+    for (uint64_t slot = 0; slot < slab->capacity; slot++) {
+        buddy_reset(slab_slot(slab, slot));
+    }
+}
+
+/* Stamps @slab as made by now: a failed call gives back what is younger than its beginning. */
+static void slab_stamp(struct potad *potad, struct slab *slab)
+{
+    slab->generation = atomic_word_add(&potad->slab_generation, 1) + 1;
+}
+
+/* Cuts the first two frames off the detached block of @buddy: frame 0 becomes the self-describing
+ * @home, frame 1 the slab @descriptors, whose slots describe all that results (requirement A8). */
+static void cut_pair(struct potad *potad, struct zone *zone, struct buddy *buddy, struct slab *home,
+                     struct slab *descriptors)
+{
+    struct buddy_stash stash;
+    struct buddy *parts[2];
+    stash_from_slab(descriptors, buddy_order(buddy), &stash);
+    struct buddy *pair = zone_split_detached(zone, buddy, 1, &stash);
+    buddy_set_unaccepted(pair, false);
+    pair->head.migratetype = MIGRATE_UNMOVABLE;
+    zone_split_allocated(zone, pair, 0, &stash, parts);
+    slab_own_block(zone, home, parts[0]);
+    slab_own_block(zone, descriptors, parts[1]);
+    slab_stamp(potad, descriptors);
+}
+
+/* __alloc_slab() of requirement A8: the smallest block there is becomes a self-describing slab of
+ * struct slabs; of a larger one, the second frame becomes a slab of struct buddys. Context: no
+ * lock. Return: the slab of struct slabs, on no list, or NULL. */
+static struct slab *self_described_make(struct potad *potad, struct alloc_context alloc)
+{
+    struct zone *zone;
+    struct buddy *buddy = smallest_detach(potad, 2, alloc, &zone);
+    if (buddy == NULL) {
+        return NULL;
+    }
+    alloc.depth++;
+    ASSERT(alloc.depth <= CHAIN_DEPTH_MAX);
+    atomic_word_raise(&potad->chain_depth_seen, alloc.depth);
+    bool pair = buddy_order(buddy) > 0;
+    unsigned char *page = pfn_address(potad, buddy->pfn);
+    struct slab *home = (struct slab *)(void *)page;
+    struct slab *descriptors = NULL;
+    potad->port.expose(potad->port.context, buddy->pfn, pair ? 2 : 1, false);
+    slab_init(home, &potad->cache_slab, page);
+    home->floor = 1;
+    void *self = slab_take(home);
+    ASSERT(self == home);
+    slab_stamp(potad, home);
+    if (pair) {
+        descriptors = slab_take(home);
+        buddy_slab_init(potad, descriptors, page + FRAME_SIZE);
+        cut_pair(potad, zone, buddy, home, descriptors);
+    } else {
+        buddy_set_unaccepted(buddy, false);
+        buddy->head.migratetype = MIGRATE_UNMOVABLE;
+        slab_own_block(zone, home, buddy);
+    }
+    spinlock_unlock(&zone->lock);
+    if (pair) {
+        spinlock_lock(&potad->cache_buddy.lock);
+        kmem_cache_list(&potad->cache_buddy, descriptors);
+        spinlock_unlock(&potad->cache_buddy.lock);
+    }
+    port_window(potad, WINDOW_SELF_DESCRIBED);
+    return home;
+}
+
+/* Makes @slab, a struct slab in hand, a slab of struct buddys on the first frame of the smallest
+ * block, whose other parts its own slots describe. Context: no lock. Return: whether it did. */
+static bool self_cut_make(struct potad *potad, struct slab *slab, struct alloc_context alloc)
+{
+    struct zone *zone;
+    struct buddy_stash stash;
+    struct buddy *buddy = smallest_detach(potad, 1, alloc, &zone);
+    if (buddy == NULL) {
+        return false;
+    }
+    potad->port.expose(potad->port.context, buddy->pfn, 1, false);
+    buddy_slab_init(potad, slab, pfn_address(potad, buddy->pfn));
+    stash_from_slab(slab, buddy_order(buddy), &stash);
+    buddy = zone_split_detached(zone, buddy, 0, &stash);
+    buddy_set_unaccepted(buddy, false);
+    buddy->head.migratetype = MIGRATE_UNMOVABLE;
+    slab_own_block(zone, slab, buddy);
+    spinlock_unlock(&zone->lock);
+    return true;
+}
+
+/* Gives @slab, a struct slab in hand, a block out of the ordinary allocator. */
+static bool block_make(struct potad *potad, struct kmem_cache *cache, struct slab *slab,
+                       struct alloc_context alloc)
+{
+    struct buddy *buddy;
+    struct block_request request = {
+        .order = cache->order,
+        .zones = zones_for_metadata(potad),
+        .migratetype = MIGRATE_UNMOVABLE,
+    };
+    memdesc_t owner = memdesc_make(slab, MEMDESC_SLAB);
+    alloc.nested = alloc.nested || cache == &potad->cache_buddy;
+    if (block_alloc(potad, alloc, &request, owner, &buddy) != STATUS_OK) {
+        return false;
+    }
+    struct zone *zone = &potad->zones[buddy->head.zone];
+    potad->port.expose(potad->port.context, buddy->pfn, order_frames(cache->order), false);
+    if (cache == &potad->cache_buddy) {
+        buddy_slab_init(potad, slab, pfn_address(potad, buddy->pfn));
+    } else {
+        slab_init(slab, cache, pfn_address(potad, buddy->pfn));
+    }
+    spinlock_lock(&zone->lock);
+    slab_own_block(zone, slab, buddy);
+    spinlock_unlock(&zone->lock);
+    return true;
+}
+
+static void struct_slab_put(struct potad *potad, struct slab *slab, struct buddy_stash *released)
+{
+    struct slab *empty = kmem_cache_put(&potad->cache_slab, slab_of(&potad->source, slab), slab);
+    if (empty != NULL) {
+        slab_page_give_back(potad, empty, released);
+    }
+}
+
+/* alloc_slab_page() of requirement A7. */
+struct slab *slab_page_make(void *context, struct kmem_cache *cache, struct alloc_context alloc)
+{
+    struct potad *potad = context;
+    void *object;
+    bool of_buddys = cache == &potad->cache_buddy;
+    alloc.depth++;
+    port_window(potad, WINDOW_SLAB_GROW);
+    if (cache == &potad->cache_slab) {
+        /* The recursion stops here. */
+        return port_fault(potad, FAULT_SLAB_PAGE) ? NULL : self_described_make(potad, alloc);
+    }
+    if (!kmem_cache_take(&potad->cache_slab, alloc, 1, &object)) {
+        return NULL;
+    }
+    struct slab *slab = object;
+    port_window(potad, WINDOW_SLAB_DESC_TAKEN);
+    /* The struct slab may have come with a whole slab of struct buddys: then that will do. */
+    bool made = !(of_buddys && kmem_cache_has_free(cache)) && !port_fault(potad, FAULT_SLAB_PAGE);
+    if (made && of_buddys && alloc.nested) {
+        made = self_cut_make(potad, slab, alloc);
+    } else if (made) {
+        made = block_make(potad, cache, slab, alloc);
+    }
+    if (!made) {
+        struct_slab_put(potad, slab, &alloc.transaction->pending);
+        return NULL;
+    }
+    if (of_buddys) {
+        slab_stamp(potad, slab);
+    }
+    return slab;
+}
+
+void slab_page_give_back(void *context, struct slab *slab, struct buddy_stash *released)
+{
+    struct potad *potad = context;
+    while (slab != NULL) {
+        struct zone *zone = &potad->zones[slab->head.zone];
+        bool self_described = slab->floor > 0;
+        spinlock_lock(&zone->lock);
+        struct buddy *buddy = slab->buddy;
+        potad->port.conceal(potad->port.context, buddy->pfn, order_frames(buddy_order(buddy)));
+        zone_free(zone, buddy, NULL, released);
+        spinlock_unlock(&zone->lock);
+        if (self_described) {
+            return;
+        }
+        slab = kmem_cache_put(&potad->cache_slab, slab_of(&potad->source, slab), slab);
+    }
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * sync.h: the only header that names a memory order. Atomics and locks of the core, here as native
+ * C11; other builds of the same core (injected delays, a scheduler that decides each step) replace
+ * this one header. No fences: ThreadSanitizer cannot see them.
+ */
+#ifndef POTAD_CORE_SYNC_H
+#define POTAD_CORE_SYNC_H
+
+#include "core/port.h"
+
+#include <stdatomic.h>
+
+/* One word that threads share. */
+typedef struct {
+    _Atomic uint64_t value;
+} atomic_word_t;
+
+/* Pairs with atomic_word_release(): what was written before it is seen after this. */
+static inline uint64_t atomic_word_acquire(const atomic_word_t *word)
+{
+    return atomic_load_explicit(&word->value, memory_order_acquire);
+}
+
+/* Pairs with atomic_word_acquire(). */
+static inline void atomic_word_release(atomic_word_t *word, uint64_t value)
+{
+    atomic_store_explicit(&word->value, value, memory_order_release);
+}
+
+/* A value whose order against other memory does not matter: a statistic, a hint. */
+static inline uint64_t atomic_word_peek(const atomic_word_t *word)
+{
+    return atomic_load_explicit(&word->value, memory_order_relaxed);
+}
+
+static inline void atomic_word_poke(atomic_word_t *word, uint64_t value)
+{
+    atomic_store_explicit(&word->value, value, memory_order_relaxed);
+}
+
+/* Return: the value before the addition. */
+static inline uint64_t atomic_word_add(atomic_word_t *word, uint64_t value)
+{
+    return atomic_fetch_add_explicit(&word->value, value, memory_order_relaxed);
+}
+
+/* Raises @word to at least @value. */
+static inline void atomic_word_raise(atomic_word_t *word, uint64_t value)
+{
+    uint64_t seen = atomic_load_explicit(&word->value, memory_order_relaxed);
+    while (seen < value &&
+           !atomic_compare_exchange_weak_explicit(&word->value, &seen, value, memory_order_relaxed,
+                                                  memory_order_relaxed)) {
+    }
+}
+
+/* A 32-bit word of flags that one thread writes under its lock and others may peek at. */
+typedef struct {
+    _Atomic uint32_t value;
+} atomic_flags_t;
+
+static inline uint32_t atomic_flags_peek(const atomic_flags_t *flags)
+{
+    return atomic_load_explicit(&flags->value, memory_order_relaxed);
+}
+
+static inline void atomic_flags_poke(atomic_flags_t *flags, uint32_t value)
+{
+    atomic_store_explicit(&flags->value, value, memory_order_relaxed);
+}
+
+/* A lock for short sections; 0 is free, 1 is held. */
+typedef struct {
+    _Atomic uint32_t held;
+} spinlock_t;
+
+static inline void spinlock_init(spinlock_t *lock)
+{
+    atomic_init(&lock->held, 0);
+}
+
+static inline void spinlock_lock(spinlock_t *lock)
+{
+    /* Acquire pairs with the release in spinlock_unlock(). */
+    while (atomic_exchange_explicit(&lock->held, 1, memory_order_acquire) != 0) {
+        while (atomic_load_explicit(&lock->held, memory_order_relaxed) != 0) {
+            port_relax();
+        }
+    }
+}
+
+static inline void spinlock_unlock(spinlock_t *lock)
+{
+    atomic_store_explicit(&lock->held, 0, memory_order_release);
+}
+
+#endif

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * types.h: the words that every layer of the core speaks: frame numbers, orders, results.
+ */
+#ifndef POTAD_CORE_TYPES_H
+#define POTAD_CORE_TYPES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A frame number: a physical address divided by the frame size. */
+typedef uint64_t pfn_t;
+
+/* The base-2 logarithm of a block's length in frames. */
+typedef uint32_t order_t;
+
+/* Index of a zone in its allocator, or ZONE_ANY in a request. */
+typedef uint32_t zone_id_t;
+
+enum {
+    FRAME_SHIFT = 12,
+    ORDERS = 52, /* 64-bit addresses of 4 KiB frames: orders 0 to 51 */
+    ZONES_MAX = 8,
+    RANGES_MAX = 32
+};
+
+#define FRAME_SIZE ((uint64_t)1 << FRAME_SHIFT)
+#define ZONE_ANY   ((zone_id_t)0xff)
+#define PFN_NONE   (~(pfn_t)0)
+
+/* What a call answers. Exhaustion is an answer; misuse that the core can see is INVALID or BUSY. */
+enum status {
+    STATUS_OK,
+    STATUS_NO_MEMORY,     /* no block, or no memory for a descriptor: nothing has changed */
+    STATUS_ACCEPT_FAILED, /* only unaccepted memory was left, and the port could not accept it */
+    STATUS_INVALID,       /* an argument is out of its range */
+    STATUS_BUSY           /* the object still has users */
+};
+
+/* Frames in a block of @order (below ORDERS). */
+static inline uint64_t order_frames(order_t order)
+{
+    return (uint64_t)1 << order;
+}
+
+/* The block of @order that, joined with the one at @pfn, makes a block of @order + 1. */
+static inline pfn_t pfn_buddy(pfn_t pfn, order_t order)
+{
+    return pfn ^ order_frames(order);
+}
+
+/* Whether a block of @order may start at @pfn. */
+static inline bool pfn_is_aligned(pfn_t pfn, order_t order)
+{
+    return (pfn & (order_frames(order) - 1)) == 0;
+}
+
+/* The largest order of a block that starts at @pfn and ends at or before @pfn + @frames (> 0). */
+static inline order_t pfn_order_max(pfn_t pfn, uint64_t frames)
+{
+    order_t fit = 63 - (order_t)__builtin_clzll(frames);
+    order_t align = pfn == 0 ? ORDERS - 1 : (order_t)__builtin_ctzll(pfn);
+    order_t order = fit < align ? fit : align;
+    return order < ORDERS ? order : ORDERS - 1;
+}
+
+#endif

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * validate.c: the checks that span zones and caches, and the state hash.
+ */
+#include "core/page_alloc.h"
+
+/* Slabs of all caches, and their frames. */
+struct slab_census {
+    uint64_t slabs;
+    uint64_t self_described;
+    uint64_t frames;
+};
+
+/* I10 for one slab; its block was checked with its zone. */
+static bool check_home(const struct potad *potad, const struct kmem_cache *cache,
+                       const struct slab *slab, struct slab_census *census,
+                       struct violation *violation)
+{
+    pfn_t pfn = address_pfn(potad, slab->objects);
+    memdesc_t word = frame_table_read(&potad->table, pfn);
+    census->slabs++;
+    census->self_described += slab->floor > 0 ? 1 : 0;
+    census->frames += order_frames(cache->order);
+    return invariant_check(violation, INVARIANT_SLAB, pfn, memdesc_make(slab, MEMDESC_SLAB),
+                           word) &&
+           invariant_check(violation, INVARIANT_SLAB, pfn, pfn, slab->buddy->pfn) &&
+           invariant_check(violation, INVARIANT_SLAB, pfn, BUDDY_SLAB, buddy_state(slab->buddy)) &&
+           invariant_check(violation, INVARIANT_SLAB_HOME, pfn, true,
+                           potad->zones[slab->head.zone].metadata_allowed) &&
+           invariant_check(violation, INVARIANT_SLAB_HOME, pfn, false,
+                           buddy_is(slab->buddy, BUDDY_UNACCEPTED));
+}
+
+static bool check_cache(const struct potad *potad, const struct kmem_cache *cache,
+                        struct slab_census *census, struct violation *violation)
+{
+    if (!kmem_cache_validate(cache, violation)) {
+        return false;
+    }
+    for (unsigned full = 0; full < 2; full++) {
+        list_for_each (link, full != 0 ? &cache->full : &cache->partial) {
+            const struct slab *slab = list_item(link, struct slab, list);
+            if (!check_home(potad, cache, slab, census, violation)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+bool potad_validate(struct potad *potad, struct violation *violation)
+{
+    struct slab_census census = {0};
+    uint64_t blocks = 0;
+    uint64_t slab_frames = 0;
+    *violation = (struct violation){.pfn = PFN_NONE};
+    for (zone_id_t id = 0; id < potad->zones_count; id++) {
+        if (!zone_validate(&potad->zones[id], violation)) {
+            return false;
+        }
+        blocks += potad->zones[id].blocks;
+        slab_frames += potad->zones[id].frames[BUDDY_SLAB];
+    }
+    list_for_each (link, &potad->caches) {
+        const struct kmem_cache *cache = list_item(link, struct kmem_cache, caches);
+        if (!check_cache(potad, cache, &census, violation)) {
+            return false;
+        }
+    }
+    uint64_t buddys = potad->cache_buddy.live + atomic_word_peek(&potad->boot_buddies);
+    return invariant_check(violation, INVARIANT_DESC_COUNT, PFN_NONE, blocks, buddys) &&
+           invariant_check(violation, INVARIANT_DESC_COUNT, PFN_NONE,
+                           census.slabs - census.self_described, potad->cache_slab.live) &&
+           invariant_check(violation, INVARIANT_ACCOUNTING, PFN_NONE, census.frames, slab_frames);
+}
+
+/* The finaliser of SplitMix64: every input bit reaches every output bit. */
+static uint64_t mix(uint64_t value)
+{
+    value ^= value >> 30;
+    value *= 0xbf58476d1ce4e5b9U;
+    value ^= value >> 27;
+    value *= 0x94d049bb133111ebU;
+    return value ^ value >> 31;
+}
+
+static uint64_t hash_zone(const struct zone *zone)
+{
+    uint64_t hash = 0;
+    pfn_t pfn = zone->start;
+    while (pfn < zone->end) {
+        memdesc_t word = frame_table_read(zone->table, pfn);
+        if (word == 0) {
+            pfn++;
+            continue;
+        }
+        enum memdesc_type type = memdesc_type(word);
+        const struct memdesc *head = memdesc_head(word);
+        bool buddy = type == MEMDESC_BUDDY_FREE || type == MEMDESC_BUDDY_ALLOCATED;
+        bool unaccepted =
+            buddy && buddy_is((const struct buddy *)(const void *)head, BUDDY_UNACCEPTED);
+        uint64_t what = (uint64_t)type | (uint64_t)head->order << 8 | (uint64_t)head->zone << 16 |
+                        (unaccepted ? (uint64_t)1 << 24 : 0);
+        hash += mix(mix(pfn + 1) ^ what);
+        pfn += order_frames(head->order);
+    }
+    return hash;
+}
+
+uint64_t potad_state_hash(struct potad *potad)
+{
+    uint64_t hash = 0;
+    for (zone_id_t id = 0; id < potad->zones_count; id++) {
+        hash += hash_zone(&potad->zones[id]);
+    }
+    list_for_each (link, &potad->caches) {
+        const struct kmem_cache *cache = list_item(link, struct kmem_cache, caches);
+        hash += mix(mix(cache->stride) ^ mix(cache->live) ^ cache->slabs);
+    }
+    return hash;
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * zone.h: the buddy system of one zone: free lists by order, halving and merging of blocks. All
+ * that is done here is done with descriptors in hand; nothing here allocates (requirement A3).
+ *
+ * Every function that takes a zone asks for its lock to be held, but for zone_init() and
+ * zone_validate(), which ask that no other thread is inside the allocator.
+ */
+#ifndef POTAD_CORE_ZONE_H
+#define POTAD_CORE_ZONE_H
+
+#include "core/boot_map.h"
+#include "core/buddy.h"
+#include "core/frame_table.h"
+#include "core/invariant.h"
+#include "core/port.h"
+
+/* The free blocks of one acceptance, by order. */
+struct free_area {
+    uint64_t nonempty; /* bit n: lists[n] has a block */
+    struct list_head lists[ORDERS];
+    uint64_t blocks[ORDERS]; /* on each list */
+};
+
+enum { AREA_ACCEPTED, AREA_UNACCEPTED, AREAS };
+
+struct zone {
+    spinlock_t lock;
+    zone_id_t id;
+    bool metadata_allowed; /* slabs may live here (requirement E3) */
+    pfn_t start;           /* first frame of the first range */
+    pfn_t end;             /* behind the last frame of the last range */
+    const struct range *ranges;
+    uint32_t ranges_count;
+    pfn_t reserved_start; /* boot metadata, if this zone has any */
+    uint64_t reserved_frames;
+    uint64_t managed_frames;
+    struct frame_table *table;
+    struct free_area areas[AREAS];
+    uint64_t frames[BUDDY_STATES]; /* by the state of their blocks; none are BUDDY_HELD */
+    uint64_t blocks;               /* each has one struct buddy */
+    uint64_t frame_writes;         /* words written into the frame table (requirement A5) */
+};
+
+/* Makes an empty zone of sorted @ranges (at least one). */
+void zone_init(struct zone *zone, zone_id_t id, struct frame_table *table,
+               const struct range *ranges, uint32_t ranges_count);
+
+/* Whether all of @frames frames from @pfn belong to blocks of this zone. */
+bool zone_manages(const struct zone *zone, pfn_t pfn, uint64_t frames);
+
+/* Gives the zone a block at boot: @buddy has its pfn, order and acceptance set, and is BUDDY_HELD.
+ * Merges as zone_free() does. */
+void zone_add_block(struct zone *zone, struct buddy *buddy, struct buddy_stash *released);
+
+/* Return: the first block of the smallest order at or above @order that has one, or NULL. */
+struct buddy *zone_smallest(const struct zone *zone, unsigned area, order_t order);
+
+/* Takes free @buddy off its list; it is BUDDY_ALLOCATED from here on, with its word as it was:
+ * follow with zone_set_word() or zone_free(). */
+void zone_detach(struct zone *zone, struct buddy *buddy);
+
+/* Halves the detached block of @buddy until a block of @order is left, and frees the other halves.
+ * @buddy goes with the upper half of the first halving, as in requirement A4; each further block
+ * takes one descriptor of @stash, which must hold order(buddy) - @order.
+ * Return: the descriptor of the lowest part, detached, its word not yet written. */
+struct buddy *zone_split_detached(struct zone *zone, struct buddy *buddy, order_t order,
+                                  struct buddy_stash *stash);
+
+/* Halves the allocated block of @buddy in the same way, but all parts stay allocated.
+ * parts: order(buddy) - @order + 1 entries, filled by ascending address; the last is @buddy. */
+void zone_split_allocated(struct zone *zone, struct buddy *buddy, order_t order,
+                          struct buddy_stash *stash, struct buddy **parts);
+
+/* Writes @word at the first frame of @buddy's block. */
+void zone_set_word(struct zone *zone, const struct buddy *buddy, memdesc_t word);
+
+/* Moves the frames of allocated @buddy to @state in the counts: BUDDY_ALLOCATED, BUDDY_SLAB. */
+void zone_set_state(struct zone *zone, struct buddy *buddy, enum buddy_state state);
+
+/* Frees the block of @buddy and merges it with its free buddies as far as it goes; the descriptors
+ * that are left over go to @released. Never allocates, never fails (requirement A3). Of two that
+ * merge, the boot descriptor stays, then one that is not in the frame @avoid (an address, or
+ * NULL), then the one that was free before: so freeing undoes a split exactly.
+ * Return: the descriptor of the merged block. */
+struct buddy *zone_free(struct zone *zone, struct buddy *buddy, const void *avoid,
+                        struct buddy_stash *released);
+
+/* Moves the role of @from, a free block's or a slab's descriptor, to @to. Writes the frame word of
+ * a free block; the owner of a slab must take note of @to itself. */
+void zone_replace_buddy(struct zone *zone, struct buddy *from, struct buddy *to);
+
+/* What zone_free() of a block would do, without doing it. */
+struct merge_preview {
+    pfn_t pfn; /* the merged block */
+    order_t order;
+    uint64_t in_page; /* merged descriptors that lie in the frame asked about */
+    bool outside;     /* whether another one takes part, which can stay */
+};
+
+/* Previews the freeing of @buddy, with respect to descriptors in the frame at @page. @other, if
+ * not NULL, is an earlier preview, to be taken as a free block: merging with it adds it up, and
+ * sets *@joined. */
+struct merge_preview zone_preview_free(const struct zone *zone, const struct buddy *buddy,
+                                       const void *page, const struct merge_preview *other,
+                                       bool *joined);
+
+/* Checks I1 to I7 for this zone. Return: whether all hold; if not, @violation says which. */
+bool zone_validate(const struct zone *zone, struct violation *violation);
+
+#endif

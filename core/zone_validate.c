@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * zone_validate.c: walks a zone frame by frame and list by list, and compares with its counts.
+ */
+#include "core/zone.h"
+
+/* What the walk over the frames counts, for comparison with what the zone keeps. */
+struct zone_census {
+    uint64_t blocks;
+    uint64_t frames[BUDDY_STATES];
+    uint64_t free_blocks[AREAS][ORDERS];
+};
+
+static bool check_words_clear(const struct zone *zone, pfn_t from, pfn_t to, enum invariant broken,
+                              struct violation *violation)
+{
+    for (pfn_t pfn = from; pfn < to; pfn++) {
+        memdesc_t word = frame_table_read(zone->table, pfn);
+        if (!invariant_check(violation, broken, pfn, 0, word)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static enum buddy_state state_of_type(enum memdesc_type type)
+{
+    switch (type) {
+    case MEMDESC_BUDDY_FREE:
+        return BUDDY_FREE;
+    case MEMDESC_SLAB:
+        return BUDDY_SLAB;
+    default:
+        return BUDDY_ALLOCATED;
+    }
+}
+
+/* A free block's own facts: I5 state, I6. */
+static bool check_free_block(const struct zone *zone, const struct buddy *buddy,
+                             struct zone_census *census, struct violation *violation)
+{
+    pfn_t pfn = buddy->pfn;
+    order_t order = buddy_order(buddy);
+    unsigned area = buddy_is(buddy, BUDDY_UNACCEPTED) ? AREA_UNACCEPTED : AREA_ACCEPTED;
+    census->free_blocks[area][order]++;
+    pfn_t other = pfn_buddy(pfn, order);
+    if (!zone_manages(zone, other, order_frames(order))) {
+        return true;
+    }
+    memdesc_t word = frame_table_read(zone->table, other);
+    if (memdesc_type(word) != MEMDESC_BUDDY_FREE) {
+        return true;
+    }
+    const struct buddy *beside = (const struct buddy *)(const void *)memdesc_head(word);
+    bool merges = buddy_order(beside) == order &&
+                  buddy_is(beside, BUDDY_UNACCEPTED) == buddy_is(buddy, BUDDY_UNACCEPTED);
+    return invariant_check(violation, INVARIANT_COALESCED, pfn, false, merges);
+}
+
+/* The block whose first word is @word. Return: its frames, or 0 where something is broken. */
+static uint64_t check_block(const struct zone *zone, pfn_t pfn, memdesc_t word,
+                            struct zone_census *census, struct violation *violation)
+{
+    enum memdesc_type type = memdesc_type(word);
+    const struct memdesc *head = memdesc_head(word);
+    order_t order = head->order;
+    if (!invariant_check(violation, INVARIANT_ALIGNED, pfn, true,
+                         order < ORDERS && pfn_is_aligned(pfn, order)) ||
+        !invariant_check(violation, INVARIANT_ZONE_BORDER, pfn, zone->id, head->zone) ||
+        !invariant_check(violation, INVARIANT_ZONE_BORDER, pfn, true,
+                         zone_manages(zone, pfn, order_frames(order))) ||
+        !check_words_clear(zone, pfn + 1, pfn + order_frames(order), INVARIANT_HEAD_WORD,
+                           violation)) {
+        return 0;
+    }
+    enum buddy_state state = state_of_type(type);
+    if (type == MEMDESC_BUDDY_FREE || type == MEMDESC_BUDDY_ALLOCATED) {
+        const struct buddy *buddy = (const struct buddy *)(const void *)head;
+        if (!invariant_check(violation, INVARIANT_HEAD_WORD, pfn, pfn, buddy->pfn) ||
+            !invariant_check(violation, INVARIANT_HEAD_WORD, pfn, state, buddy_state(buddy))) {
+            return 0;
+        }
+        if (state == BUDDY_FREE && !check_free_block(zone, buddy, census, violation)) {
+            return 0;
+        }
+    }
+    census->blocks++;
+    census->frames[state] += order_frames(order);
+    return order_frames(order);
+}
+
+static bool check_frames(const struct zone *zone, struct zone_census *census,
+                         struct violation *violation)
+{
+    pfn_t pfn = zone->start;
+    while (pfn < zone->end) {
+        if (!zone_manages(zone, pfn, 1)) {
+            if (!check_words_clear(zone, pfn, pfn + 1, INVARIANT_COVER, violation)) {
+                return false;
+            }
+            pfn++;
+            continue;
+        }
+        memdesc_t word = frame_table_read(zone->table, pfn);
+        if (!invariant_check(violation, INVARIANT_COVER, pfn, true, word != 0)) {
+            return false;
+        }
+        uint64_t frames = check_block(zone, pfn, word, census, violation);
+        if (frames == 0) {
+            return false;
+        }
+        pfn += frames;
+    }
+    return true;
+}
+
+static bool check_list(const struct zone *zone, unsigned area, order_t order,
+                       const struct zone_census *census, struct violation *violation)
+{
+    const struct free_area *free = &zone->areas[area];
+    uint64_t count = 0;
+    list_for_each (link, &free->lists[order]) {
+        const struct buddy *buddy = buddy_of_link(link);
+        bool unaccepted = area == AREA_UNACCEPTED;
+        bool fits = buddy_state(buddy) == BUDDY_FREE && buddy_order(buddy) == order &&
+                    buddy_is(buddy, BUDDY_UNACCEPTED) == unaccepted && link->next->prev == link;
+        if (!invariant_check(violation, INVARIANT_FREE_LIST, buddy->pfn, true, fits)) {
+            return false;
+        }
+        count++;
+    }
+    bool marked = (free->nonempty >> order & 1) != 0;
+    return invariant_check(violation, INVARIANT_FREE_LIST, PFN_NONE,
+                           census->free_blocks[area][order], count) &&
+           invariant_check(violation, INVARIANT_FREE_LIST, PFN_NONE, count, free->blocks[order]) &&
+           invariant_check(violation, INVARIANT_FREE_LIST, PFN_NONE, count > 0, marked);
+}
+
+bool zone_validate(const struct zone *zone, struct violation *violation)
+{
+    struct zone_census census = {0};
+    if (!check_frames(zone, &census, violation)) {
+        return false;
+    }
+    for (unsigned area = 0; area < AREAS; area++) {
+        for (order_t order = 0; order < ORDERS; order++) {
+            if (!check_list(zone, area, order, &census, violation)) {
+                return false;
+            }
+        }
+    }
+    uint64_t sum = 0;
+    for (unsigned state = BUDDY_FREE; state < BUDDY_STATES; state++) {
+        sum += zone->frames[state];
+        if (!invariant_check(violation, INVARIANT_ACCOUNTING, PFN_NONE, census.frames[state],
+                             zone->frames[state])) {
+            return false;
+        }
+    }
+    return invariant_check(violation, INVARIANT_ACCOUNTING, PFN_NONE, zone->managed_frames, sum) &&
+           invariant_check(violation, INVARIANT_DESC_COUNT, PFN_NONE, census.blocks, zone->blocks);
+}

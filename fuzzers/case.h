@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * case.h: the one format of everything that the harness runs: a memory map and a program of
+ * operations on it.
+ *
+ * Binary, little-endian, fixed-width:
+ *
+ *   header  8 bytes   'P' 'T' 'A' 'D'  version  ranges  0  0
+ *   range  12 bytes   flags  0  0  0  gap (4)  frames (4)          as many as ranges says
+ *   op     16 bytes   op  order  zone  type  slot (2)  count (2)  value (4)  align  site  nth  mode
+ *
+ * A range starts gap frames behind the end of the last one, so that no ranges overlap. Text: one
+ * range or operation a line, `name operand=value ...`, comments from # to the end of the line.
+ * In canonical form, operands that an operation does not have are 0; text and binary of a
+ * canonical case are the same thing.
+ *
+ * Slots: an operation that creates something puts it into the first free slot at or after the one
+ * it names; one that uses something takes the first used slot at or after it; both wrap around.
+ * Where there is none, the operation does nothing. So each operation of a random program means
+ * something, and a program that is written or recorded means exactly what it says.
+ */
+#ifndef POTAD_FUZZERS_CASE_H
+#define POTAD_FUZZERS_CASE_H
+
+#include "core/boot_map.h"
+#include "core/port.h"
+
+#include <stdio.h>
+
+enum {
+    CASE_VERSION = 1,
+    CASE_HEADER_BYTES = 8,
+    CASE_RANGE_BYTES = 12,
+    CASE_OP_BYTES = 16,
+    CASE_RANGES_MAX = 8,
+    CASE_SLOTS_MAX = 1 << 16,
+    CASE_CACHES = 8,
+    CASE_ERROR_MAX = 160
+};
+
+/* The operands. X(id, name, member of struct case_op, kind, help) */
+#define OPERAND_TABLE(X)                                                                           \
+    X(OPERAND_SLOT, "slot", slot, KIND_NUMBER, "where the block or object is kept")                \
+    X(OPERAND_ORDER, "order", order, KIND_NUMBER, "log2 of the frames")                            \
+    X(OPERAND_ZONE, "zone", zone, KIND_ZONE, "zone number, or any")                                \
+    X(OPERAND_TYPE, "type", type, KIND_MIGRATETYPE, "unmovable, movable or reclaimable")           \
+    X(OPERAND_DESC, "desc", type, KIND_MEMDESC, "the owner's type: folio, anonmem, ... or 16-31")  \
+    X(OPERAND_FRAME, "frame", value, KIND_NUMBER, "counted from the first frame of the map")       \
+    X(OPERAND_CACHE, "cache", zone, KIND_NUMBER, "which cache")                                    \
+    X(OPERAND_SIZE, "size", value, KIND_NUMBER, "of an object, in bytes")                          \
+    X(OPERAND_ALIGN, "align", align, KIND_LOG2, "of an object, in bytes: a power of two")          \
+    X(OPERAND_COUNT, "count", count, KIND_NUMBER, "of objects, all or none")
+
+enum operand_kind { KIND_NUMBER, KIND_ZONE, KIND_MIGRATETYPE, KIND_MEMDESC, KIND_LOG2 };
+
+enum operand_index {
+#define X(id, name, member, kind, help) id##_INDEX,
+    OPERAND_TABLE(X)
+#undef X
+        OPERANDS
+};
+
+enum operand {
+#define X(id, name, member, kind, help) id = 1 << id##_INDEX,
+    OPERAND_TABLE(X)
+#undef X
+};
+
+/* The operations. X(id, name, weight, operands, help); weights are relative, for generators. */
+#define OP_TABLE(X)                                                                                \
+    X(OP_ALLOC, "alloc", 30, OPERAND_SLOT | OPERAND_ORDER | OPERAND_ZONE | OPERAND_TYPE,           \
+      "allocate a block of 2^order frames")                                                        \
+    X(OP_ALLOC_DESC, "alloc-desc", 10, OPERAND_SLOT | OPERAND_ORDER | OPERAND_ZONE | OPERAND_DESC, \
+      "allocate a block under the owner's own descriptor (A6)")                                    \
+    X(OP_FREE, "free", 30, OPERAND_SLOT, "free a block, or a part of a split one")                 \
+    X(OP_SPLIT, "split", 6, OPERAND_SLOT | OPERAND_ORDER,                                          \
+      "split an allocated block down to an order; the parts take free slots (A4)")                 \
+    X(OP_LOOKUP, "lookup", 8, OPERAND_FRAME, "ask what a frame belongs to (F4)")                   \
+    X(OP_CACHE_CREATE, "cache-create", 3, OPERAND_CACHE | OPERAND_SIZE | OPERAND_ALIGN,            \
+      "create a cache of objects")                                                                 \
+    X(OP_CACHE_ALLOC, "cache-alloc", 15, OPERAND_CACHE | OPERAND_SLOT, "allocate an object")       \
+    X(OP_CACHE_BULK, "cache-bulk", 5, OPERAND_CACHE | OPERAND_SLOT | OPERAND_COUNT,                \
+      "allocate many objects, all or none")                                                        \
+    X(OP_CACHE_FREE, "cache-free", 15, OPERAND_SLOT, "free an object")                             \
+    X(OP_CACHE_DESTROY, "cache-destroy", 2, OPERAND_CACHE, "destroy a cache: busy while in use")   \
+    X(OP_SHRINK, "shrink", 1, 0, "give back the descriptor slabs that are not needed")
+
+enum op {
+#define X(id, name, weight, operands, help) id,
+    OP_TABLE(X)
+#undef X
+        OPS
+};
+
+/* How often an armed fault strikes. X(id, name) */
+#define FAULT_MODE_TABLE(X)                                                                        \
+    X(FAULT_ONCE, "once")         /* the nth time only */                                          \
+    X(FAULT_PERSISTENT, "always") /* the nth time and every time after it */
+
+enum fault_mode {
+#define X(id, name) id,
+    FAULT_MODE_TABLE(X)
+#undef X
+        FAULT_MODES
+};
+
+struct case_op {
+    uint8_t op;
+    uint8_t order;
+    uint8_t zone;
+    uint8_t type;
+    uint16_t slot;
+    uint16_t count;
+    uint32_t value;
+    uint8_t align; /* log2 */
+    uint8_t site;  /* enum fault_site; 0 where nth is 0 */
+    uint8_t nth;   /* the step at the site that fails, from 1; 0: no fault */
+    uint8_t mode;  /* enum fault_mode */
+};
+
+_Static_assert(sizeof(struct case_op) == CASE_OP_BYTES, "records are copied as they are");
+
+struct program {
+    struct boot_map map;
+    uint32_t ops_count;
+    uint32_t ops_capacity;
+    struct case_op *ops;
+};
+
+/* What a random program is cut down to. */
+struct case_limits {
+    uint32_t frames; /* of one range */
+    uint32_t gap;    /* between ranges */
+    uint32_t ops;
+    uint32_t slots;
+};
+
+extern const struct case_limits case_limits_fuzz;
+
+/* What is wrong with an input, in one line, without its name. */
+struct case_error {
+    char text[CASE_ERROR_MAX];
+};
+
+void program_init(struct program *program);
+void program_free(struct program *program);
+
+/* Appends @op. Aborts where there is no memory. */
+void program_add(struct program *program, struct case_op op);
+
+/* Decodes any bytes into a canonical program within @limits; magic and version are not looked at.
+ * The program's memory is used again. */
+void case_decode_any(struct program *program, const uint8_t *data, size_t size,
+                     const struct case_limits *limits);
+
+/* Decodes a canonical case. Return: false with @error naming the byte. */
+bool case_decode(struct program *program, const uint8_t *data, size_t size,
+                 struct case_error *error) __attribute__((warn_unused_result));
+
+/* Bytes that case_encode() writes. */
+size_t case_encoded_bytes(const struct program *program);
+
+/* Encodes @program into @data. */
+void case_encode(const struct program *program, uint8_t *data);
+
+/* Parses text. Return: false with @error naming the line. */
+bool case_parse(struct program *program, const char *text, size_t size, struct case_error *error)
+    __attribute__((warn_unused_result));
+
+/* Prints the map, an operation (without end of line), or all. */
+void case_print_map(FILE *out, const struct boot_map *map);
+void case_print_op(FILE *out, const struct case_op *op);
+void case_print(FILE *out, const struct program *program);
+
+/* Whether @data starts as a binary case does. */
+bool case_has_magic(const uint8_t *data, size_t size);
+
+const char *op_name(enum op op);
+const char *fault_site_name(enum fault_site site);
+const char *memdesc_type_name(enum memdesc_type type); /* "user" from MEMDESC_USER on */
+
+/* Canonical form: unused operands 0. */
+struct case_op case_op_canonical(struct case_op op);
+
+#endif

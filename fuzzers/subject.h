@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * subject.h: what the harness needs of an allocator under test. The schemes of core/ are subjects
+ * (subject_core.c), and so is any allocator that a user brings: fuzzers, executor, stress and
+ * bench talk to a struct subject and to nothing behind it.
+ *
+ * An allocator need not do everything: each capability bit says that the functions it names are
+ * there, and operations that need others are skipped.
+ */
+#ifndef POTAD_FUZZERS_SUBJECT_H
+#define POTAD_FUZZERS_SUBJECT_H
+
+#include "core/boot_map.h"
+#include "core/invariant.h"
+#include "core/memdesc.h"
+#include "core/port.h"
+#include "core/potad.h"
+
+enum { SUBJECT_VERSION = 1 };
+
+/* X(id, bit, name) */
+#define SUBJECT_CAPABILITY_TABLE(X)                                                                \
+    X(SUBJECT_DESC, 0, "desc")             /* alloc with a descriptor of the caller's own */       \
+    X(SUBJECT_SPLIT, 1, "split")           /* split() */                                           \
+    X(SUBJECT_LOOKUP, 2, "lookup")         /* lookup() */                                          \
+    X(SUBJECT_CACHE, 3, "cache")           /* cache_create(), _destroy(), _alloc(), _free() */     \
+    X(SUBJECT_UNACCEPTED, 4, "unaccepted") /* honours range.unaccepted and port.accept() */        \
+    X(SUBJECT_COUNTERS, 5, "counters")     /* free_blocks(), stats() */                            \
+    X(SUBJECT_VALIDATE, 6, "validate")     /* validate(), state_hash() */                          \
+    X(SUBJECT_SHRINK, 7, "shrink")         /* shrink() */                                          \
+    X(SUBJECT_THREADS, 8, "threads")       /* any function may be called by many threads */
+
+enum subject_capability {
+#define X(id, bit, name) id = 1 << (bit),
+    SUBJECT_CAPABILITY_TABLE(X)
+#undef X
+};
+
+struct subject_request {
+    order_t order;
+    zone_id_t zone; /* or ZONE_ANY */
+    enum migratetype migratetype;
+    enum memdesc_type type;     /* MEMDESC_NONE: described by the allocator alone */
+    struct memdesc *descriptor; /* for a type other than MEMDESC_NONE: SUBJECT_DESC */
+};
+
+/* An allocated block. */
+struct subject_block {
+    pfn_t pfn;
+    order_t order;
+    void *handle; /* the subject's own */
+};
+
+/* Numbers that cost little to ask for. */
+struct subject_stats {
+    uint64_t descriptors_live;  /* of blocks, the boot's included */
+    uint64_t descriptors_spare; /* more can be had without memory */
+    uint64_t slab_descriptors_spare;
+    uint64_t cache_objects_live; /* of caches that cache_create() made */
+    uint64_t slabs;
+    uint64_t frame_table_writes;
+    uint64_t chain_depth_seen;
+};
+
+struct subject {
+    uint32_t version; /* SUBJECT_VERSION of the header that it was compiled with */
+    uint32_t capabilities;
+    const char *name;
+    const char *summary;
+    size_t instance_bytes; /* of zeroed memory, 64-byte aligned, that open() gets */
+
+    /* Boots on @map; memory, acceptance and faults come from @port. Return: OK; NO_MEMORY where
+     * the map has no room for metadata; INVALID where the map is none. */
+    enum status (*open)(void *instance, const struct port *port, const struct boot_map *map);
+    void (*close)(void *instance);
+
+    enum status (*alloc)(void *instance, const struct subject_request *request,
+                         struct subject_block *block);
+    void (*free)(void *instance, const struct subject_block *block);
+
+    /* Splits @block into order(block) - @order + 1 parts: by ascending address, two of @order and
+     * one of each order between. */
+    enum status (*split)(void *instance, const struct subject_block *block, order_t order,
+                         struct subject_block *parts);
+    bool (*lookup)(void *instance, pfn_t pfn, struct memdesc_info *info);
+
+    enum status (*cache_create)(void *instance, uint64_t size, uint64_t align, void **cache);
+    enum status (*cache_destroy)(void *instance, void *cache);
+    enum status (*cache_alloc)(void *instance, void *cache, uint64_t count, void **objects);
+    void (*cache_free)(void *instance, void *cache, void *object);
+
+    void (*shrink)(void *instance);
+
+    /* ORDERS counts of free blocks of one zone and acceptance; valid until close(), always up to
+     * date. */
+    const uint64_t *(*free_blocks)(void *instance, zone_id_t zone, bool unaccepted);
+    void (*stats)(void *instance, struct subject_stats *stats);
+
+    /* Context of both: no other thread is inside the subject. */
+    bool (*validate)(void *instance, struct violation *violation);
+    uint64_t (*state_hash)(void *instance);
+};
+
+/* The subjects that this program was built with; NULL ends the array. */
+extern const struct subject *const subjects[];
+
+/* The subject called @name, or NULL. */
+const struct subject *subject_find(const char *name);
+
+#endif
