@@ -23,6 +23,7 @@
 #define POTAD_FUZZERS_CASE_H
 
 #include "core/boot_map.h"
+#include "core/memdesc.h"
 #include "core/port.h"
 
 #include <stdio.h>
@@ -66,27 +67,30 @@ enum operand {
 #undef X
 };
 
-/* The operations. X(id, name, weight, operands, help); weights are relative, for generators. */
+/* The operations. X(id, name, page weight, slab weight, operands, help). The weights are relative:
+ * how often random bytes mean this operation in programs for each fuzz target. */
 #define OP_TABLE(X)                                                                                \
-    X(OP_ALLOC, "alloc", 30, OPERAND_SLOT | OPERAND_ORDER | OPERAND_ZONE | OPERAND_TYPE,           \
+    X(OP_ALLOC, "alloc", 30, 6, OPERAND_SLOT | OPERAND_ORDER | OPERAND_ZONE | OPERAND_TYPE,        \
       "allocate a block of 2^order frames")                                                        \
-    X(OP_ALLOC_DESC, "alloc-desc", 10, OPERAND_SLOT | OPERAND_ORDER | OPERAND_ZONE | OPERAND_DESC, \
+    X(OP_ALLOC_DESC, "alloc-desc", 10, 2,                                                          \
+      OPERAND_SLOT | OPERAND_ORDER | OPERAND_ZONE | OPERAND_DESC,                                  \
       "allocate a block under the owner's own descriptor (A6)")                                    \
-    X(OP_FREE, "free", 30, OPERAND_SLOT, "free a block, or a part of a split one")                 \
-    X(OP_SPLIT, "split", 6, OPERAND_SLOT | OPERAND_ORDER,                                          \
+    X(OP_FREE, "free", 30, 6, OPERAND_SLOT, "free a block, or a part of a split one")              \
+    X(OP_SPLIT, "split", 6, 1, OPERAND_SLOT | OPERAND_ORDER,                                       \
       "split an allocated block down to an order; the parts take free slots (A4)")                 \
-    X(OP_LOOKUP, "lookup", 8, OPERAND_FRAME, "ask what a frame belongs to (F4)")                   \
-    X(OP_CACHE_CREATE, "cache-create", 3, OPERAND_CACHE | OPERAND_SIZE | OPERAND_ALIGN,            \
+    X(OP_LOOKUP, "lookup", 8, 1, OPERAND_FRAME, "ask what a frame belongs to (F4)")                \
+    X(OP_CACHE_CREATE, "cache-create", 3, 8, OPERAND_CACHE | OPERAND_SIZE | OPERAND_ALIGN,         \
       "create a cache of objects")                                                                 \
-    X(OP_CACHE_ALLOC, "cache-alloc", 15, OPERAND_CACHE | OPERAND_SLOT, "allocate an object")       \
-    X(OP_CACHE_BULK, "cache-bulk", 5, OPERAND_CACHE | OPERAND_SLOT | OPERAND_COUNT,                \
+    X(OP_CACHE_ALLOC, "cache-alloc", 15, 25, OPERAND_CACHE | OPERAND_SLOT, "allocate an object")   \
+    X(OP_CACHE_BULK, "cache-bulk", 5, 20, OPERAND_CACHE | OPERAND_SLOT | OPERAND_COUNT,            \
       "allocate many objects, all or none")                                                        \
-    X(OP_CACHE_FREE, "cache-free", 15, OPERAND_SLOT, "free an object")                             \
-    X(OP_CACHE_DESTROY, "cache-destroy", 2, OPERAND_CACHE, "destroy a cache: busy while in use")   \
-    X(OP_SHRINK, "shrink", 1, 0, "give back the descriptor slabs that are not needed")
+    X(OP_CACHE_FREE, "cache-free", 15, 30, OPERAND_SLOT, "free an object")                         \
+    X(OP_CACHE_DESTROY, "cache-destroy", 2, 3, OPERAND_CACHE,                                      \
+      "destroy a cache: busy while in use")                                                        \
+    X(OP_SHRINK, "shrink", 1, 1, 0, "give back the descriptor slabs that are not needed")
 
 enum op {
-#define X(id, name, weight, operands, help) id,
+#define X(id, name, page, slab, operands, help) id,
     OP_TABLE(X)
 #undef X
         OPS
@@ -127,15 +131,22 @@ struct program {
     struct case_op *ops;
 };
 
-/* What a random program is cut down to. */
+/* What a random program is cut down to, and the operations that it tends to. */
 struct case_limits {
+    const char *name; /* of the fuzz target */
+    uint32_t ranges;
     uint32_t frames; /* of one range */
     uint32_t gap;    /* between ranges */
     uint32_t ops;
-    uint32_t slots;
+    uint32_t slots;            /* a multiple of 64 */
+    const uint8_t *op_weights; /* OPS of them */
 };
 
-extern const struct case_limits case_limits_fuzz;
+extern const struct case_limits case_limits_page; /* for page_fuzzer */
+extern const struct case_limits case_limits_slab; /* for slab_fuzzer */
+
+/* The limits of the fuzz target @name, or NULL. */
+const struct case_limits *case_limits_find(const char *name);
 
 /* What is wrong with an input, in one line, without its name. */
 struct case_error {
@@ -149,7 +160,8 @@ void program_free(struct program *program);
 void program_add(struct program *program, struct case_op op);
 
 /* Decodes any bytes into a canonical program within @limits; magic and version are not looked at.
- * The program's memory is used again. */
+ * What is canonical and within the limits already stays as it is. The program's memory is used
+ * again. */
 void case_decode_any(struct program *program, const uint8_t *data, size_t size,
                      const struct case_limits *limits);
 
@@ -176,6 +188,7 @@ void case_print(FILE *out, const struct program *program);
 bool case_has_magic(const uint8_t *data, size_t size);
 
 const char *op_name(enum op op);
+uint32_t op_operands(enum op op); /* as a mask of enum operand */
 const char *fault_site_name(enum fault_site site);
 const char *memdesc_type_name(enum memdesc_type type); /* "user" from MEMDESC_USER on */
 

@@ -51,7 +51,7 @@ struct subject_block {
     void *handle; /* the subject's own */
 };
 
-/* Numbers that cost little to ask for. */
+/* Numbers that cost little to ask for. Context: no other thread is inside the subject. */
 struct subject_stats {
     uint64_t descriptors_live;  /* of blocks, the boot's included */
     uint64_t descriptors_spare; /* more can be had without memory */

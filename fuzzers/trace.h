@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * trace.h: reads Linux ftrace text, the kmem:mm_page_alloc and kmem:mm_page_free events of it, as a
- * stream in bounded memory. Plain, .gz and .xz files, and standard input, told by their content.
+ * trace.h: reads the text of tracefs' `trace` file, the kmem:mm_page_alloc and kmem:mm_page_free
+ * events of it, as a stream in bounded memory. Plain, gzip and xz, told by content. A trace that is
+ * cut off or damaged is an error, not a shorter trace; but libarchive does not verify the checksum
+ * of gzip, so what damage leaves decodable there is only found where it breaks a line.
  */
 #ifndef POTAD_FUZZERS_TRACE_H
 #define POTAD_FUZZERS_TRACE_H
@@ -16,38 +18,40 @@ struct trace_event {
     order_t order;
     uint32_t migratetype; /* as the trace has it; 0 for a free */
     uint32_t cpu;
-    uint64_t line; /* from 1 */
+    uint64_t line; /* of the text, from 1 */
 };
 
 enum trace_result {
     TRACE_EVENT, /* the event is filled in */
     TRACE_END,
-    TRACE_ERROR /* trace_error() says what; events before it were good */
+    TRACE_ERROR /* trace_error() says what; events before it were good, none come after it */
 };
 
-/* Lines that are not page events. */
+/* What has been read besides page events. */
 struct trace_counts {
-    uint64_t lines;
+    uint64_t lines;         /* all of them */
     uint64_t comments;      /* # ... */
     uint64_t other_events;  /* well-formed lines of other tracepoints */
-    uint64_t failed_allocs; /* mm_page_alloc without a page: pfn=0x0 and page=NULL or (nil) */
-    uint64_t lost_events;   /* what the kernel says that it dropped */
+    uint64_t failed_allocs; /* mm_page_alloc without a page: pfn=0x0 and a null page= */
+    uint64_t lost_events;   /* the kernel's count of them; 1 where it says that it has none */
 };
 
 struct trace;
 
-/* Opens @path, or standard input for "-". Return: NULL with one line in @error (TRACE_ERROR_MAX
- * bytes) that names the file and the reason. */
+/* Opens @path, or standard input for "-"; what is in it is for trace_next() to judge. Return: NULL
+ * with one line in @error (TRACE_ERROR_MAX bytes) that names the file and the reason. */
 struct trace *trace_open(const char *path, char *error);
 void trace_close(struct trace *trace);
 
-/* Reads up to the next page event. */
+/* Reads up to the next page event. Context: one thread at a time for each trace. Return: see
+ * there; after TRACE_END or TRACE_ERROR, the same again. */
 enum trace_result trace_next(struct trace *trace, struct trace_event *event)
     __attribute__((warn_unused_result));
 
-/* After TRACE_ERROR: "FILE:LINE: reason". */
+/* After TRACE_ERROR: "FILE:LINE: reason". Valid until trace_close(). */
 const char *trace_error(const struct trace *trace);
 
+/* The counts up to now, kept up to date until trace_close(). */
 const struct trace_counts *trace_counts(const struct trace *trace);
 
 #endif

@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * case.c: programs, their canonical form, and the binary codec. case_text.c has the text form.
+ */
+#include "fuzzers/case.h"
+
+#include "core/memdesc.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum range_flag {
+    RANGE_NEW_ZONE = 1,
+    RANGE_NO_METADATA = 2, /* of the zone: read where the zone begins */
+    RANGE_UNACCEPTED = 4
+};
+
+static const char magic[4] = {'P', 'T', 'A', 'D'};
+
+static const uint8_t page_weights[OPS] = {
+#define X(id, name, page, slab, operands, help) [id] = (page),
+    OP_TABLE(X)
+#undef X
+};
+
+static const uint8_t slab_weights[OPS] = {
+#define X(id, name, page, slab, operands, help) [id] = (slab),
+    OP_TABLE(X)
+#undef X
+};
+
+const struct case_limits case_limits_page = {.name = "page_fuzzer",
+                                             .ranges = 4,
+                                             .frames = 512,
+                                             .gap = 64,
+                                             .ops = 64,
+                                             .slots = 64,
+                                             .op_weights = page_weights};
+
+const struct case_limits case_limits_slab = {.name = "slab_fuzzer",
+                                             .ranges = 2,
+                                             .frames = 128,
+                                             .gap = 8,
+                                             .ops = 128,
+                                             .slots = 512,
+                                             .op_weights = slab_weights};
+
+const struct case_limits *case_limits_find(const char *name)
+{
+    static const struct case_limits *const all[] = {&case_limits_page, &case_limits_slab};
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        if (strcmp(all[i]->name, name) == 0) {
+            return all[i];
+        }
+    }
+    return NULL;
+}
+
+const char *op_name(enum op op)
+{
+    static const char *const names[OPS] = {
+#define X(id, name, page, slab, operands, help) [id] = (name),
+        OP_TABLE(X)
+#undef X
+    };
+    return op < OPS ? names[op] : "?";
+}
+
+uint32_t op_operands(enum op op)
+{
+    static const uint32_t operands_of[OPS] = {
+#define X(id, name, page, slab, operands, help) [id] = (operands),
+        OP_TABLE(X)
+#undef X
+    };
+    return operands_of[op];
+}
+
+const char *fault_site_name(enum fault_site site)
+{
+    static const char *const names[FAULT_SITES] = {
+#define X(id, name, what) [id] = (name),
+        FAULT_SITE_TABLE(X)
+#undef X
+    };
+    return site < FAULT_SITES ? names[site] : "?";
+}
+
+const char *memdesc_type_name(enum memdesc_type type)
+{
+    static const char *const names[MEMDESC_USER] = {
+#define X(id, name) [id] = (name),
+        MEMDESC_TABLE(X)
+#undef X
+    };
+    return type < MEMDESC_USER && names[type] != NULL ? names[type] : "user";
+}
+
+void program_init(struct program *program)
+{
+    *program = (struct program){0};
+}
+
+void program_free(struct program *program)
+{
+    free(program->ops);
+    program_init(program);
+}
+
+static void program_reserve(struct program *program, uint32_t ops)
+{
+    if (ops <= program->ops_capacity) {
+        return;
+    }
+    uint32_t capacity = program->ops_capacity == 0 ? 64 : program->ops_capacity;
+    while (capacity < ops) {
+        capacity *= 2;
+    }
+    program->ops = realloc(program->ops, capacity * sizeof(*program->ops));
+    if (program->ops == NULL) {
+        fprintf(stderr, "potad: no memory for a program of %u operations\n", ops);
+        abort();
+    }
+    program->ops_capacity = capacity;
+}
+
+void program_add(struct program *program, struct case_op op)
+{
+    program_reserve(program, program->ops_count + 1);
+    program->ops[program->ops_count++] = op;
+}
+
+struct case_op case_op_canonical(struct case_op op)
+{
+    uint32_t operands = op_operands((enum op)op.op);
+    struct case_op canonical = {.op = op.op};
+#define X(id, name, member, kind, help)                                                            \
+    if ((operands & (id)) != 0) {                                                                  \
+        canonical.member = op.member;                                                              \
+    }
+    OPERAND_TABLE(X)
+#undef X
+    if (op.nth != 0) {
+        canonical.nth = op.nth;
+        canonical.site = op.site;
+        canonical.mode = op.mode;
+    }
+    return canonical;
+}
+
+static uint32_t load_u32(const uint8_t *data)
+{
+    return (uint32_t)data[0] | (uint32_t)data[1] << 8 | (uint32_t)data[2] << 16 |
+           (uint32_t)data[3] << 24;
+}
+
+static void store_u32(uint8_t *data, uint32_t value)
+{
+    for (unsigned i = 0; i < 4; i++) {
+        data[i] = (uint8_t)(value >> 8 * i);
+    }
+}
+
+static struct case_op load_op(const uint8_t *data)
+{
+    return (struct case_op){
+        .op = data[0],
+        .order = data[1],
+        .zone = data[2],
+        .type = data[3],
+        .slot = (uint16_t)(data[4] | data[5] << 8),
+        .count = (uint16_t)(data[6] | data[7] << 8),
+        .value = load_u32(data + 8),
+        .align = data[12],
+        .site = data[13],
+        .nth = data[14],
+        .mode = data[15],
+    };
+}
+
+static void store_op(uint8_t *data, const struct case_op *op)
+{
+    const uint8_t bytes[8] = {op->op,
+                              op->order,
+                              op->zone,
+                              op->type,
+                              (uint8_t)op->slot,
+                              (uint8_t)(op->slot >> 8),
+                              (uint8_t)op->count,
+                              (uint8_t)(op->count >> 8)};
+    memcpy(data, bytes, sizeof(bytes));
+    store_u32(data + 8, op->value);
+    data[12] = op->align;
+    data[13] = op->site;
+    data[14] = op->nth;
+    data[15] = op->mode;
+}
+
+/* Appends a range behind the last. The first of a map always begins a zone. */
+static void map_add(struct boot_map *map, uint8_t flags, uint64_t gap, uint64_t frames)
+{
+    bool begins = map->ranges_count == 0 || (flags & RANGE_NEW_ZONE) != 0;
+    pfn_t end = 0;
+    if (map->ranges_count > 0) {
+        const struct range *last = &map->ranges[map->ranges_count - 1];
+        end = last->start + last->frames;
+    }
+    if (begins) {
+        map->metadata_allowed[map->zones_count++] = (flags & RANGE_NO_METADATA) == 0;
+    }
+    map->ranges[map->ranges_count++] = (struct range){
+        .start = end + gap,
+        .frames = frames,
+        .zone = map->zones_count - 1,
+        .unaccepted = (flags & RANGE_UNACCEPTED) != 0,
+    };
+}
+
+static uint8_t range_flags(const struct boot_map *map, uint32_t index)
+{
+    const struct range *range = &map->ranges[index];
+    bool begins = index == 0 || map->ranges[index - 1].zone != range->zone;
+    bool no_metadata = begins && !map->metadata_allowed[range->zone];
+    return (uint8_t)((begins ? RANGE_NEW_ZONE : 0) | (no_metadata ? RANGE_NO_METADATA : 0) |
+                     (range->unaccepted ? RANGE_UNACCEPTED : 0));
+}
+
+/* One byte picks an operation by weight. */
+static uint8_t wheel(uint8_t byte, const uint8_t *weights)
+{
+    uint32_t sum = 0;
+    for (unsigned op = 0; op < OPS; op++) {
+        sum += weights[op];
+    }
+    uint32_t at = byte % sum;
+    uint8_t op = 0;
+    while (at >= weights[op]) {
+        at -= weights[op++];
+    }
+    return op;
+}
+
+/* Cuts any bytes down to an operation within @limits; what is within them stays. */
+static struct case_op op_clamp(struct case_op op, const struct case_limits *limits)
+{
+    enum {
+        SIZE_LIMIT = 3 * 4096,
+        ALIGN_LIMIT = 15,
+        COUNT_LIMIT = 64,
+        ORDER_LIMIT = 12,
+        NTH_LIMIT = 16
+    };
+    op.op = op.op < OPS ? op.op : wheel(op.op, limits->op_weights);
+    uint32_t operands = op_operands((enum op)op.op);
+    op.order %= ORDER_LIMIT;
+    op.slot %= (uint16_t)limits->slots;
+    op.count %= COUNT_LIMIT;
+    op.align %= ALIGN_LIMIT;
+    op.value %= (operands & OPERAND_SIZE) != 0 ? SIZE_LIMIT : limits->frames * 4;
+    if ((operands & OPERAND_CACHE) != 0) {
+        op.zone %= CASE_CACHES;
+    } else if (op.zone >= 4) {
+        op.zone = (uint8_t)ZONE_ANY;
+    }
+    if ((operands & OPERAND_DESC) != 0) {
+        op.type %= MEMDESC_TYPES;
+    } else {
+        op.type %= MIGRATETYPES;
+    }
+    /* Most operations run without a fault, or programs would fail at once. */
+    op.nth = op.nth <= NTH_LIMIT ? op.nth : 0;
+    op.site %= FAULT_SITES;
+    op.mode %= FAULT_MODES;
+    return case_op_canonical(op);
+}
+
+void case_decode_any(struct program *program, const uint8_t *data, size_t size,
+                     const struct case_limits *limits)
+{
+    uint8_t header[CASE_HEADER_BYTES] = {0};
+    memcpy(header, data, size < sizeof(header) ? size : sizeof(header));
+    size_t at = sizeof(header);
+    uint32_t ranges = (header[5] + limits->ranges - 1) % limits->ranges + 1;
+    program->map = (struct boot_map){0};
+    program->ops_count = 0;
+    for (uint32_t i = 0; i < ranges; i++) {
+        uint8_t record[CASE_RANGE_BYTES] = {0};
+        if (at < size) {
+            memcpy(record, data + at, size - at < sizeof(record) ? size - at : sizeof(record));
+        }
+        map_add(&program->map, record[0] & 7, load_u32(record + 4) % limits->gap,
+                (load_u32(record + 8) + limits->frames - 1) % limits->frames + 1);
+        at += sizeof(record);
+    }
+    while (at + CASE_OP_BYTES <= size && program->ops_count < limits->ops) {
+        program_add(program, op_clamp(load_op(data + at), limits));
+        at += CASE_OP_BYTES;
+    }
+}
+
+static bool fail(struct case_error *error, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static bool fail(struct case_error *error, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(error->text, sizeof(error->text), format, arguments);
+    va_end(arguments);
+    return false;
+}
+
+bool case_has_magic(const uint8_t *data, size_t size)
+{
+    return size >= sizeof(magic) && memcmp(data, magic, sizeof(magic)) == 0;
+}
+
+static bool decode_ranges(struct program *program, const uint8_t *data, uint32_t ranges,
+                          struct case_error *error)
+{
+    for (uint32_t i = 0; i < ranges; i++) {
+        size_t at = CASE_HEADER_BYTES + (size_t)i * CASE_RANGE_BYTES;
+        const uint8_t *record = data + at;
+        uint32_t frames = load_u32(record + 8);
+        if (frames == 0) {
+            return fail(error, "byte %zu: range %u has no frames", at + 8, i);
+        }
+        map_add(&program->map, record[0], load_u32(record + 4), frames);
+        if (record[0] != range_flags(&program->map, i) || (record[1] | record[2] | record[3])) {
+            return fail(error, "byte %zu: range %u has unknown flags", at, i);
+        }
+    }
+    return true;
+}
+
+static bool op_is_canonical(const struct case_op *op)
+{
+    if (op->op >= OPS) {
+        return false;
+    }
+    struct case_op canonical = case_op_canonical(*op);
+    uint32_t operands = op_operands((enum op)op->op);
+    bool in_range = op->site < FAULT_SITES && op->mode < FAULT_MODES && op->order < 64 &&
+                    op->align < 64 && (!(operands & OPERAND_TYPE) || op->type < MIGRATETYPES) &&
+                    (!(operands & OPERAND_DESC) || op->type < MEMDESC_TYPES);
+    return in_range && memcmp(&canonical, op, sizeof(canonical)) == 0;
+}
+
+bool case_decode(struct program *program, const uint8_t *data, size_t size,
+                 struct case_error *error)
+{
+    program->map = (struct boot_map){0};
+    program->ops_count = 0;
+    if (!case_has_magic(data, size)) {
+        return fail(error, "byte 0: not a case: no magic 'PTAD'");
+    }
+    if (size < CASE_HEADER_BYTES) {
+        return fail(error, "byte %zu: the header is cut short", size);
+    }
+    if (data[4] != CASE_VERSION) {
+        return fail(error, "byte 4: version %u is unknown; this program reads version %u", data[4],
+                    CASE_VERSION);
+    }
+    uint32_t ranges = data[5];
+    size_t ops = CASE_HEADER_BYTES + (size_t)ranges * CASE_RANGE_BYTES;
+    if (ranges == 0 || ranges > CASE_RANGES_MAX || (data[6] | data[7]) != 0) {
+        return fail(error, "byte 5: %u ranges; 1 to %u can be", ranges, CASE_RANGES_MAX);
+    }
+    if (size < ops || (size - ops) % CASE_OP_BYTES != 0) {
+        return fail(error, "byte %zu: the last record is cut short", size);
+    }
+    if (!decode_ranges(program, data, ranges, error)) {
+        return false;
+    }
+    for (size_t at = ops; at < size; at += CASE_OP_BYTES) {
+        struct case_op op = load_op(data + at);
+        if (!op_is_canonical(&op)) {
+            return fail(error, "byte %zu: operation %u is unknown or has stray operands", at,
+                        program->ops_count);
+        }
+        program_add(program, op);
+    }
+    return true;
+}
+
+size_t case_encoded_bytes(const struct program *program)
+{
+    return CASE_HEADER_BYTES + (size_t)program->map.ranges_count * CASE_RANGE_BYTES +
+           (size_t)program->ops_count * CASE_OP_BYTES;
+}
+
+void case_encode(const struct program *program, uint8_t *data)
+{
+    const struct boot_map *map = &program->map;
+    uint8_t *at = data;
+    memset(data, 0, case_encoded_bytes(program));
+    memcpy(at, magic, sizeof(magic));
+    at[4] = CASE_VERSION;
+    at[5] = (uint8_t)map->ranges_count;
+    at += CASE_HEADER_BYTES;
+    pfn_t end = 0;
+    for (uint32_t i = 0; i < map->ranges_count; i++) {
+        at[0] = range_flags(map, i);
+        store_u32(at + 4, (uint32_t)(map->ranges[i].start - end));
+        store_u32(at + 8, (uint32_t)map->ranges[i].frames);
+        end = map->ranges[i].start + map->ranges[i].frames;
+        at += CASE_RANGE_BYTES;
+    }
+    for (uint32_t i = 0; i < program->ops_count; i++) {
+        store_op(at, &program->ops[i]);
+        at += CASE_OP_BYTES;
+    }
+}

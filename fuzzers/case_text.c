@@ -1,0 +1,452 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * case_text.c: cases as text, one range or operation a line:
+ *
+ *   potad-case 1
+ *   range zone=0 start=3 frames=509
+ *   alloc slot=0 order=3 zone=any type=movable fault=buddy-desc:1:once   # a comment
+ */
+#include "core/memdesc.h"
+#include "fuzzers/case.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const migratetype_names[MIGRATETYPES] = {"unmovable", "movable", "reclaimable"};
+
+static const char *const fault_mode_names[FAULT_MODES] = {
+#define X(id, name) [id] = (name),
+    FAULT_MODE_TABLE(X)
+#undef X
+};
+
+static const struct {
+    const char *name;
+    enum operand_kind kind;
+    size_t offset;
+    size_t bytes;
+} operand_fields[OPERANDS] = {
+#define X(id, name, member, kind, help)                                                            \
+    [id##_INDEX] = {name, kind, offsetof(struct case_op, member),                                  \
+                    sizeof(((struct case_op *)0)->member)},
+    OPERAND_TABLE(X)
+#undef X
+};
+
+/* Printing */
+
+static uint64_t operand_get(const struct case_op *op, unsigned operand)
+{
+    const void *at = (const unsigned char *)op + operand_fields[operand].offset;
+    switch (operand_fields[operand].bytes) {
+    case sizeof(uint8_t):
+        return *(const uint8_t *)at;
+    case sizeof(uint16_t):
+        return *(const uint16_t *)at;
+    default:
+        return *(const uint32_t *)at;
+    }
+}
+
+static void print_value(FILE *out, enum operand_kind kind, uint64_t value)
+{
+    if (kind == KIND_ZONE && value == ZONE_ANY) {
+        fputs("any", out);
+    } else if (kind == KIND_MIGRATETYPE && value < MIGRATETYPES) {
+        fputs(migratetype_names[value], out);
+    } else if (kind == KIND_MEMDESC && value < MEMDESC_USER &&
+               strcmp(memdesc_type_name((enum memdesc_type)value), "user") != 0) {
+        fputs(memdesc_type_name((enum memdesc_type)value), out);
+    } else {
+        unsigned shift = kind == KIND_LOG2 ? (unsigned)value : 0;
+        uint64_t shown = kind == KIND_LOG2 ? (uint64_t)1 << shift : value;
+        fprintf(out, "%llu", (unsigned long long)shown);
+    }
+}
+
+void case_print_op(FILE *out, const struct case_op *op)
+{
+    fputs(op_name((enum op)op->op), out);
+    for (unsigned operand = 0; operand < OPERANDS; operand++) {
+        if ((op_operands((enum op)op->op) >> operand & 1) != 0) {
+            fprintf(out, " %s=", operand_fields[operand].name);
+            print_value(out, operand_fields[operand].kind, operand_get(op, operand));
+        }
+    }
+    if (op->nth != 0) {
+        fprintf(out, " fault=%s:%u:%s", fault_site_name((enum fault_site)op->site), op->nth,
+                fault_mode_names[op->mode]);
+    }
+}
+
+void case_print_map(FILE *out, const struct boot_map *map)
+{
+    for (uint32_t i = 0; i < map->ranges_count; i++) {
+        const struct range *range = &map->ranges[i];
+        bool begins = i == 0 || map->ranges[i - 1].zone != range->zone;
+        fprintf(out, "range zone=%u start=%#llx frames=%llu%s%s\n", range->zone,
+                (unsigned long long)range->start, (unsigned long long)range->frames,
+                begins && !map->metadata_allowed[range->zone] ? " no-metadata" : "",
+                range->unaccepted ? " unaccepted" : "");
+    }
+}
+
+void case_print(FILE *out, const struct program *program)
+{
+    fprintf(out, "potad-case %u\n", CASE_VERSION);
+    case_print_map(out, &program->map);
+    for (uint32_t i = 0; i < program->ops_count; i++) {
+        case_print_op(out, &program->ops[i]);
+        fputc('\n', out);
+    }
+}
+
+/* Parsing */
+
+struct word {
+    const char *start;
+    size_t length;
+};
+
+struct parser {
+    const char *at; /* rest of the line */
+    const char *end;
+    unsigned line;
+    struct case_error *error;
+};
+
+static bool parse_fail(const struct parser *parser, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static bool parse_fail(const struct parser *parser, const char *format, ...)
+{
+    char reason[CASE_ERROR_MAX - 32];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(reason, sizeof(reason), format, arguments);
+    va_end(arguments);
+    snprintf(parser->error->text, sizeof(parser->error->text), "line %u: %s", parser->line, reason);
+    return false;
+}
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r';
+}
+
+/* The next word of the line, without comments. Return: whether there is one. */
+static bool next_word(struct parser *parser, struct word *word)
+{
+    while (parser->at < parser->end && is_blank(*parser->at)) {
+        parser->at++;
+    }
+    word->start = parser->at;
+    while (parser->at < parser->end && !is_blank(*parser->at) && *parser->at != '#') {
+        parser->at++;
+    }
+    word->length = (size_t)(parser->at - word->start);
+    return word->length > 0;
+}
+
+static bool word_is(struct word word, const char *text)
+{
+    return strlen(text) == word.length && memcmp(text, word.start, word.length) == 0;
+}
+
+/* Cuts "name=value" at the sign. Return: whether there is one. */
+static bool word_cut(struct word word, char sign, struct word *name, struct word *value)
+{
+    const char *at = memchr(word.start, sign, word.length);
+    if (at == NULL) {
+        return false;
+    }
+    *name = (struct word){word.start, (size_t)(at - word.start)};
+    *value = (struct word){at + 1, word.length - name->length - 1};
+    return true;
+}
+
+static bool word_number(struct word word, uint64_t *number)
+{
+    char digits[24];
+    char *end;
+    if (word.length == 0 || word.length >= sizeof(digits) || word.start[0] < '0' ||
+        word.start[0] > '9') {
+        return false;
+    }
+    memcpy(digits, word.start, word.length);
+    digits[word.length] = '\0';
+    *number = strtoull(digits, &end, 0);
+    return *end == '\0';
+}
+
+/* Index of @word in @names, or @count. */
+static unsigned word_index(struct word word, const char *const *names, unsigned count)
+{
+    unsigned index = 0;
+    while (index < count && !word_is(word, names[index])) {
+        index++;
+    }
+    return index;
+}
+
+static bool parse_value(enum operand_kind kind, struct word word, uint64_t *value)
+{
+    if (kind == KIND_ZONE && word_is(word, "any")) {
+        *value = ZONE_ANY;
+        return true;
+    }
+    if (kind == KIND_MIGRATETYPE) {
+        *value = word_index(word, migratetype_names, MIGRATETYPES);
+        return *value < MIGRATETYPES;
+    }
+    for (unsigned type = 0; kind == KIND_MEMDESC && type < MEMDESC_USER; type++) {
+        if (word_is(word, memdesc_type_name((enum memdesc_type)type))) {
+            *value = type;
+            return true;
+        }
+    }
+    if (!word_number(word, value)) {
+        return false;
+    }
+    if (kind == KIND_LOG2) {
+        if (*value == 0 || (*value & (*value - 1)) != 0) {
+            return false;
+        }
+        *value = (uint64_t)__builtin_ctzll(*value);
+    }
+    return kind != KIND_MEMDESC || *value < MEMDESC_TYPES;
+}
+
+static bool operand_set(struct case_op *op, unsigned operand, uint64_t value)
+{
+    void *at = (unsigned char *)op + operand_fields[operand].offset;
+    size_t bytes = operand_fields[operand].bytes;
+    bool is_order = operand_fields[operand].offset == offsetof(struct case_op, order);
+    if (value >> 8 * bytes != 0 || (is_order && value > 63)) {
+        return false;
+    }
+    switch (bytes) {
+    case sizeof(uint8_t):
+        *(uint8_t *)at = (uint8_t)value;
+        break;
+    case sizeof(uint16_t):
+        *(uint16_t *)at = (uint16_t)value;
+        break;
+    default:
+        *(uint32_t *)at = (uint32_t)value;
+        break;
+    }
+    return true;
+}
+
+static bool parse_fault(const struct parser *parser, struct word value, struct case_op *op)
+{
+    struct word site;
+    struct word rest;
+    struct word nth;
+    struct word mode;
+    uint64_t number = 0;
+    if (!word_cut(value, ':', &site, &rest) || !word_cut(rest, ':', &nth, &mode)) {
+        return parse_fail(parser, "a fault is SITE:NTH:once|always, not '%.*s'", (int)value.length,
+                          value.start);
+    }
+    unsigned index = 0;
+    while (index < FAULT_SITES && !word_is(site, fault_site_name((enum fault_site)index))) {
+        index++;
+    }
+    unsigned how = word_index(mode, fault_mode_names, FAULT_MODES);
+    if (index == FAULT_SITES || how == FAULT_MODES || !word_number(nth, &number) || number == 0 ||
+        number > 255) {
+        return parse_fail(parser, "unknown fault '%.*s'", (int)value.length, value.start);
+    }
+    op->site = (uint8_t)index;
+    op->nth = (uint8_t)number;
+    op->mode = (uint8_t)how;
+    return true;
+}
+
+static bool parse_operand(const struct parser *parser, struct word word, struct case_op *op,
+                          uint32_t *seen)
+{
+    struct word name;
+    struct word value;
+    uint64_t number = 0;
+    if (!word_cut(word, '=', &name, &value)) {
+        return parse_fail(parser, "'%.*s' is not operand=value", (int)word.length, word.start);
+    }
+    if (word_is(name, "fault")) {
+        return parse_fault(parser, value, op);
+    }
+    for (unsigned operand = 0; operand < OPERANDS; operand++) {
+        if ((op_operands((enum op)op->op) >> operand & 1) == 0 ||
+            !word_is(name, operand_fields[operand].name)) {
+            continue;
+        }
+        if ((*seen >> operand & 1) != 0) {
+            return parse_fail(parser, "operand %s twice", operand_fields[operand].name);
+        }
+        *seen |= 1U << operand;
+        if (!parse_value(operand_fields[operand].kind, value, &number) ||
+            !operand_set(op, operand, number)) {
+            return parse_fail(parser, "bad value in '%.*s'", (int)word.length, word.start);
+        }
+        return true;
+    }
+    return parse_fail(parser, "%s has no operand '%.*s'", op_name((enum op)op->op),
+                      (int)name.length, name.start);
+}
+
+static bool parse_op(struct parser *parser, struct word word, struct program *program)
+{
+    struct case_op op = {0};
+    uint32_t seen = 0;
+    while (op.op < OPS && !word_is(word, op_name((enum op)op.op))) {
+        op.op++;
+    }
+    if (op.op == OPS) {
+        return parse_fail(parser, "unknown operation '%.*s'", (int)word.length, word.start);
+    }
+    if (program->map.ranges_count == 0) {
+        return parse_fail(parser, "an operation before the first range");
+    }
+    const char *name = op_name((enum op)op.op);
+    while (next_word(parser, &word)) {
+        if (!parse_operand(parser, word, &op, &seen)) {
+            return false;
+        }
+    }
+    if (seen != op_operands((enum op)op.op)) {
+        unsigned missing = (unsigned)__builtin_ctz(op_operands((enum op)op.op) & ~seen);
+        return parse_fail(parser, "%s needs %s=", name, operand_fields[missing].name);
+    }
+    program_add(program, op);
+    return true;
+}
+
+/* The operands of a range line. */
+struct range_line {
+    uint64_t zone;
+    uint64_t start;
+    uint64_t frames;
+    bool unaccepted;
+    bool no_metadata;
+};
+
+static bool parse_range_words(struct parser *parser, struct range_line *line)
+{
+    struct word word;
+    struct word name;
+    struct word value;
+    while (next_word(parser, &word)) {
+        if (word_is(word, "unaccepted")) {
+            line->unaccepted = true;
+            continue;
+        }
+        if (word_is(word, "no-metadata")) {
+            line->no_metadata = true;
+            continue;
+        }
+        bool cut = word_cut(word, '=', &name, &value);
+        uint64_t *field = !cut                      ? NULL
+                          : word_is(name, "zone")   ? &line->zone
+                          : word_is(name, "start")  ? &line->start
+                          : word_is(name, "frames") ? &line->frames
+                                                    : NULL;
+        if (field == NULL || !word_number(value, field)) {
+            return parse_fail(parser, "bad operand '%.*s' of a range", (int)word.length,
+                              word.start);
+        }
+    }
+    return true;
+}
+
+static bool parse_range(struct parser *parser, struct program *program)
+{
+    struct boot_map *map = &program->map;
+    struct range_line line = {.zone = UINT64_MAX, .start = UINT64_MAX};
+    if (program->ops_count > 0) {
+        return parse_fail(parser, "a range behind the first operation");
+    }
+    if (!parse_range_words(parser, &line)) {
+        return false;
+    }
+    const struct range *last = map->ranges_count > 0 ? &map->ranges[map->ranges_count - 1] : NULL;
+    uint64_t end = last == NULL ? 0 : last->start + last->frames;
+    bool begins = line.zone == map->zones_count;
+    bool goes_on = last != NULL && line.zone == last->zone;
+    if (map->ranges_count == CASE_RANGES_MAX || (!begins && !goes_on) || line.zone >= ZONES_MAX) {
+        return parse_fail(parser, "zones count up from 0, in at most %u ranges", CASE_RANGES_MAX);
+    }
+    if (line.start < end || line.start - end > UINT32_MAX || line.frames == 0 ||
+        line.frames > UINT32_MAX) {
+        return parse_fail(parser, "ranges have start= behind the last one's end, and frames=");
+    }
+    if (line.no_metadata && !begins) {
+        return parse_fail(parser, "no-metadata belongs to a zone's first range");
+    }
+    if (begins) {
+        map->metadata_allowed[map->zones_count++] = !line.no_metadata;
+    }
+    map->ranges[map->ranges_count++] = (struct range){
+        .start = line.start,
+        .frames = line.frames,
+        .zone = (zone_id_t)line.zone,
+        .unaccepted = line.unaccepted,
+    };
+    return true;
+}
+
+static bool parse_version(struct parser *parser)
+{
+    struct word word;
+    uint64_t version = 0;
+    if (!next_word(parser, &word) || !word_number(word, &version)) {
+        return parse_fail(parser, "potad-case needs its version");
+    }
+    if (version != CASE_VERSION) {
+        return parse_fail(parser, "version %llu is unknown; this program reads version %u",
+                          (unsigned long long)version, CASE_VERSION);
+    }
+    return true;
+}
+
+static bool parse_line(struct parser *parser, struct program *program, bool *versioned)
+{
+    struct word word;
+    if (!next_word(parser, &word)) {
+        return true;
+    }
+    if (!*versioned) {
+        *versioned = true;
+        return word_is(word, "potad-case")
+                   ? parse_version(parser)
+                   : parse_fail(parser, "a case starts with 'potad-case 1'");
+    }
+    return word_is(word, "range") ? parse_range(parser, program) : parse_op(parser, word, program);
+}
+
+bool case_parse(struct program *program, const char *text, size_t size, struct case_error *error)
+{
+    struct parser parser = {.error = error};
+    const char *at = text;
+    const char *end = text + size;
+    bool versioned = false;
+    program->map = (struct boot_map){0};
+    program->ops_count = 0;
+    while (at < end) {
+        const char *line_end = memchr(at, '\n', (size_t)(end - at));
+        line_end = line_end == NULL ? end : line_end;
+        parser.at = at;
+        parser.end = line_end;
+        parser.line++;
+        if (!parse_line(&parser, program, &versioned)) {
+            return false;
+        }
+        at = line_end + 1;
+    }
+    if (program->map.ranges_count == 0) {
+        return parse_fail(&parser, "no range: a case needs memory");
+    }
+    return true;
+}

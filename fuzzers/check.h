@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * check.h: the names of what the harness checks from outside, next to the invariants that the
+ * subject checks within itself (core/invariant.h). fuzzers/README.md says which planted bug only
+ * this one catches.
+ */
+#ifndef POTAD_FUZZERS_CHECK_H
+#define POTAD_FUZZERS_CHECK_H
+
+/* X(id, name, sentence) */
+#define CHECK_TABLE(X)                                                                             \
+    X(CHECK_OVERLAP, "overlap", "an allocated block is made of frames that were free")             \
+    X(CHECK_ALIGNMENT, "alignment",                                                                \
+      "a block of order n starts at a multiple of 2^n, an object "                                 \
+      "at a multiple of its alignment")                                                            \
+    X(CHECK_CONTAINMENT, "containment",                                                            \
+      "a block lies in the zone that was asked for, an object "                                    \
+      "in the frames of a slab")                                                                   \
+    X(CHECK_LOOKUP, "lookup", "every frame leads to its block's descriptor and extent (F4)")       \
+    X(CHECK_COALESCING, "coalescing", "free blocks are as few and as large as can be (F6)")        \
+    X(CHECK_DESCRIPTORS, "descriptors", "descriptors in use are as many as blocks and slabs")      \
+    X(CHECK_METADATA_HOME, "metadata-home",                                                        \
+      "metadata goes only into free, accepted frames of "                                          \
+      "zones that allow it (E3)")                                                                  \
+    X(CHECK_ACCEPT, "accept", "only free, unaccepted frames are accepted, and before use (E2)")    \
+    X(CHECK_FREE_ALLOCATES, "free-allocates", "freeing enters no allocation path (A3, F3)")        \
+    X(CHECK_FAILURE_STATE, "failure-state", "a failed operation leaves the state as it was (F1)")  \
+    X(CHECK_SPURIOUS, "spurious-failure", "what can be met is met (F2)")                           \
+    X(CHECK_STATUS, "status", "an operation answers what the model says")                          \
+    X(CHECK_OBJECT, "object-corrupt", "nobody writes into an object but its owner")                \
+    X(CHECK_WHOLE, "not-whole", "when all is free, memory is as it was after boot")                \
+    X(CHECK_DETERMINISM, "determinism", "a case run twice ends in the same state")
+
+enum check {
+#define X(id, name, sentence) id,
+    CHECK_TABLE(X)
+#undef X
+        CHECKS
+};
+
+const char *check_name(enum check check);
+const char *check_sentence(enum check check);
+
+#endif

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: MIT */
+#include "fuzzers/executor.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { WORD_SLOTS = 64 };
+
+static void *allocate_zeroed(size_t count, size_t bytes)
+{
+    void *memory = calloc(count, bytes);
+    if (memory == NULL) {
+        fprintf(stderr, "potad: no memory for %zu slots\n", count);
+        abort();
+    }
+    return memory;
+}
+
+static void slot_map_init(struct slot_map *map, uint32_t slots)
+{
+    map->slots = slots;
+    map->count = 0;
+    map->used = allocate_zeroed(slots / WORD_SLOTS, sizeof(*map->used));
+}
+
+static void slot_map_clear(struct slot_map *map)
+{
+    memset(map->used, 0, map->slots / WORD_SLOTS * sizeof(*map->used));
+    map->count = 0;
+}
+
+/* The first slot at or after @from, around the end, that is used or is not. Context: there is. */
+static uint32_t slot_find(const struct slot_map *map, uint32_t from, bool used)
+{
+    uint32_t words = map->slots / WORD_SLOTS;
+    uint32_t word = from % map->slots / WORD_SLOTS;
+    uint64_t flip = used ? 0 : ~(uint64_t)0;
+    uint64_t bits = (map->used[word] ^ flip) >> from % WORD_SLOTS << from % WORD_SLOTS;
+    while (bits == 0) {
+        word = (word + 1) % words;
+        bits = map->used[word] ^ flip;
+    }
+    return word * WORD_SLOTS + (uint32_t)__builtin_ctzll(bits);
+}
+
+static void slot_set(struct slot_map *map, uint32_t slot, bool used)
+{
+    uint64_t bit = (uint64_t)1 << slot % WORD_SLOTS;
+    map->used[slot / WORD_SLOTS] ^= bit;
+    map->count += used ? 1U : ~0U;
+}
+
+static uint32_t slots_left(const struct slot_map *map)
+{
+    return map->slots - map->count;
+}
+
+void executor_init(struct executor *executor, const struct subject *subject, uint32_t slots)
+{
+    *executor = (struct executor){0};
+    harness_init(&executor->harness, subject, slots);
+    slot_map_init(&executor->block_slots, slots);
+    slot_map_init(&executor->object_slots, slots);
+    executor->objects = allocate_zeroed(slots, sizeof(*executor->objects));
+}
+
+void executor_close(struct executor *executor)
+{
+    harness_close(&executor->harness);
+    free(executor->block_slots.used);
+    free(executor->object_slots.used);
+    free(executor->objects);
+    *executor = (struct executor){0};
+}
+
+static void run_alloc(struct executor *executor, const struct case_op *op)
+{
+    struct slot_map *slots = &executor->block_slots;
+    if (slots_left(slots) == 0) {
+        return;
+    }
+    bool desc = op->op == OP_ALLOC_DESC;
+    uint32_t slot = slot_find(slots, op->slot, false);
+    struct subject_request request = {
+        .order = op->order,
+        .zone = op->zone,
+        .migratetype = desc ? MIGRATE_UNMOVABLE : (enum migratetype)op->type,
+        .type = desc ? (enum memdesc_type)op->type : MEMDESC_NONE,
+    };
+    if (harness_alloc(&executor->harness, &request, slot)) {
+        slot_set(slots, slot, true);
+    }
+}
+
+static void run_free(struct executor *executor, const struct case_op *op)
+{
+    struct slot_map *slots = &executor->block_slots;
+    if (slots->count > 0) {
+        uint32_t slot = slot_find(slots, op->slot, true);
+        harness_free(&executor->harness, slot);
+        slot_set(slots, slot, false);
+    }
+}
+
+static void run_split(struct executor *executor, const struct case_op *op)
+{
+    struct slot_map *slots = &executor->block_slots;
+    uint32_t parts[ORDERS];
+    if (slots->count == 0) {
+        return;
+    }
+    uint32_t slot = slot_find(slots, op->slot, true);
+    order_t whole = executor->harness.blocks[slot].block.order;
+    order_t count = op->order < whole ? whole - op->order : 0;
+    if (slots_left(slots) < count) {
+        return;
+    }
+    for (order_t i = 0; i < count; i++) {
+        parts[i] = slot_find(slots, slot, false);
+        slot_set(slots, parts[i], true);
+    }
+    if (!harness_split(&executor->harness, slot, op->order, parts)) {
+        for (order_t i = 0; i < count; i++) {
+            slot_set(slots, parts[i], false);
+        }
+    }
+}
+
+static void run_cache_create(struct executor *executor, const struct case_op *op)
+{
+    struct harness_cache *cache = &executor->caches[op->zone % CASE_CACHES];
+    if (!cache->used) {
+        harness_cache_create(&executor->harness, op->value, (uint64_t)1 << op->align, cache);
+    }
+}
+
+static void run_cache_alloc(struct executor *executor, const struct case_op *op)
+{
+    struct harness_cache *cache = &executor->caches[op->zone % CASE_CACHES];
+    struct slot_map *slots = &executor->object_slots;
+    struct harness_object *objects[HARNESS_BULK_MAX];
+    uint32_t numbers[HARNESS_BULK_MAX];
+    uint32_t count = op->op == OP_CACHE_BULK ? op->count : 1;
+    if (!cache->used || count > HARNESS_BULK_MAX || slots_left(slots) < count) {
+        return;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        numbers[i] = slot_find(slots, op->slot, false);
+        objects[i] = &executor->objects[numbers[i]];
+        slot_set(slots, numbers[i], true);
+    }
+    if (!harness_cache_alloc(&executor->harness, cache, count, objects)) {
+        for (uint32_t i = 0; i < count; i++) {
+            slot_set(slots, numbers[i], false);
+        }
+    }
+}
+
+static void run_cache_free(struct executor *executor, const struct case_op *op)
+{
+    struct slot_map *slots = &executor->object_slots;
+    if (slots->count > 0) {
+        uint32_t slot = slot_find(slots, op->slot, true);
+        harness_cache_free(&executor->harness, &executor->objects[slot]);
+        slot_set(slots, slot, false);
+    }
+}
+
+static void run_cache_destroy(struct executor *executor, const struct case_op *op)
+{
+    struct harness_cache *cache = &executor->caches[op->zone % CASE_CACHES];
+    if (cache->used) {
+        harness_cache_destroy(&executor->harness, cache);
+    }
+}
+
+/* Capabilities that an operation needs. */
+static uint32_t op_needs(enum op op)
+{
+    switch (op) {
+    case OP_ALLOC_DESC:
+        return SUBJECT_DESC;
+    case OP_SPLIT:
+        return SUBJECT_SPLIT;
+    case OP_LOOKUP:
+        return SUBJECT_LOOKUP;
+    case OP_CACHE_CREATE:
+    case OP_CACHE_ALLOC:
+    case OP_CACHE_BULK:
+    case OP_CACHE_FREE:
+    case OP_CACHE_DESTROY:
+        return SUBJECT_CACHE;
+    default:
+        return 0;
+    }
+}
+
+static void run_op(struct executor *executor, const struct case_op *op)
+{
+    struct harness *harness = &executor->harness;
+    if ((op_needs((enum op)op->op) & ~harness->subject->capabilities) != 0) {
+        return;
+    }
+    fault_arm(&harness->fault, op);
+    switch ((enum op)op->op) {
+    case OP_ALLOC:
+    case OP_ALLOC_DESC:
+        run_alloc(executor, op);
+        break;
+    case OP_FREE:
+        run_free(executor, op);
+        break;
+    case OP_SPLIT:
+        run_split(executor, op);
+        break;
+    case OP_LOOKUP:
+        harness_lookup(harness, harness->model.start + op->value);
+        break;
+    case OP_CACHE_CREATE:
+        run_cache_create(executor, op);
+        break;
+    case OP_CACHE_ALLOC:
+    case OP_CACHE_BULK:
+        run_cache_alloc(executor, op);
+        break;
+    case OP_CACHE_FREE:
+        run_cache_free(executor, op);
+        break;
+    case OP_CACHE_DESTROY:
+        run_cache_destroy(executor, op);
+        break;
+    case OP_SHRINK:
+        harness_shrink(harness);
+        break;
+    case OPS:
+        break;
+    }
+}
+
+/* Frees all that is left, as the operations would. */
+static void tear_down(struct executor *executor)
+{
+    struct harness *harness = &executor->harness;
+    const struct case_op none = {0};
+    fault_arm(&harness->fault, &none);
+    while (executor->object_slots.count > 0 && !harness_violated(harness)) {
+        run_cache_free(executor, &none);
+    }
+    for (unsigned i = 0; i < CASE_CACHES && !harness_violated(harness); i++) {
+        if (executor->caches[i].used) {
+            harness_cache_destroy(harness, &executor->caches[i]);
+        }
+    }
+    while (executor->block_slots.count > 0 && !harness_violated(harness)) {
+        run_free(executor, &none);
+    }
+    if (!harness_violated(harness)) {
+        harness_shrink(harness);
+    }
+    harness_validate(harness);
+    harness_check_whole(harness);
+}
+
+bool executor_run(struct executor *executor, const struct program *program)
+{
+    struct harness *harness = &executor->harness;
+    slot_map_clear(&executor->block_slots);
+    slot_map_clear(&executor->object_slots);
+    memset(executor->caches, 0, sizeof(executor->caches));
+    executor->op_index = 0;
+    executor->state_hash = 0;
+    if (!harness_boot(harness, &program->map)) {
+        return !harness_violated(harness);
+    }
+    for (uint32_t i = 0; i < program->ops_count && !harness_violated(harness); i++) {
+        executor->op_index = i;
+        run_op(executor, &program->ops[i]);
+        if (executor->validate_period != 0 && (i + 1) % executor->validate_period == 0) {
+            harness_validate(harness);
+        }
+    }
+    if (!harness_violated(harness)) {
+        executor->op_index = program->ops_count;
+        harness_validate(harness);
+        executor->state_hash = harness_state_hash(harness);
+        tear_down(executor);
+    }
+    return !harness_violated(harness);
+}
+
+void executor_print_violation(FILE *out, const struct executor *executor,
+                              const struct program *program, uint32_t before)
+{
+    const struct report *report = &executor->harness.report;
+    uint32_t at = executor->op_index;
+    fprintf(out, "potad: violated: %s: %s\npotad:   %s\n", report->name, report->sentence,
+            report->detail);
+    for (uint32_t i = at > before ? at - before : 0; i <= at && i < program->ops_count; i++) {
+        fprintf(out, "potad:   %s op %u: ", i == at ? "->" : "  ", i);
+        case_print_op(out, &program->ops[i]);
+        fputc('\n', out);
+    }
+    if (at >= program->ops_count) {
+        fprintf(out, "potad:   -> at the end, after op %u\n", program->ops_count);
+    }
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * executor.h: runs a program on a subject and on the model, and stops at the first violation.
+ */
+#ifndef POTAD_FUZZERS_EXECUTOR_H
+#define POTAD_FUZZERS_EXECUTOR_H
+
+#include "fuzzers/case.h"
+#include "fuzzers/harness.h"
+
+struct slot_map {
+    uint64_t *used; /* a bit for each slot */
+    uint32_t slots; /* a multiple of 64 */
+    uint32_t count; /* in use */
+};
+
+struct executor {
+    struct harness harness;
+    struct slot_map block_slots;
+    struct slot_map object_slots;
+    struct harness_object *objects;
+    struct harness_cache caches[CASE_CACHES];
+    uint32_t validate_period; /* operations between full validations; 0: only at the end */
+    uint32_t op_index;        /* of the operation that runs or ran last */
+    uint64_t state_hash;      /* before the teardown of the last run */
+};
+
+/* Context: @slots is a multiple of 64, at least as large as all slots of the programs to come. */
+void executor_init(struct executor *executor, const struct subject *subject, uint32_t slots);
+void executor_close(struct executor *executor);
+
+/* Boots, runs all operations of @program, frees everything, and checks that memory is whole.
+ * Return: whether no violation was found; executor->harness.report says which was. */
+bool executor_run(struct executor *executor, const struct program *program)
+    __attribute__((warn_unused_result));
+
+/* Prints the violation, the operation at which it was found, and the @before operations before. */
+void executor_print_violation(FILE *out, const struct executor *executor,
+                              const struct program *program, uint32_t before);
+
+#endif

@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * harness.c: operations on subject and model. harness_port.c has the port's side.
+ */
+#include "fuzzers/harness.h"
+
+#include "fuzzers/harness_internal.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A growing allocator takes at most this many frames for slabs of descriptors: with so many left
+ * beside the block asked for, it has no excuse. */
+enum { SLACK_FRAMES = 6 };
+
+void harness_fail(struct harness *harness, enum check check, const char *format, ...)
+{
+    if (harness_violated(harness)) {
+        return;
+    }
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(harness->report.detail, sizeof(harness->report.detail), format, arguments);
+    va_end(arguments);
+    harness->report.name = check_name(check);
+    harness->report.sentence = check_sentence(check);
+}
+
+static void *allocate(size_t align, size_t bytes)
+{
+    void *memory = aligned_alloc(align, (bytes + align - 1) / align * align);
+    if (memory == NULL) {
+        fprintf(stderr, "potad: no memory for %zu bytes of harness\n", bytes);
+        abort();
+    }
+    memset(memory, 0, bytes);
+    return memory;
+}
+
+void harness_init(struct harness *harness, const struct subject *subject, uint32_t blocks)
+{
+    *harness = (struct harness){.subject = subject, .blocks_count = blocks};
+    harness->instance = allocate(64, subject->instance_bytes);
+    harness->blocks = allocate(MEMDESC_ALIGN, blocks * sizeof(*harness->blocks));
+}
+
+static void harness_shut(struct harness *harness)
+{
+    if (harness->opened) {
+        harness->subject->close(harness->instance);
+        harness->opened = false;
+    }
+}
+
+void harness_close(struct harness *harness)
+{
+    harness_shut(harness);
+    simmem_close(&harness->mem);
+    model_close(&harness->model);
+    free(harness->instance);
+    free(harness->blocks);
+    *harness = (struct harness){0};
+}
+
+/* Simulated memory for @map: that of the last boot, where it has the frames. */
+static bool prepare_memory(struct harness *harness, const struct boot_map *map)
+{
+    const struct range *last = &map->ranges[map->ranges_count - 1];
+    struct simmem *mem = &harness->mem;
+    bool fits = mem->base != NULL && map->ranges[0].start >= mem->start &&
+                last->start + last->frames <= mem->start + mem->frames;
+    if (fits) {
+        simmem_reset(mem);
+        return true;
+    }
+    simmem_close(mem);
+    return simmem_open(mem, map);
+}
+
+/* Whether the model agrees that @map has no range for a frame table and boot descriptors. */
+static bool map_is_too_small(const struct boot_map *map)
+{
+    const struct range *last = &map->ranges[map->ranges_count - 1];
+    uint64_t span = last->start + last->frames - map->ranges[0].start;
+    /* Generous: a word a frame, and a page of descriptors for each range. */
+    uint64_t most = span / (FRAME_SIZE / sizeof(uint64_t)) + 1 + map->ranges_count;
+    for (uint32_t i = 0; i < map->ranges_count; i++) {
+        const struct range *range = &map->ranges[i];
+        if (map->metadata_allowed[range->zone] && !range->unaccepted && range->frames >= most) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool harness_boot(struct harness *harness, const struct boot_map *map)
+{
+    harness_shut(harness);
+    harness->report.name = NULL;
+    harness->fault = (struct fault_plan){0};
+    harness->freeing = false;
+    harness->operations = 0;
+    harness->blocks_used = 0;
+    if (!prepare_memory(harness, map) || !model_open(&harness->model, map)) {
+        fprintf(stderr, "potad: no address space for %llu frames\n",
+                (unsigned long long)map->ranges[map->ranges_count - 1].start);
+        abort();
+    }
+    harness_port_init(harness);
+    memset(harness->instance, 0, harness->subject->instance_bytes);
+    enum status status = harness->subject->open(harness->instance, &harness->port, map);
+    harness->opened = status == STATUS_OK;
+    if (!harness->opened && (status != STATUS_NO_MEMORY || !map_is_too_small(map))) {
+        harness_fail(harness, CHECK_STATUS, "boot answers %d on a map with room", (int)status);
+    }
+    if (harness->opened) {
+        harness_settle(harness);
+        harness->boot_metadata_frames = harness->model.metadata_frames;
+        harness->boot_free_blocks = harness->model.free_blocks;
+        harness->boot_hash = harness_state_hash(harness);
+    }
+    return harness->opened && !harness_violated(harness);
+}
+
+/* Compares the counts of free blocks (F5, F6), and descriptors in use with blocks and slabs. */
+void harness_settle(struct harness *harness)
+{
+    const struct subject *subject = harness->subject;
+    const struct model *model = &harness->model;
+    if ((subject->capabilities & SUBJECT_COUNTERS) == 0 || harness_violated(harness)) {
+        return;
+    }
+    for (zone_id_t zone = 0; zone < model->map.zones_count; zone++) {
+        for (unsigned unaccepted = 0; unaccepted < 2; unaccepted++) {
+            uint8_t kind = model_kind(zone, unaccepted != 0);
+            const uint64_t *actual = subject->free_blocks(harness->instance, zone, unaccepted != 0);
+            const uint64_t *expected = model->blocks[kind];
+            if (memcmp(actual, expected, model->orders * sizeof(*actual)) == 0) {
+                continue;
+            }
+            order_t order = 0;
+            while (actual[order] == expected[order]) {
+                order++;
+            }
+            harness_fail(harness, CHECK_COALESCING,
+                         "zone %u%s, order %u: %llu free blocks, %llu expected", zone,
+                         unaccepted != 0 ? " unaccepted" : "", order,
+                         (unsigned long long)actual[order], (unsigned long long)expected[order]);
+            return;
+        }
+    }
+    struct subject_stats stats;
+    subject->stats(harness->instance, &stats);
+    uint64_t expected = model->free_blocks + harness->blocks_used + stats.slabs;
+    if (stats.descriptors_live != expected) {
+        harness_fail(harness, CHECK_DESCRIPTORS, "%llu descriptors in use, %llu expected",
+                     (unsigned long long)stats.descriptors_live, (unsigned long long)expected);
+    }
+}
+
+/* What a failed operation must leave as it was. */
+struct before {
+    uint64_t model_hash;
+    uint64_t accepted;
+    uint64_t state_hash; /* taken where a fault is armed: it costs more */
+};
+
+static struct before remember(struct harness *harness)
+{
+    struct before before = {.model_hash = harness->model.hash, .accepted = harness->model.accepted};
+    if (harness->fault.nth != 0) {
+        before.state_hash = harness_state_hash(harness);
+    }
+    return before;
+}
+
+/* F1, but for memory that was accepted on the way: that cannot be undone. */
+static void check_unchanged(struct harness *harness, const struct before *before)
+{
+    bool same = harness->model.hash == before->model_hash;
+    if (same && harness->fault.nth != 0) {
+        same = harness_state_hash(harness) == before->state_hash;
+    }
+    if (!same && harness->model.accepted == before->accepted) {
+        harness_fail(harness, CHECK_FAILURE_STATE,
+                     "the operation failed, but free blocks or metadata are not as before");
+    }
+}
+
+static bool zone_asked(const struct harness *harness, zone_id_t asked, zone_id_t zone)
+{
+    return zone < harness->model.map.zones_count && (asked == ZONE_ANY || asked == zone);
+}
+
+/* Free frames that metadata may go to. */
+static uint64_t metadata_room(const struct model *model)
+{
+    uint64_t frames = 0;
+    for (zone_id_t zone = 0; zone < model->map.zones_count; zone++) {
+        if (model->map.metadata_allowed[zone]) {
+            frames += model->free_frames[model_kind(zone, false)] +
+                      model->free_frames[model_kind(zone, true)];
+        }
+    }
+    return frames;
+}
+
+static uint64_t spare_descriptors(struct harness *harness)
+{
+    struct subject_stats stats = {0};
+    if ((harness->subject->capabilities & SUBJECT_COUNTERS) != 0) {
+        harness->subject->stats(harness->instance, &stats);
+    }
+    return stats.descriptors_spare;
+}
+
+/* F2: whether nothing excuses a failure to allocate a block of @order: some zone that is asked has
+ * one, and the descriptors for cutting it are there or can be made. Taken before the operation. */
+static bool alloc_must_succeed(struct harness *harness, order_t order, zone_id_t asked)
+{
+    const struct model *model = &harness->model;
+    uint64_t spare = spare_descriptors(harness);
+    bool roomy = metadata_room(model) >= ((uint64_t)1 << order) + SLACK_FRAMES;
+    for (uint8_t kind = 1; kind < MODEL_KINDS; kind++) {
+        order_t found = model_smallest(model, kind, order);
+        if (found < ORDERS && zone_asked(harness, asked, (zone_id_t)(kind - 1) / 2) &&
+            (found - order <= spare || roomy)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether the request is one that cannot be made. */
+static bool request_is_invalid(const struct harness *harness, const struct subject_request *request)
+{
+    bool desc = request->type != MEMDESC_NONE;
+    return request->order >= ORDERS ||
+           (request->zone != ZONE_ANY && request->zone >= harness->model.map.zones_count) ||
+           (desc && request->type < MEMDESC_FOLIO);
+}
+
+/* Compares a granted block with the model, and tells the model. */
+static void check_granted(struct harness *harness, const struct subject_request *request,
+                          const struct harness_block *granted, uint32_t index)
+{
+    struct model *model = &harness->model;
+    pfn_t pfn = granted->block.pfn;
+    order_t order = granted->block.order;
+    if (order != request->order || pfn % ((uint64_t)1 << order) != 0) {
+        harness_fail(harness, CHECK_ALIGNMENT, "frame %#llx, order %u; asked for order %u",
+                     (unsigned long long)pfn, order, request->order);
+        return;
+    }
+    if (!model_is_free(model, pfn, order)) {
+        harness_fail(harness, CHECK_OVERLAP,
+                     "block %#llx, order %u, is not free memory of one zone",
+                     (unsigned long long)pfn, order);
+        return;
+    }
+    uint8_t kind = model_frame_kind(model, pfn);
+    if (!zone_asked(harness, request->zone, (zone_id_t)(kind - 1) / 2)) {
+        harness_fail(harness, CHECK_CONTAINMENT, "block %#llx is in zone %u, asked for %u",
+                     (unsigned long long)pfn, (unsigned)(kind - 1) / 2, request->zone);
+        return;
+    }
+    if ((kind - 1) % 2 != 0) {
+        harness_fail(harness, CHECK_ACCEPT, "block %#llx was granted without being accepted",
+                     (unsigned long long)pfn);
+        return;
+    }
+    model_allocate(model, pfn, order, index);
+}
+
+/* Both ends of a block must lead to it. */
+static void check_ends(struct harness *harness, const struct harness_block *block)
+{
+    pfn_t pfn = block->block.pfn;
+    uint64_t frames = (uint64_t)1 << block->block.order;
+    harness_check_lookup(harness, pfn);
+    if (frames > 1) {
+        harness_check_lookup(harness, pfn + frames - 1);
+    }
+}
+
+bool harness_alloc(struct harness *harness, const struct subject_request *request, uint32_t index)
+{
+    struct harness_block *block = &harness->blocks[index];
+    struct before before = remember(harness);
+    struct subject_request asked = *request;
+    bool invalid = request_is_invalid(harness, request);
+    bool must = !invalid && alloc_must_succeed(harness, request->order, request->zone);
+    asked.descriptor = &block->descriptor;
+    harness->operations++;
+    enum status status = harness->subject->alloc(harness->instance, &asked, &block->block);
+    if (status != STATUS_OK) {
+        if (invalid != (status == STATUS_INVALID)) {
+            harness_fail(harness, CHECK_STATUS, "alloc answers %d", (int)status);
+        } else if (must && harness->fault.fired == 0) {
+            harness_fail(harness, CHECK_SPURIOUS,
+                         "alloc of order %u in zone %u answers %d with a block free",
+                         request->order, request->zone, (int)status);
+        }
+        check_unchanged(harness, &before);
+        harness_settle(harness);
+        return false;
+    }
+    if (invalid) {
+        harness_fail(harness, CHECK_STATUS, "alloc granted what cannot be asked for");
+        return false;
+    }
+    block->type = request->type;
+    block->migratetype = request->migratetype;
+    block->used = true;
+    check_granted(harness, request, block, index);
+    if (!harness_violated(harness)) {
+        harness->blocks_used++;
+        harness_settle(harness);
+        check_ends(harness, block);
+    }
+    return true;
+}
+
+void harness_free(struct harness *harness, uint32_t index)
+{
+    struct harness_block *block = &harness->blocks[index];
+    harness->operations++;
+    harness->freeing = true;
+    model_release(&harness->model, block->block.pfn, block->block.order);
+    block->used = false;
+    harness->blocks_used--;
+    harness->subject->free(harness->instance, &block->block);
+    harness->freeing = false;
+    harness_settle(harness);
+}
+
+/* Compares the parts of a split block with what its place and order say. */
+static void check_parts(struct harness *harness, const struct subject_block *whole, order_t order,
+                        const struct subject_block *parts)
+{
+    pfn_t pfn = whole->pfn;
+    for (order_t i = 0; i <= whole->order - order; i++) {
+        order_t expected = i == 0 ? order : order + i - 1;
+        if (parts[i].pfn != pfn || parts[i].order != expected) {
+            harness_fail(harness, CHECK_ALIGNMENT,
+                         "part %u of a split is %#llx, order %u; expected %#llx, order %u", i,
+                         (unsigned long long)parts[i].pfn, parts[i].order, (unsigned long long)pfn,
+                         expected);
+            return;
+        }
+        pfn += (uint64_t)1 << expected;
+    }
+}
+
+bool harness_split(struct harness *harness, uint32_t index, order_t order, const uint32_t *parts)
+{
+    struct harness_block *whole = &harness->blocks[index];
+    struct subject_block old = whole->block;
+    struct subject_block results[ORDERS];
+    struct before before = remember(harness);
+    bool invalid = order >= old.order || whole->type != MEMDESC_NONE;
+    bool must = !invalid && (old.order - order <= spare_descriptors(harness) ||
+                             metadata_room(&harness->model) >= SLACK_FRAMES);
+    harness->operations++;
+    enum status status = harness->subject->split(harness->instance, &old, order, results);
+    if (invalid != (status == STATUS_INVALID)) {
+        harness_fail(harness, CHECK_STATUS, "split answers %d", (int)status);
+        return false;
+    }
+    if (status != STATUS_OK) {
+        if (must && harness->fault.fired == 0) {
+            harness_fail(harness, CHECK_SPURIOUS, "split answers %d with memory for descriptors",
+                         (int)status);
+        }
+        check_unchanged(harness, &before);
+        harness_settle(harness);
+        return false;
+    }
+    check_parts(harness, &old, order, results);
+    for (order_t i = 0; i <= old.order - order && !harness_violated(harness); i++) {
+        uint32_t number = i == old.order - order ? index : parts[i];
+        struct harness_block *part = &harness->blocks[number];
+        part->block = results[i];
+        part->type = MEMDESC_NONE;
+        part->migratetype = whole->migratetype;
+        part->used = true;
+        model_set_owner(&harness->model, results[i].pfn, results[i].order, number);
+        harness->blocks_used += number == index ? 0 : 1;
+        check_ends(harness, part);
+    }
+    harness_settle(harness);
+    return true;
+}
+
+void harness_lookup(struct harness *harness, pfn_t pfn)
+{
+    harness->operations++;
+    harness_check_lookup(harness, pfn);
+}
+
+void harness_shrink(struct harness *harness)
+{
+    harness->operations++;
+    if ((harness->subject->capabilities & SUBJECT_SHRINK) != 0) {
+        harness->freeing = true;
+        harness->subject->shrink(harness->instance);
+        harness->freeing = false;
+    }
+    harness_settle(harness);
+}
+
+uint64_t harness_state_hash(struct harness *harness)
+{
+    bool own = (harness->subject->capabilities & SUBJECT_VALIDATE) != 0;
+    return own ? harness->subject->state_hash(harness->instance) : harness->model.hash;
+}

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * harness.h: one subject on simulated memory, with the model beside it. Each function here does
+ * one operation on both and compares what can be compared at a cost that fuzzing bears; the first
+ * difference is kept as the violation, and nothing more is done after it.
+ *
+ *   executor, trace ──> harness ──> subject ──> (port) ──> harness: memory, model, faults
+ *
+ * One thread.
+ */
+#ifndef POTAD_FUZZERS_HARNESS_H
+#define POTAD_FUZZERS_HARNESS_H
+
+#include "fuzzers/check.h"
+#include "fuzzers/fault.h"
+#include "fuzzers/model.h"
+#include "fuzzers/simmem.h"
+#include "fuzzers/subject.h"
+
+enum { REPORT_MAX = 240 };
+
+struct report {
+    const char *name; /* of the violated check or invariant; NULL: none is */
+    const char *sentence;
+    char detail[REPORT_MAX];
+};
+
+/* A block that the harness holds. */
+struct harness_block {
+    _Alignas(MEMDESC_ALIGN) struct memdesc descriptor; /* for a type other than MEMDESC_NONE */
+    struct subject_block block;
+    enum memdesc_type type;
+    enum migratetype migratetype;
+    bool used;
+};
+
+struct harness_cache {
+    void *handle;
+    uint64_t size;
+    uint64_t align;
+    uint64_t live;
+    bool used;
+};
+
+struct harness_object {
+    unsigned char *object;
+    struct harness_cache *cache;
+    bool used;
+};
+
+struct harness {
+    const struct subject *subject;
+    void *instance;
+    struct port port;
+    struct simmem mem;
+    struct model model;
+    struct fault_plan fault;
+    struct report report;
+    struct harness_block *blocks; /* a block's number in the model is its index here */
+    uint32_t blocks_count;
+    uint32_t blocks_used;
+    bool opened;  /* the subject has booted */
+    bool freeing; /* the present operation must not allocate */
+    uint64_t boot_metadata_frames;
+    uint64_t boot_free_blocks;
+    uint64_t boot_hash;
+    uint64_t operations;
+};
+
+/* Makes a harness for @subject with @blocks block slots. Aborts where there is no memory. */
+void harness_init(struct harness *harness, const struct subject *subject, uint32_t blocks);
+void harness_close(struct harness *harness);
+
+/* Boots the subject on @map, in memory of an earlier boot where it fits. Return: whether it runs;
+ * if not, harness->report says why, or the map has no room for metadata, as the model agrees. */
+bool harness_boot(struct harness *harness, const struct boot_map *map);
+
+/* Allocates what @request asks for as block number @index, an unused one. Return: whether there is
+ * a block now; a violation may have been found either way. */
+bool harness_alloc(struct harness *harness, const struct subject_request *request, uint32_t index);
+
+void harness_free(struct harness *harness, uint32_t index);
+
+/* Splits block @index; its other parts become the @parts, order(block) - @order unused numbers.
+ * Return: whether it is split now. */
+bool harness_split(struct harness *harness, uint32_t index, order_t order, const uint32_t *parts);
+
+void harness_lookup(struct harness *harness, pfn_t pfn);
+
+/* Return of both: whether there is a cache, and whether it is gone. */
+bool harness_cache_create(struct harness *harness, uint64_t size, uint64_t align,
+                          struct harness_cache *cache);
+bool harness_cache_destroy(struct harness *harness, struct harness_cache *cache);
+
+enum { HARNESS_BULK_MAX = 64 };
+
+/* Allocates @count (at most HARNESS_BULK_MAX) objects, all or none. */
+bool harness_cache_alloc(struct harness *harness, struct harness_cache *cache, uint32_t count,
+                         struct harness_object **objects);
+void harness_cache_free(struct harness *harness, struct harness_object *object);
+
+void harness_shrink(struct harness *harness);
+
+/* Checks all that the subject can check of itself, and all blocks of the model. */
+void harness_validate(struct harness *harness);
+
+/* Checks that memory is as after boot. Context: everything is freed. */
+void harness_check_whole(struct harness *harness);
+
+/* A hash of the state: the subject's where it has one, else the model's. */
+uint64_t harness_state_hash(struct harness *harness);
+
+static inline bool harness_violated(const struct harness *harness)
+{
+    return harness->report.name != NULL;
+}
+
+#endif

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * harness_check.c: comparisons that look at frames: lookups, full validation, the end of a case.
+ */
+#include "fuzzers/harness_internal.h"
+
+#include <stdio.h>
+
+static void fail_lookup(struct harness *harness, pfn_t pfn, const struct memdesc_info *info,
+                        const char *expected)
+{
+    harness_fail(harness, CHECK_LOOKUP,
+                 "frame %#llx: %s at %#llx of %llu frames in zone %u%s; expected %s",
+                 (unsigned long long)pfn, memdesc_type_name(info->type),
+                 (unsigned long long)info->pfn, (unsigned long long)info->frames, info->zone,
+                 info->unaccepted ? ", unaccepted" : "", expected);
+}
+
+static void check_free_lookup(struct harness *harness, pfn_t pfn, const struct memdesc_info *info)
+{
+    pfn_t start;
+    order_t order;
+    uint8_t kind = model_frame_kind(&harness->model, pfn);
+    model_free_block(&harness->model, pfn, &start, &order);
+    if (info->type != MEMDESC_BUDDY_FREE || info->pfn != start ||
+        info->frames != (uint64_t)1 << order || info->zone != (zone_id_t)(kind - 1) / 2 ||
+        info->unaccepted != ((kind - 1) % 2 != 0)) {
+        fail_lookup(harness, pfn, info, "the free block around it");
+    }
+}
+
+static void check_owner_lookup(struct harness *harness, pfn_t pfn, const struct memdesc_info *info)
+{
+    uint32_t number = model_owner(&harness->model, pfn);
+    const struct harness_block *block = &harness->blocks[number];
+    bool own = block->type != MEMDESC_NONE;
+    enum memdesc_type type = own ? block->type : MEMDESC_BUDDY_ALLOCATED;
+    zone_id_t zone = (zone_id_t)(model_frame_kind(&harness->model, pfn) - 1) / 2;
+    if (info->type != type || info->pfn != block->block.pfn ||
+        info->frames != (uint64_t)1 << block->block.order || info->zone != zone ||
+        info->migratetype != block->migratetype ||
+        (own && info->descriptor != &block->descriptor)) {
+        fail_lookup(harness, pfn, info, "the allocated block around it");
+    }
+}
+
+static void check_metadata_lookup(struct harness *harness, pfn_t pfn,
+                                  const struct memdesc_info *info)
+{
+    bool right = (info->type == MEMDESC_SLAB || info->type == MEMDESC_RESERVED) &&
+                 pfn - info->pfn < info->frames;
+    pfn_t last = info->pfn + info->frames - 1;
+    if (!right || model_use(&harness->model, info->pfn) != USE_METADATA ||
+        model_use(&harness->model, last) != USE_METADATA) {
+        fail_lookup(harness, pfn, info, "metadata around it");
+    }
+}
+
+void harness_check_lookup(struct harness *harness, pfn_t pfn)
+{
+    struct memdesc_info info = {0};
+    const struct subject *subject = harness->subject;
+    if ((subject->capabilities & SUBJECT_LOOKUP) == 0 || harness_violated(harness)) {
+        return;
+    }
+    bool found = subject->lookup(harness->instance, pfn, &info);
+    enum model_use use = model_use(&harness->model, pfn);
+    if (found != (use != USE_HOLE)) {
+        harness_fail(harness, CHECK_LOOKUP, "frame %#llx is %s, lookup says otherwise",
+                     (unsigned long long)pfn, found ? "in a hole" : "memory");
+        return;
+    }
+    switch (use) {
+    case USE_FREE:
+        check_free_lookup(harness, pfn, &info);
+        break;
+    case USE_ALLOCATED:
+        check_owner_lookup(harness, pfn, &info);
+        break;
+    case USE_METADATA:
+        check_metadata_lookup(harness, pfn, &info);
+        break;
+    case USE_HOLE:
+        break;
+    }
+}
+
+void harness_validate(struct harness *harness)
+{
+    const struct subject *subject = harness->subject;
+    struct violation violation;
+    if (harness_violated(harness)) {
+        return;
+    }
+    harness_settle(harness);
+    if ((subject->capabilities & SUBJECT_VALIDATE) == 0) {
+        return;
+    }
+    if (!subject->validate(harness->instance, &violation) && !harness_violated(harness)) {
+        harness->report.name = invariant_name(violation.invariant);
+        harness->report.sentence = "the subject's own validation found it";
+        snprintf(harness->report.detail, sizeof(harness->report.detail),
+                 "frame %#llx: %#llx, expected %#llx", (unsigned long long)violation.pfn,
+                 (unsigned long long)violation.actual, (unsigned long long)violation.expected);
+    }
+}
+
+void harness_check_whole(struct harness *harness)
+{
+    const struct model *model = &harness->model;
+    if (harness_violated(harness)) {
+        return;
+    }
+    if (model->metadata_frames == harness->boot_metadata_frames) {
+        if (model->accepted == 0 && harness_state_hash(harness) != harness->boot_hash) {
+            harness_fail(harness, CHECK_WHOLE, "all is free, but blocks are not as after boot");
+        }
+        return;
+    }
+    /* Acceptance cuts blocks for good: more of them than at boot may need slabs for descriptors. */
+    if (model->accepted == 0 || model->free_blocks <= harness->boot_free_blocks) {
+        harness_fail(harness, CHECK_WHOLE, "all is free, but %llu frames of metadata are left",
+                     (unsigned long long)(model->metadata_frames - harness->boot_metadata_frames));
+    }
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * harness_internal.h: what the files of the harness share.
+ */
+#ifndef POTAD_FUZZERS_HARNESS_INTERNAL_H
+#define POTAD_FUZZERS_HARNESS_INTERNAL_H
+
+#include "fuzzers/harness.h"
+
+/* Keeps the first violation. */
+void harness_fail(struct harness *harness, enum check check, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Compares the subject's counters with the model: after each operation. */
+void harness_settle(struct harness *harness);
+
+/* Compares what the subject says of frame @pfn with the model. */
+void harness_check_lookup(struct harness *harness, pfn_t pfn);
+
+/* Fills in harness->port. */
+void harness_port_init(struct harness *harness);
+
+#endif

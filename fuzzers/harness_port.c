@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * harness_port.c: what the subject asks of its surroundings, checked against the model on the way.
+ */
+#include "fuzzers/harness_internal.h"
+
+static void check_may_allocate(struct harness *harness, const char *what)
+{
+    if (harness->freeing) {
+        harness_fail(harness, CHECK_FREE_ALLOCATES, "a free asks for %s", what);
+    }
+}
+
+static void port_expose(void *context, pfn_t pfn, uint64_t frames, bool zeroed)
+{
+    struct harness *harness = context;
+    struct model *model = &harness->model;
+    check_may_allocate(harness, "metadata frames");
+    for (pfn_t at = pfn; at < pfn + frames; at++) {
+        if (model_use(model, at) != USE_FREE) {
+            harness_fail(harness, CHECK_METADATA_HOME, "metadata in frame %#llx, not free",
+                         (unsigned long long)at);
+            break;
+        }
+        uint8_t kind = model_frame_kind(model, at);
+        if ((kind - 1) % 2 != 0 || !model->map.metadata_allowed[(kind - 1) / 2]) {
+            harness_fail(harness, CHECK_METADATA_HOME, "metadata in frame %#llx of zone %u%s",
+                         (unsigned long long)at, (unsigned)(kind - 1) / 2,
+                         (kind - 1) % 2 != 0 ? ", unaccepted" : "");
+        }
+        model_expose(model, at);
+    }
+    simmem_expose(&harness->mem, pfn, frames, zeroed);
+}
+
+static void port_conceal(void *context, pfn_t pfn, uint64_t frames)
+{
+    struct harness *harness = context;
+    for (pfn_t at = pfn; at < pfn + frames; at++) {
+        if (model_use(&harness->model, at) != USE_METADATA) {
+            harness_fail(harness, CHECK_METADATA_HOME, "frame %#llx given back, not metadata",
+                         (unsigned long long)at);
+            return;
+        }
+        model_conceal(&harness->model, at);
+    }
+    simmem_conceal(&harness->mem, pfn, frames);
+}
+
+static bool port_accept(void *context, pfn_t pfn, uint64_t frames)
+{
+    struct harness *harness = context;
+    struct model *model = &harness->model;
+    check_may_allocate(harness, "acceptance");
+    for (pfn_t at = pfn; at < pfn + frames; at++) {
+        if (model_use(model, at) != USE_FREE || (model_frame_kind(model, at) - 1) % 2 == 0) {
+            harness_fail(harness, CHECK_ACCEPT, "frame %#llx accepted, not free and unaccepted",
+                         (unsigned long long)at);
+            return false;
+        }
+        model_accept(model, at);
+    }
+    return true;
+}
+
+static bool port_fault(void *context, enum fault_site site)
+{
+    struct harness *harness = context;
+    check_may_allocate(harness, fault_site_name(site));
+    return fault_step(&harness->fault, site);
+}
+
+void harness_port_init(struct harness *harness)
+{
+    harness->port = (struct port){
+        .context = harness,
+        .direct_map = simmem_direct_map(&harness->mem),
+        .expose = port_expose,
+        .conceal = port_conceal,
+        .accept = port_accept,
+        .fault = port_fault,
+    };
+}

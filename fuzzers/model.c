@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT */
+#include "fuzzers/model.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static uint64_t index_at(const struct model *model, pfn_t pfn, order_t order)
+{
+    return (pfn >> order) - (model->start >> order);
+}
+
+static uint64_t entries_at(const struct model *model, order_t order)
+{
+    return index_at(model, model->start + model->frames - 1, order) + 1;
+}
+
+/* An entry for each aligned block of each order that touches the span. */
+static size_t lay_out(struct model *model)
+{
+    size_t bytes = 0;
+    uint8_t *memory = model->memory;
+    model->owner = (void *)memory;
+    bytes += model->frames * sizeof(*model->owner);
+    model->use = memory + bytes;
+    bytes += model->frames;
+    model->kind = memory + bytes;
+    bytes += model->frames;
+    for (order_t order = 0; order < model->orders; order++) {
+        model->whole[order] = memory + bytes;
+        bytes += entries_at(model, order);
+    }
+    return bytes;
+}
+
+static uint64_t mix(uint64_t value)
+{
+    value = (value ^ value >> 31) * 0x9e3779b97f4a7c15U;
+    return value ^ value >> 29;
+}
+
+static void count_block(struct model *model, uint8_t kind, order_t order, uint64_t index, bool is)
+{
+    uint64_t hash = mix((index << 8 | order) * MODEL_KINDS + kind);
+    model->blocks[kind][order] += is ? 1 : ~(uint64_t)0;
+    model->free_blocks += is ? 1 : ~(uint64_t)0;
+    model->hash += is ? hash : ~hash + 1;
+}
+
+static void fill(struct model *model, pfn_t pfn, order_t order, uint8_t kind)
+{
+    for (order_t k = 0; k <= order; k++) {
+        memset(model->whole[k] + index_at(model, pfn, k), kind, (size_t)1 << (order - k));
+    }
+}
+
+/* A block none of whose frames is free becomes free, of @kind. */
+static void make_free(struct model *model, pfn_t pfn, order_t order, uint8_t kind)
+{
+    fill(model, pfn, order, kind);
+    model->free_frames[kind] += (uint64_t)1 << order;
+    uint64_t index = pfn >> order;
+    order_t k = order;
+    count_block(model, kind, k, index, true);
+    while (k + 1 < model->orders) {
+        pfn_t beside = (index ^ 1) << k;
+        bool inside =
+            beside >= model->start && beside + ((uint64_t)1 << k) <= model->start + model->frames;
+        if (!inside || model->whole[k][index_at(model, beside, k)] != kind) {
+            break;
+        }
+        count_block(model, kind, k, index, false);
+        count_block(model, kind, k, index ^ 1, false);
+        index >>= 1;
+        k++;
+        model->whole[k][index_at(model, index << k, k)] = kind;
+        count_block(model, kind, k, index, true);
+    }
+}
+
+/* A block that is free becomes used. */
+static void make_used(struct model *model, pfn_t pfn, order_t order)
+{
+    uint8_t kind = model->whole[order][index_at(model, pfn, order)];
+    order_t top = order;
+    while (top + 1 < model->orders && model->whole[top + 1][index_at(model, pfn, top + 1)] != 0) {
+        top++;
+    }
+    count_block(model, kind, top, pfn >> top, false);
+    for (order_t k = top; k > order; k--) {
+        model->whole[k][index_at(model, pfn, k)] = 0;
+        count_block(model, kind, k - 1, (pfn >> (k - 1)) ^ 1, true);
+    }
+    fill(model, pfn, order, 0);
+    model->free_frames[kind] -= (uint64_t)1 << order;
+}
+
+bool model_open(struct model *model, const struct boot_map *map)
+{
+    const struct range *last = &map->ranges[map->ranges_count - 1];
+    void *memory = model->memory;
+    size_t room = model->bytes;
+    *model = (struct model){.map = *map, .start = map->ranges[0].start};
+    model->frames = last->start + last->frames - model->start;
+    while (model->orders < ORDERS && (uint64_t)1 << model->orders <= model->frames) {
+        model->orders++;
+    }
+    size_t bytes = lay_out(model);
+    if (bytes > room) {
+        free(memory);
+        memory = malloc(bytes);
+        room = memory == NULL ? 0 : bytes;
+    }
+    model->memory = memory;
+    model->bytes = room;
+    if (memory == NULL) {
+        return false;
+    }
+    lay_out(model);
+    memset(memory, 0, bytes);
+    for (uint32_t i = 0; i < map->ranges_count; i++) {
+        const struct range *range = &map->ranges[i];
+        uint8_t kind = model_kind(range->zone, range->unaccepted);
+        memset(model->use + (range->start - model->start), USE_FREE, range->frames);
+        memset(model->kind + (range->start - model->start), kind, range->frames);
+        pfn_t pfn = range->start;
+        while (pfn < range->start + range->frames) {
+            order_t order = 0;
+            while (order + 1 < model->orders && pfn % ((uint64_t)2 << order) == 0 &&
+                   pfn + ((uint64_t)2 << order) <= range->start + range->frames) {
+                order++;
+            }
+            make_free(model, pfn, order, kind);
+            pfn += (uint64_t)1 << order;
+        }
+    }
+    return true;
+}
+
+void model_close(struct model *model)
+{
+    free(model->memory);
+    *model = (struct model){0};
+}
+
+bool model_is_free(const struct model *model, pfn_t pfn, order_t order)
+{
+    return order < model->orders && pfn % ((uint64_t)1 << order) == 0 && pfn >= model->start &&
+           pfn + ((uint64_t)1 << order) <= model->start + model->frames &&
+           model->whole[order][index_at(model, pfn, order)] != 0;
+}
+
+void model_set_owner(struct model *model, pfn_t pfn, order_t order, uint32_t owner)
+{
+    for (uint64_t i = 0; i < (uint64_t)1 << order; i++) {
+        model->owner[pfn - model->start + i] = owner;
+    }
+}
+
+void model_allocate(struct model *model, pfn_t pfn, order_t order, uint32_t owner)
+{
+    make_used(model, pfn, order);
+    memset(model->use + (pfn - model->start), USE_ALLOCATED, (size_t)1 << order);
+    model_set_owner(model, pfn, order, owner);
+}
+
+void model_release(struct model *model, pfn_t pfn, order_t order)
+{
+    memset(model->use + (pfn - model->start), USE_FREE, (size_t)1 << order);
+    make_free(model, pfn, order, model_frame_kind(model, pfn));
+}
+
+void model_expose(struct model *model, pfn_t pfn)
+{
+    make_used(model, pfn, 0);
+    model->use[pfn - model->start] = USE_METADATA;
+    model->metadata_frames++;
+    model->hash += mix(mix(pfn));
+}
+
+void model_conceal(struct model *model, pfn_t pfn)
+{
+    model->use[pfn - model->start] = USE_FREE;
+    model->metadata_frames--;
+    model->hash -= mix(mix(pfn));
+    make_free(model, pfn, 0, model_frame_kind(model, pfn));
+}
+
+void model_accept(struct model *model, pfn_t pfn)
+{
+    uint8_t kind = model_frame_kind(model, pfn);
+    make_used(model, pfn, 0);
+    model->kind[pfn - model->start] = (uint8_t)(kind - 1);
+    model->accepted++;
+    make_free(model, pfn, 0, (uint8_t)(kind - 1));
+}
+
+enum model_use model_use(const struct model *model, pfn_t pfn)
+{
+    bool inside = pfn - model->start < model->frames;
+    return inside ? (enum model_use)model->use[pfn - model->start] : USE_HOLE;
+}
+
+void model_free_block(const struct model *model, pfn_t pfn, pfn_t *start, order_t *order)
+{
+    order_t top = 0;
+    while (top + 1 < model->orders && model->whole[top + 1][index_at(model, pfn, top + 1)] != 0) {
+        top++;
+    }
+    *order = top;
+    *start = pfn >> top << top;
+}
+
+order_t model_smallest(const struct model *model, uint8_t kind, order_t order)
+{
+    while (order < model->orders && model->blocks[kind][order] == 0) {
+        order++;
+    }
+    return order < model->orders ? order : ORDERS;
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * model.h: what an allocator's state must be, kept so simply that it is right by inspection: flat
+ * arrays, no code shared with core/. What it does not predict, such as which of many free blocks is
+ * taken, it takes note of and checks.
+ *
+ * whole[k][i] is 0, or the kind of all 2^k frames of the aligned block i, if they are free and of
+ * one kind (zone and acceptance). A free block of maximal coalescing is a whole one whose parent
+ * is not:
+ *
+ *   order 2   |         0         |         3         |      blocks[3][2] = 1
+ *   order 1   |    3    |    0    |    3    |    3    |      blocks[3][1] = 1
+ *   order 0   | 3  | 3  | 0  | 3  | 3  | 3  | 3  | 3  |      blocks[3][0] = 1
+ */
+#ifndef POTAD_FUZZERS_MODEL_H
+#define POTAD_FUZZERS_MODEL_H
+
+#include "core/boot_map.h"
+
+enum model_use {
+    USE_HOLE,
+    USE_FREE,
+    USE_ALLOCATED,
+    USE_METADATA /* exposed: frame table, boot descriptors, slabs */
+};
+
+enum { MODEL_KINDS = 1 + 2 * ZONES_MAX };
+
+/* Zone and acceptance of a frame, never 0. */
+static inline uint8_t model_kind(zone_id_t zone, bool unaccepted)
+{
+    return (uint8_t)(1 + 2 * zone + (unaccepted ? 1 : 0));
+}
+
+struct model {
+    struct boot_map map;
+    pfn_t start;
+    uint64_t frames; /* from the first range's start to the last one's end */
+    order_t orders;  /* no block can be of this order or above */
+    size_t bytes;    /* of all arrays together */
+    void *memory;    /* that the arrays lie in */
+    uint8_t *use;    /* enum model_use, for each frame */
+    uint8_t *kind;   /* for each frame; 0 in a hole */
+    uint32_t *owner; /* for each allocated frame: the number of its block */
+    uint8_t *whole[ORDERS];
+    uint64_t blocks[MODEL_KINDS][ORDERS]; /* free blocks */
+    uint64_t free_blocks;                 /* the sum of blocks */
+    uint64_t free_frames[MODEL_KINDS];
+    uint64_t metadata_frames;
+    uint64_t accepted; /* frames accepted since boot */
+    uint64_t hash;     /* of free blocks and metadata frames */
+};
+
+/* Makes all frames of @map free. @model is zeroed or was opened before: its memory is used again
+ * where it is large enough. Return: false where there is no memory. */
+bool model_open(struct model *model, const struct boot_map *map)
+    __attribute__((warn_unused_result));
+void model_close(struct model *model);
+
+/* Whether the aligned block of @order at @pfn is free, of one zone and acceptance. */
+bool model_is_free(const struct model *model, pfn_t pfn, order_t order);
+
+/* Marks a block that model_is_free() as allocated by @owner. */
+void model_allocate(struct model *model, pfn_t pfn, order_t order, uint32_t owner);
+
+/* Gives the frames of an allocated block to @owner. */
+void model_set_owner(struct model *model, pfn_t pfn, order_t order, uint32_t owner);
+
+/* Marks an allocated block as free. */
+void model_release(struct model *model, pfn_t pfn, order_t order);
+
+/* Marks one free frame as metadata, and back. */
+void model_expose(struct model *model, pfn_t pfn);
+void model_conceal(struct model *model, pfn_t pfn);
+
+/* Marks one free, unaccepted frame as accepted. */
+void model_accept(struct model *model, pfn_t pfn);
+
+/* What the frame @pfn, any number, is used for. */
+enum model_use model_use(const struct model *model, pfn_t pfn);
+
+static inline uint8_t model_frame_kind(const struct model *model, pfn_t pfn)
+{
+    return model->kind[pfn - model->start];
+}
+
+static inline uint32_t model_owner(const struct model *model, pfn_t pfn)
+{
+    return model->owner[pfn - model->start];
+}
+
+/* The free block that the free frame @pfn is in. */
+void model_free_block(const struct model *model, pfn_t pfn, pfn_t *start, order_t *order);
+
+/* The smallest order at or above @order of a free block of @kind, or ORDERS. */
+order_t model_smallest(const struct model *model, uint8_t kind, order_t order);
+
+#endif

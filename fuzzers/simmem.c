@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+#include "fuzzers/simmem.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#if defined(__SANITIZE_ADDRESS__)
+#define SIMMEM_POISONS 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SIMMEM_POISONS 1
+#endif
+#endif
+
+#ifdef SIMMEM_POISONS
+#include <sanitizer/asan_interface.h>
+#endif
+
+enum frame_state {
+    STATE_UNTOUCHED, /* no access rights, reads as zero */
+    STATE_EXPOSED,
+    STATE_POISONED, /* access rights, but poisoned */
+    STATE_LOCKED    /* no access rights, holds what was in it */
+};
+
+static unsigned char *frame_address(const struct simmem *mem, pfn_t pfn)
+{
+    return mem->base + ((pfn - mem->start) << FRAME_SHIFT);
+}
+
+/* The first run of frames in @state at or after @from. Return: its length, 0 where there is none.
+ */
+static uint64_t find_run(const struct simmem *mem, unsigned char state, uint64_t *from)
+{
+    const unsigned char *left = mem->states + *from;
+    const unsigned char *first = memchr(left, state, mem->frames - *from);
+    if (first == NULL) {
+        return 0;
+    }
+    *from = (uint64_t)(first - mem->states);
+    uint64_t run = 1;
+    while (*from + run < mem->frames && first[run] == state) {
+        run++;
+    }
+    return run;
+}
+
+/* Its address space may be mapped anew by somebody who knows nothing of poison. */
+static void unpoison_all(const struct simmem *mem)
+{
+#ifdef SIMMEM_POISONS
+    uint64_t run;
+    for (uint64_t at = 0; (run = find_run(mem, STATE_POISONED, &at)) > 0; at += run) {
+        ASAN_UNPOISON_MEMORY_REGION(mem->base + (at << FRAME_SHIFT), run << FRAME_SHIFT);
+    }
+#else
+    (void)mem;
+#endif
+}
+
+bool simmem_open(struct simmem *mem, const struct boot_map *map)
+{
+    const struct range *last = &map->ranges[map->ranges_count - 1];
+    *mem = (struct simmem){.start = map->ranges[0].start};
+    mem->frames = last->start + last->frames - mem->start;
+    int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+    void *base = mmap(NULL, mem->frames << FRAME_SHIFT, PROT_NONE, flags, -1, 0);
+    void *states = mmap(NULL, mem->frames, PROT_READ | PROT_WRITE, flags, -1, 0);
+    mem->base = base == MAP_FAILED ? NULL : base;
+    mem->states = states == MAP_FAILED ? NULL : states;
+    if (mem->base == NULL || mem->states == NULL) {
+        simmem_close(mem);
+        return false;
+    }
+    return true;
+}
+
+void simmem_close(struct simmem *mem)
+{
+    if (mem->base != NULL) {
+        unpoison_all(mem);
+        munmap(mem->base, mem->frames << FRAME_SHIFT);
+    }
+    if (mem->states != NULL) {
+        munmap(mem->states, mem->frames);
+    }
+    *mem = (struct simmem){0};
+}
+
+unsigned char *simmem_direct_map(const struct simmem *mem)
+{
+    return (unsigned char *)((uintptr_t)mem->base - (uintptr_t)(mem->start << FRAME_SHIFT));
+}
+
+static void set_access(const struct simmem *mem, pfn_t pfn, uint64_t frames, int rights)
+{
+    if (mprotect(frame_address(mem, pfn), frames << FRAME_SHIFT, rights) != 0) {
+        fprintf(stderr, "potad: access rights of %llu frames at %#llx: %s\n",
+                (unsigned long long)frames, (unsigned long long)pfn, strerror(errno));
+        abort();
+    }
+}
+
+/* Gives access to a run of frames that are all in @state. */
+static void expose_run(const struct simmem *mem, pfn_t pfn, uint64_t frames, unsigned char state,
+                       bool zeroed)
+{
+    unsigned char *address = frame_address(mem, pfn);
+    if (state == STATE_UNTOUCHED || state == STATE_LOCKED) {
+        set_access(mem, pfn, frames, PROT_READ | PROT_WRITE);
+    }
+#ifdef SIMMEM_POISONS
+    if (state == STATE_POISONED) {
+        ASAN_UNPOISON_MEMORY_REGION(address, frames << FRAME_SHIFT);
+    }
+#endif
+    if (zeroed && state != STATE_UNTOUCHED) {
+        memset(address, 0, frames << FRAME_SHIFT);
+    }
+    memset(mem->states + (pfn - mem->start), STATE_EXPOSED, frames);
+}
+
+void simmem_expose(struct simmem *mem, pfn_t pfn, uint64_t frames, bool zeroed)
+{
+    uint64_t done = 0;
+    while (done < frames) {
+        const unsigned char *states = mem->states + (pfn + done - mem->start);
+        uint64_t run = 1;
+        while (done + run < frames && states[run] == states[0]) {
+            run++;
+        }
+        expose_run(mem, pfn + done, run, states[0], zeroed);
+        done += run;
+    }
+}
+
+void simmem_conceal(struct simmem *mem, pfn_t pfn, uint64_t frames)
+{
+#ifdef SIMMEM_POISONS
+    ASAN_POISON_MEMORY_REGION(frame_address(mem, pfn), frames << FRAME_SHIFT);
+    memset(mem->states + (pfn - mem->start), STATE_POISONED, frames);
+#else
+    set_access(mem, pfn, frames, PROT_NONE);
+    memset(mem->states + (pfn - mem->start), STATE_LOCKED, frames);
+#endif
+}
+
+void simmem_reset(struct simmem *mem)
+{
+    uint64_t run;
+    for (uint64_t at = 0; (run = find_run(mem, STATE_EXPOSED, &at)) > 0; at += run) {
+        simmem_conceal(mem, mem->start + at, run);
+    }
+}
+
+bool simmem_is_exposed(const struct simmem *mem, pfn_t pfn)
+{
+    return pfn - mem->start < mem->frames && mem->states[pfn - mem->start] == STATE_EXPOSED;
+}
+
+bool simmem_frame_of(const struct simmem *mem, const void *address, pfn_t *pfn)
+{
+    uintptr_t offset = (uintptr_t)address - (uintptr_t)mem->base;
+    *pfn = mem->start + (offset >> FRAME_SHIFT);
+    return offset >> FRAME_SHIFT < mem->frames;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * simmem.h: simulated physical memory: address space for every frame of a map, with access to none
+ * of it. Only frames that the subject exposes can be touched; a touch of any other (free,
+ * unaccepted, not for metadata) faults at once. So 1.5 TB can be managed on a small machine.
+ *
+ * Under AddressSanitizer a concealed frame is poisoned, which costs no system call; elsewhere it
+ * loses its access rights.
+ */
+#ifndef POTAD_FUZZERS_SIMMEM_H
+#define POTAD_FUZZERS_SIMMEM_H
+
+#include "core/boot_map.h"
+
+struct simmem {
+    pfn_t start;
+    uint64_t frames;
+    unsigned char *base;   /* of frame start */
+    unsigned char *states; /* one for each frame */
+};
+
+/* Reserves address space for all ranges of @map. Return: false where there is none. */
+bool simmem_open(struct simmem *mem, const struct boot_map *map)
+    __attribute__((warn_unused_result));
+void simmem_close(struct simmem *mem);
+
+/* Conceals all frames, for another run on the same map or one that fits into its span. */
+void simmem_reset(struct simmem *mem);
+
+/* Address that frame 0 has, or would have. */
+unsigned char *simmem_direct_map(const struct simmem *mem);
+
+/* See struct port. Context of both: any thread, for frames that no other thread passes at the same
+ * time. Aborts where the system refuses to change access rights. */
+void simmem_expose(struct simmem *mem, pfn_t pfn, uint64_t frames, bool zeroed);
+void simmem_conceal(struct simmem *mem, pfn_t pfn, uint64_t frames);
+
+/* Whether @pfn is exposed at present. */
+bool simmem_is_exposed(const struct simmem *mem, pfn_t pfn);
+
+/* Whether @address lies in @mem; if so, *@pfn is its frame. */
+bool simmem_frame_of(const struct simmem *mem, const void *address, pfn_t *pfn);
+
+#endif
