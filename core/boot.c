@@ -163,6 +163,7 @@ enum status potad_boot(struct potad *potad, const struct port *port, const struc
     }
     potad->table.start = map->ranges[0].start;
     potad->table.frames = last->start + last->frames - potad->table.start;
+    buddy_stash_init(&potad->boot_spare);
     atomic_word_poke(&potad->boot_buddies, 0);
     atomic_word_poke(&potad->slab_generation, 0);
     atomic_word_poke(&potad->chain_depth_seen, 0);

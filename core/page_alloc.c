@@ -58,8 +58,7 @@ void descriptors_release(struct potad *potad, struct buddy_stash *released)
     while (released->count > 0) {
         struct buddy *buddy = buddy_stash_take(released);
         if (buddy_is(buddy, BUDDY_BOOT)) {
-            /* Two blocks of the boot have merged; one boot descriptor a block is left. */
-            atomic_word_add(&potad->boot_buddies, ~(uint64_t)0);
+            retire_keep_boot(potad, buddy);
             continue;
         }
         struct slab *empty = retire_put(potad, buddy, released);
@@ -134,9 +133,11 @@ static void block_give(struct zone *zone, struct buddy *buddy, enum migratetype 
     zone_set_word(zone, buddy, owner);
 }
 
-/* Finds a block to cut @order from, with the descriptors for it in @stash. Context: the zone's
- * lock, let go while descriptors are allocated. Return: the block, still free, or NULL. */
-static struct buddy *block_find(struct potad *potad, struct alloc_context alloc, struct zone *zone,
+/* Takes a block to cut @order from off its list, with the descriptors for the cut in @stash.
+ * While these are allocated, the block is held, so that it does not itself become a slab; only
+ * where nothing else can, it is let go, and what the slab leaves of it is looked at again.
+ * Context: the zone's lock, let go meanwhile. Return: the block, detached, or NULL. */
+static struct buddy *block_take(struct potad *potad, struct alloc_context alloc, struct zone *zone,
                                 unsigned area, order_t order, struct buddy_stash *stash)
 {
     for (;;) {
@@ -145,12 +146,20 @@ static struct buddy *block_find(struct potad *potad, struct alloc_context alloc,
             return NULL;
         }
         order_t need = buddy_order(buddy) - order;
+        zone_detach(zone, buddy);
         if (stash->count >= need) {
             return buddy;
         }
-        /* The growth below may itself cut this block, or others come first: look again after. */
+        zone_set_word(zone, buddy, memdesc_make(buddy, MEMDESC_BUDDY_ALLOCATED));
         spinlock_unlock(&zone->lock);
         bool filled = stash_fill(potad, alloc, stash, need);
+        spinlock_lock(&zone->lock);
+        if (filled) {
+            return buddy;
+        }
+        zone_free(zone, buddy, NULL, &alloc.transaction->pending);
+        spinlock_unlock(&zone->lock);
+        filled = stash_fill(potad, alloc, stash, need);
         spinlock_lock(&zone->lock);
         if (!filled) {
             return NULL;
@@ -168,9 +177,8 @@ static enum status block_alloc_from(struct potad *potad, struct alloc_context al
     enum status status = STATUS_NO_MEMORY;
     buddy_stash_init(&stash);
     spinlock_lock(&zone->lock);
-    struct buddy *buddy = block_find(potad, alloc, zone, area, request->order, &stash);
+    struct buddy *buddy = block_take(potad, alloc, zone, area, request->order, &stash);
     if (buddy != NULL) {
-        zone_detach(zone, buddy);
         buddy = zone_split_detached(zone, buddy, request->order, &stash);
         uint64_t frames = order_frames(request->order);
         bool accepted = area == AREA_ACCEPTED || block_accept(potad, zone, buddy, frames, pending);

@@ -77,6 +77,10 @@ void slab_page_give_back(void *context, struct slab *slab, struct buddy_stash *r
  * to retire it: that may add to @released. */
 struct slab *retire_put(struct potad *potad, struct buddy *buddy, struct buddy_stash *released);
 
+/* Keeps boot descriptor @buddy, left over where two blocks of the boot have merged, for the next
+ * block that must leave a slab. */
+void retire_keep_boot(struct potad *potad, struct buddy *buddy);
+
 /* Retires one slab of struct buddys made after @generation, if any can be: its free blocks' and
  * slabs' descriptors move into slots of other slabs, or into descriptors of @released. Return:
  * whether one was. */

@@ -32,6 +32,7 @@ struct potad {
     struct kmem_cache cache_cache; /* of the kmem_caches that users create */
     spinlock_t caches_lock;
     struct list_head caches;        /* all of them */
+    struct buddy_stash boot_spare;  /* boot descriptors not in use; lock of cache_buddy */
     atomic_word_t boot_buddies;     /* boot descriptors in use */
     atomic_word_t slab_generation;  /* slabs of descriptor caches made so far */
     atomic_word_t chain_depth_seen; /* the deepest __alloc_slab() so far */

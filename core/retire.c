@@ -20,7 +20,8 @@
 struct retirement {
     struct slab *slab; /* of struct buddys */
     struct slab *home; /* its struct slab's, if that slab goes with it; else NULL */
-    uint64_t moves;    /* descriptors that other slabs must take in */
+    uint64_t moves;    /* descriptors that must be found a place elsewhere */
+    uint64_t gains;    /* places that merging itself leaves over */
 };
 
 static void lock_all(struct potad *potad)
@@ -71,33 +72,40 @@ static uint64_t count_usable(const struct buddy_stash *released, const struct sl
     uint64_t count = 0;
     list_for_each (link, &released->list) {
         const struct buddy *buddy = buddy_of_link(link);
-        bool usable = !buddy_is(buddy, BUDDY_BOOT) && !buddy_is_in_page(buddy, slab->objects);
-        count += usable ? 1 : 0;
+        count += buddy_is_in_page(buddy, slab->objects) ? 0 : 1;
     }
     return count;
 }
 
-/* Counts the descriptors of plan->slab that would be left once its frame, and its home's, are
- * free and merged: what has merged with a descriptor from elsewhere is not. */
-static uint64_t count_moves(const struct potad *potad, const struct retirement *plan)
+/* Adds what @merged comes to: its descriptors need no place, but the merged block does, where none
+ * of them lies elsewhere; where more than one does, the others are left over. */
+static void plan_merged(struct retirement *plan, const struct merge_preview *merged)
+{
+    plan->moves -= merged->in_page;
+    plan->moves += merged->outside == 0 ? 1 : 0;
+    plan->gains += merged->outside > 1 ? merged->outside - 1 : 0;
+}
+
+/* Counts the moves and gains of freeing and merging the slab's frame, and its home's. */
+static void plan_count(const struct potad *potad, struct retirement *plan)
 {
     bool joined = false;
     const struct slab *slab = plan->slab;
     const struct zone *zone = &potad->zones[slab->head.zone];
     struct merge_preview first = zone_preview_free(zone, slab->buddy, slab->objects, NULL, &joined);
-    uint64_t moves = slab->live - first.in_page;
-    if (plan->home == NULL) {
-        return moves + (first.outside ? 0 : 1);
+    plan->moves = slab->live;
+    plan->gains = 0;
+    if (plan->home != NULL) {
+        const struct slab *home = plan->home;
+        bool same_zone = home->head.zone == slab->head.zone;
+        struct merge_preview second =
+            zone_preview_free(&potad->zones[home->head.zone], home->buddy, slab->objects,
+                              same_zone ? &first : NULL, &joined);
+        plan_merged(plan, &second);
     }
-    const struct slab *home = plan->home;
-    bool same_zone = home->head.zone == slab->head.zone;
-    struct merge_preview both =
-        zone_preview_free(&potad->zones[home->head.zone], home->buddy, slab->objects,
-                          same_zone ? &first : NULL, &joined);
-    if (joined) {
-        return slab->live - both.in_page + (both.outside ? 0 : 1);
+    if (!joined) {
+        plan_merged(plan, &first);
     }
-    return moves - both.in_page + (first.outside ? 0 : 1) + (both.outside ? 0 : 1);
 }
 
 /* Whether @slab, listed, can be retired. Context: all locks. */
@@ -112,23 +120,28 @@ static bool retire_plan(struct potad *potad, struct slab *slab, const struct bud
     plan->slab = slab;
     /* Two in use are the home's own struct slab and this one. */
     plan->home = home->live == 2 ? home : NULL;
-    plan->moves = count_moves(potad, plan);
+    plan_count(potad, plan);
     uint64_t free_here = (uint64_t)(slab->capacity - slab->live);
     uint64_t free_all = buddys->slabs * buddys->capacity - buddys->live;
-    return plan->moves <= free_all - free_here + count_usable(released, slab);
+    uint64_t places = free_all - free_here + potad->boot_spare.count + plan->gains;
+    return plan->moves <= places + count_usable(released, slab);
 }
 
-/* A descriptor for a move: out of @released, if one lies elsewhere, or a free slot. */
+/* A descriptor for a move: out of @released, if one lies elsewhere, of the boot, or a free slot. */
 static struct buddy *move_target(struct potad *potad, const struct slab *slab,
                                  struct buddy_stash *released)
 {
     list_for_each (link, &released->list) {
         struct buddy *buddy = buddy_of_link(link);
-        if (!buddy_is(buddy, BUDDY_BOOT) && !buddy_is_in_page(buddy, slab->objects)) {
+        if (!buddy_is_in_page(buddy, slab->objects)) {
             list_remove(&buddy->list);
             released->count--;
             return buddy;
         }
+    }
+    if (potad->boot_spare.count > 0) {
+        atomic_word_add(&potad->boot_buddies, 1);
+        return buddy_stash_take(&potad->boot_spare);
     }
     struct buddy *buddy = kmem_cache_take_locked(&potad->cache_buddy);
     buddy_reset(buddy);
@@ -217,6 +230,14 @@ struct slab *retire_put(struct potad *potad, struct buddy *buddy, struct buddy_s
     }
     unlock_all(potad);
     return NULL;
+}
+
+void retire_keep_boot(struct potad *potad, struct buddy *buddy)
+{
+    atomic_word_add(&potad->boot_buddies, ~(uint64_t)0);
+    spinlock_lock(&potad->cache_buddy.lock);
+    buddy_stash_put(&potad->boot_spare, buddy);
+    spinlock_unlock(&potad->cache_buddy.lock);
 }
 
 bool retire_one(struct potad *potad, uint64_t generation, struct buddy_stash *released)

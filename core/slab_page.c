@@ -205,6 +205,13 @@ static bool block_make(struct potad *potad, struct kmem_cache *cache, struct sla
         return false;
     }
     struct zone *zone = &potad->zones[buddy->head.zone];
+    if (cache == &potad->cache_buddy && kmem_cache_has_free(cache)) {
+        /* Cutting this block took a slab of struct buddys already: another is one too many. */
+        spinlock_lock(&zone->lock);
+        zone_free(zone, buddy, NULL, &alloc.transaction->pending);
+        spinlock_unlock(&zone->lock);
+        return false;
+    }
     potad->port.expose(potad->port.context, buddy->pfn, order_frames(cache->order), false);
     if (cache == &potad->cache_buddy) {
         buddy_slab_init(potad, slab, pfn_address(potad, buddy->pfn));

@@ -232,7 +232,9 @@ void zone_replace_buddy(struct zone *zone, struct buddy *from, struct buddy *to)
     ASSERT(buddy_state(to) == BUDDY_HELD);
     enum buddy_state state = buddy_state(from);
     ASSERT(state == BUDDY_FREE || state == BUDDY_SLAB);
+    uint32_t kept = atomic_flags_peek(&to->head.flags) & (uint32_t)BUDDY_BOOT;
     to->head = from->head;
+    atomic_flags_poke(&to->head.flags, atomic_flags_peek(&from->head.flags) | kept);
     to->pfn = from->pfn;
     if (state == BUDDY_FREE) {
         list_replace(&from->list, &to->list);
@@ -245,7 +247,7 @@ static void preview_add(struct merge_preview *merged, const struct buddy *buddy,
 {
     bool in_page = buddy_is_in_page(buddy, page);
     merged->in_page += in_page ? 1 : 0;
-    merged->outside = merged->outside || !in_page;
+    merged->outside += in_page ? 0 : 1;
 }
 
 struct merge_preview zone_preview_free(const struct zone *zone, const struct buddy *buddy,
@@ -263,7 +265,7 @@ struct merge_preview zone_preview_free(const struct zone *zone, const struct bud
         } else if (other != NULL && !*joined && next == other->pfn && next >= zone->start &&
                    next < zone->end && merged.order == other->order) {
             merged.in_page += other->in_page;
-            merged.outside = merged.outside || other->outside;
+            merged.outside += other->outside;
             *joined = true;
         } else {
             return merged;

@@ -95,7 +95,7 @@ struct merge_preview {
     pfn_t pfn; /* the merged block */
     order_t order;
     uint64_t in_page; /* merged descriptors that lie in the frame asked about */
-    bool outside;     /* whether another one takes part, which can stay */
+    uint64_t outside; /* others: one can stay, the rest is left over */
 };
 
 /* Previews the freeing of @buddy, with respect to descriptors in the frame at @page. @other, if

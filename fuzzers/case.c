@@ -99,7 +99,7 @@ const char *memdesc_type_name(enum memdesc_type type)
 
 void program_init(struct program *program)
 {
-    *program = (struct program){0};
+    *program = (struct program){.slots = CASE_SLOTS_MIN};
 }
 
 void program_free(struct program *program)
@@ -226,6 +226,12 @@ static uint8_t range_flags(const struct boot_map *map, uint32_t index)
                      (range->unaccepted ? RANGE_UNACCEPTED : 0));
 }
 
+/* How often CASE_SLOTS_MIN is doubled for @slots. */
+static uint32_t slots_log2(uint32_t slots)
+{
+    return (uint32_t)__builtin_ctz(slots / CASE_SLOTS_MIN);
+}
+
 /* One byte picks an operation by weight. */
 static uint8_t wheel(uint8_t byte, const uint8_t *weights)
 {
@@ -242,7 +248,7 @@ static uint8_t wheel(uint8_t byte, const uint8_t *weights)
 }
 
 /* Cuts any bytes down to an operation within @limits; what is within them stays. */
-static struct case_op op_clamp(struct case_op op, const struct case_limits *limits)
+static struct case_op op_clamp(struct case_op op, uint32_t slots, const struct case_limits *limits)
 {
     enum {
         SIZE_LIMIT = 3 * 4096,
@@ -254,7 +260,7 @@ static struct case_op op_clamp(struct case_op op, const struct case_limits *limi
     op.op = op.op < OPS ? op.op : wheel(op.op, limits->op_weights);
     uint32_t operands = op_operands((enum op)op.op);
     op.order %= ORDER_LIMIT;
-    op.slot %= (uint16_t)limits->slots;
+    op.slot = (uint16_t)(op.slot % slots);
     op.count %= COUNT_LIMIT;
     op.align %= ALIGN_LIMIT;
     op.value %= (operands & OPERAND_SIZE) != 0 ? SIZE_LIMIT : limits->frames * 4;
@@ -284,6 +290,7 @@ void case_decode_any(struct program *program, const uint8_t *data, size_t size,
     uint32_t ranges = (header[5] + limits->ranges - 1) % limits->ranges + 1;
     program->map = (struct boot_map){0};
     program->ops_count = 0;
+    program->slots = (uint32_t)CASE_SLOTS_MIN << header[6] % (slots_log2(limits->slots) + 1);
     for (uint32_t i = 0; i < ranges; i++) {
         uint8_t record[CASE_RANGE_BYTES] = {0};
         if (at < size) {
@@ -294,7 +301,7 @@ void case_decode_any(struct program *program, const uint8_t *data, size_t size,
         at += sizeof(record);
     }
     while (at + CASE_OP_BYTES <= size && program->ops_count < limits->ops) {
-        program_add(program, op_clamp(load_op(data + at), limits));
+        program_add(program, op_clamp(load_op(data + at), program->slots, limits));
         at += CASE_OP_BYTES;
     }
 }
@@ -364,9 +371,13 @@ bool case_decode(struct program *program, const uint8_t *data, size_t size,
     }
     uint32_t ranges = data[5];
     size_t ops = CASE_HEADER_BYTES + (size_t)ranges * CASE_RANGE_BYTES;
-    if (ranges == 0 || ranges > CASE_RANGES_MAX || (data[6] | data[7]) != 0) {
+    if (ranges == 0 || ranges > CASE_RANGES_MAX) {
         return fail(error, "byte 5: %u ranges; 1 to %u can be", ranges, CASE_RANGES_MAX);
     }
+    if (data[6] > slots_log2(CASE_SLOTS_MAX) || data[7] != 0) {
+        return fail(error, "byte 6: too many slots, or stray bits");
+    }
+    program->slots = (uint32_t)CASE_SLOTS_MIN << data[6];
     if (size < ops || (size - ops) % CASE_OP_BYTES != 0) {
         return fail(error, "byte %zu: the last record is cut short", size);
     }
@@ -375,7 +386,7 @@ bool case_decode(struct program *program, const uint8_t *data, size_t size,
     }
     for (size_t at = ops; at < size; at += CASE_OP_BYTES) {
         struct case_op op = load_op(data + at);
-        if (!op_is_canonical(&op)) {
+        if (!op_is_canonical(&op) || op.slot >= program->slots) {
             return fail(error, "byte %zu: operation %u is unknown or has stray operands", at,
                         program->ops_count);
         }
@@ -398,6 +409,7 @@ void case_encode(const struct program *program, uint8_t *data)
     memcpy(at, magic, sizeof(magic));
     at[4] = CASE_VERSION;
     at[5] = (uint8_t)map->ranges_count;
+    at[6] = (uint8_t)slots_log2(program->slots);
     at += CASE_HEADER_BYTES;
     pfn_t end = 0;
     for (uint32_t i = 0; i < map->ranges_count; i++) {

@@ -5,7 +5,7 @@
  *
  * Binary, little-endian, fixed-width:
  *
- *   header  8 bytes   'P' 'T' 'A' 'D'  version  ranges  0  0
+ *   header  8 bytes   'P' 'T' 'A' 'D'  version  ranges  slots  0      slots: 64 << this, up to 10
  *   range  12 bytes   flags  0  0  0  gap (4)  frames (4)          as many as ranges says
  *   op     16 bytes   op  order  zone  type  slot (2)  count (2)  value (4)  align  site  nth  mode
  *
@@ -14,10 +14,11 @@
  * In canonical form, operands that an operation does not have are 0; text and binary of a
  * canonical case are the same thing.
  *
- * Slots: an operation that creates something puts it into the first free slot at or after the one
- * it names; one that uses something takes the first used slot at or after it; both wrap around.
- * Where there is none, the operation does nothing. So each operation of a random program means
- * something, and a program that is written or recorded means exactly what it says.
+ * Slots: a case has a number of them for blocks, and as many for objects. An operation that creates
+ * something puts it into the first free slot at or after the one it names; one that uses something
+ * takes the first used slot at or after it; both wrap around. Where there is none, the operation
+ * does nothing. So each operation of a random program means something, and a program that is
+ * written or recorded means exactly what it says.
  */
 #ifndef POTAD_FUZZERS_CASE_H
 #define POTAD_FUZZERS_CASE_H
@@ -34,6 +35,7 @@ enum {
     CASE_RANGE_BYTES = 12,
     CASE_OP_BYTES = 16,
     CASE_RANGES_MAX = 8,
+    CASE_SLOTS_MIN = 64,
     CASE_SLOTS_MAX = 1 << 16,
     CASE_CACHES = 8,
     CASE_ERROR_MAX = 160
@@ -126,6 +128,7 @@ _Static_assert(sizeof(struct case_op) == CASE_OP_BYTES, "records are copied as t
 
 struct program {
     struct boot_map map;
+    uint32_t slots; /* a power of two from CASE_SLOTS_MIN to CASE_SLOTS_MAX */
     uint32_t ops_count;
     uint32_t ops_capacity;
     struct case_op *ops;

@@ -3,6 +3,7 @@
  * case_text.c: cases as text, one range or operation a line:
  *
  *   potad-case 1
+ *   slots 64
  *   range zone=0 start=3 frames=509
  *   alloc slot=0 order=3 zone=any type=movable fault=buddy-desc:1:once   # a comment
  */
@@ -94,7 +95,7 @@ void case_print_map(FILE *out, const struct boot_map *map)
 
 void case_print(FILE *out, const struct program *program)
 {
-    fprintf(out, "potad-case %u\n", CASE_VERSION);
+    fprintf(out, "potad-case %u\nslots %u\n", CASE_VERSION, program->slots);
     case_print_map(out, &program->map);
     for (uint32_t i = 0; i < program->ops_count; i++) {
         case_print_op(out, &program->ops[i]);
@@ -320,6 +321,9 @@ static bool parse_op(struct parser *parser, struct word word, struct program *pr
         unsigned missing = (unsigned)__builtin_ctz(op_operands((enum op)op.op) & ~seen);
         return parse_fail(parser, "%s needs %s=", name, operand_fields[missing].name);
     }
+    if (op.slot >= program->slots) {
+        return parse_fail(parser, "slot=%u, but the case has %u slots", op.slot, program->slots);
+    }
     program_add(program, op);
     return true;
 }
@@ -411,6 +415,19 @@ static bool parse_version(struct parser *parser)
     return true;
 }
 
+static bool parse_slots(struct parser *parser, struct program *program)
+{
+    struct word word;
+    uint64_t slots = 0;
+    if (!next_word(parser, &word) || !word_number(word, &slots) || slots < CASE_SLOTS_MIN ||
+        slots > CASE_SLOTS_MAX || (slots & (slots - 1)) != 0 || program->ops_count > 0) {
+        return parse_fail(parser, "slots are a power of two from %u to %u, before operations",
+                          CASE_SLOTS_MIN, CASE_SLOTS_MAX);
+    }
+    program->slots = (uint32_t)slots;
+    return true;
+}
+
 static bool parse_line(struct parser *parser, struct program *program, bool *versioned)
 {
     struct word word;
@@ -423,6 +440,9 @@ static bool parse_line(struct parser *parser, struct program *program, bool *ver
                    ? parse_version(parser)
                    : parse_fail(parser, "a case starts with 'potad-case 1'");
     }
+    if (word_is(word, "slots")) {
+        return parse_slots(parser, program);
+    }
     return word_is(word, "range") ? parse_range(parser, program) : parse_op(parser, word, program);
 }
 
@@ -433,6 +453,7 @@ bool case_parse(struct program *program, const char *text, size_t size, struct c
     const char *end = text + size;
     bool versioned = false;
     program->map = (struct boot_map){0};
+    program->slots = CASE_SLOTS_MIN;
     program->ops_count = 0;
     while (at < end) {
         const char *line_end = memchr(at, '\n', (size_t)(end - at));

@@ -22,6 +22,8 @@
     X(CHECK_METADATA_HOME, "metadata-home",                                                        \
       "metadata goes only into free, accepted frames of "                                          \
       "zones that allow it (E3)")                                                                  \
+    X(CHECK_FORBIDDEN_TOUCH, "forbidden-touch",                                                    \
+      "frames that are not exposed are not touched (E2)")                                          \
     X(CHECK_ACCEPT, "accept", "only free, unaccepted frames are accepted, and before use (E2)")    \
     X(CHECK_FREE_ALLOCATES, "free-allocates", "freeing enters no allocation path (A3, F3)")        \
     X(CHECK_FAILURE_STATE, "failure-state", "a failed operation leaves the state as it was (F1)")  \

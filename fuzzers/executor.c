@@ -23,8 +23,10 @@ static void slot_map_init(struct slot_map *map, uint32_t slots)
     map->used = allocate_zeroed(slots / WORD_SLOTS, sizeof(*map->used));
 }
 
-static void slot_map_clear(struct slot_map *map)
+/* Empties @map, and makes it one of @slots, at most what it was made with. */
+static void slot_map_clear(struct slot_map *map, uint32_t slots)
 {
+    map->slots = slots;
     memset(map->used, 0, map->slots / WORD_SLOTS * sizeof(*map->used));
     map->count = 0;
 }
@@ -264,8 +266,8 @@ static void tear_down(struct executor *executor)
 bool executor_run(struct executor *executor, const struct program *program)
 {
     struct harness *harness = &executor->harness;
-    slot_map_clear(&executor->block_slots);
-    slot_map_clear(&executor->object_slots);
+    slot_map_clear(&executor->block_slots, program->slots);
+    slot_map_clear(&executor->object_slots, program->slots);
     memset(executor->caches, 0, sizeof(executor->caches));
     executor->op_index = 0;
     executor->state_hash = 0;

@@ -10,7 +10,7 @@
 
 struct slot_map {
     uint64_t *used; /* a bit for each slot */
-    uint32_t slots; /* a multiple of 64 */
+    uint32_t slots; /* of the present program */
     uint32_t count; /* in use */
 };
 
@@ -25,7 +25,7 @@ struct executor {
     uint64_t state_hash;      /* before the teardown of the last run */
 };
 
-/* Context: @slots is a multiple of 64, at least as large as all slots of the programs to come. */
+/* Context: no program to come has more than @slots, which is a multiple of 64. */
 void executor_init(struct executor *executor, const struct subject *subject, uint32_t slots);
 void executor_close(struct executor *executor);
 

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 /* A growing allocator takes at most this many frames for slabs of descriptors: with so many left
  * beside the block asked for, it has no excuse. */
@@ -28,22 +29,23 @@ void harness_fail(struct harness *harness, enum check check, const char *format,
     harness->report.sentence = check_sentence(check);
 }
 
-static void *allocate(size_t align, size_t bytes)
+/* Zeroed memory on a page border, of which only touched pages cost anything. */
+static void *map_zeroed(size_t bytes)
 {
-    void *memory = aligned_alloc(align, (bytes + align - 1) / align * align);
-    if (memory == NULL) {
+    int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
+    if (memory == MAP_FAILED) {
         fprintf(stderr, "potad: no memory for %zu bytes of harness\n", bytes);
         abort();
     }
-    memset(memory, 0, bytes);
     return memory;
 }
 
 void harness_init(struct harness *harness, const struct subject *subject, uint32_t blocks)
 {
     *harness = (struct harness){.subject = subject, .blocks_count = blocks};
-    harness->instance = allocate(64, subject->instance_bytes);
-    harness->blocks = allocate(MEMDESC_ALIGN, blocks * sizeof(*harness->blocks));
+    harness->instance = map_zeroed(subject->instance_bytes);
+    harness->blocks = map_zeroed(blocks * sizeof(*harness->blocks));
 }
 
 static void harness_shut(struct harness *harness)
@@ -57,10 +59,11 @@ static void harness_shut(struct harness *harness)
 void harness_close(struct harness *harness)
 {
     harness_shut(harness);
+    simmem_watch(NULL);
     simmem_close(&harness->mem);
     model_close(&harness->model);
-    free(harness->instance);
-    free(harness->blocks);
+    munmap(harness->instance, harness->subject->instance_bytes);
+    munmap(harness->blocks, harness->blocks_count * sizeof(*harness->blocks));
     *harness = (struct harness){0};
 }
 
@@ -109,6 +112,7 @@ bool harness_boot(struct harness *harness, const struct boot_map *map)
         abort();
     }
     harness_port_init(harness);
+    simmem_watch(&harness->mem);
     memset(harness->instance, 0, harness->subject->instance_bytes);
     enum status status = harness->subject->open(harness->instance, &harness->port, map);
     harness->opened = status == STATUS_OK;

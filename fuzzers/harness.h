@@ -59,8 +59,9 @@ struct harness {
     struct harness_block *blocks; /* a block's number in the model is its index here */
     uint32_t blocks_count;
     uint32_t blocks_used;
-    bool opened;  /* the subject has booted */
-    bool freeing; /* the present operation must not allocate */
+    bool opened;               /* the subject has booted */
+    bool freeing;              /* the present operation must not allocate */
+    pfn_t boot_metadata_start; /* what the subject exposed while it booted */
     uint64_t boot_metadata_frames;
     uint64_t boot_free_blocks;
     uint64_t boot_hash;
@@ -104,7 +105,8 @@ void harness_shrink(struct harness *harness);
 /* Checks all that the subject can check of itself, and all blocks of the model. */
 void harness_validate(struct harness *harness);
 
-/* Checks that memory is as after boot. Context: everything is freed. */
+/* Checks that memory is as after boot. Context: everything is freed, and only harness_boot() or
+ * harness_close() follows. */
 void harness_check_whole(struct harness *harness);
 
 /* A hash of the state: the subject's where it has one, else the model's. */

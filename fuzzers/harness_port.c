@@ -16,6 +16,9 @@ static void port_expose(void *context, pfn_t pfn, uint64_t frames, bool zeroed)
     struct harness *harness = context;
     struct model *model = &harness->model;
     check_may_allocate(harness, "metadata frames");
+    if (!harness->opened) {
+        harness->boot_metadata_start = pfn;
+    }
     for (pfn_t at = pfn; at < pfn + frames; at++) {
         if (model_use(model, at) != USE_FREE) {
             harness_fail(harness, CHECK_METADATA_HOME, "metadata in frame %#llx, not free",

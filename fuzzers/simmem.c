@@ -67,14 +67,18 @@ bool simmem_open(struct simmem *mem, const struct boot_map *map)
     *mem = (struct simmem){.start = map->ranges[0].start};
     mem->frames = last->start + last->frames - mem->start;
     int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
-    void *base = mmap(NULL, mem->frames << FRAME_SHIFT, PROT_NONE, flags, -1, 0);
+    mem->reserved_bytes = (mem->frames << FRAME_SHIFT) + SIMMEM_ALIGN;
+    void *base = mmap(NULL, mem->reserved_bytes, PROT_NONE, flags, -1, 0);
     void *states = mmap(NULL, mem->frames, PROT_READ | PROT_WRITE, flags, -1, 0);
-    mem->base = base == MAP_FAILED ? NULL : base;
+    mem->reserved = base == MAP_FAILED ? NULL : base;
     mem->states = states == MAP_FAILED ? NULL : states;
-    if (mem->base == NULL || mem->states == NULL) {
+    if (mem->reserved == NULL || mem->states == NULL) {
         simmem_close(mem);
         return false;
     }
+    uintptr_t first = (uintptr_t)(mem->start << FRAME_SHIFT);
+    uintptr_t skip = (first - (uintptr_t)mem->reserved) & (SIMMEM_ALIGN - 1);
+    mem->base = (unsigned char *)mem->reserved + skip;
     return true;
 }
 
@@ -82,7 +86,9 @@ void simmem_close(struct simmem *mem)
 {
     if (mem->base != NULL) {
         unpoison_all(mem);
-        munmap(mem->base, mem->frames << FRAME_SHIFT);
+    }
+    if (mem->reserved != NULL) {
+        munmap(mem->reserved, mem->reserved_bytes);
     }
     if (mem->states != NULL) {
         munmap(mem->states, mem->frames);

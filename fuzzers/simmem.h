@@ -12,10 +12,15 @@
 
 #include "core/boot_map.h"
 
+/* What is aligned in physical addresses is so in this memory, up to here. */
+#define SIMMEM_ALIGN ((size_t)1 << 30)
+
 struct simmem {
     pfn_t start;
     uint64_t frames;
-    unsigned char *base;   /* of frame start */
+    void *reserved; /* the address space, and its size */
+    size_t reserved_bytes;
+    unsigned char *base;   /* of frame start; frame 0 is, or would be, aligned to SIMMEM_ALIGN */
     unsigned char *states; /* one for each frame */
 };
 
@@ -37,6 +42,11 @@ void simmem_conceal(struct simmem *mem, pfn_t pfn, uint64_t frames);
 
 /* Whether @pfn is exposed at present. */
 bool simmem_is_exposed(const struct simmem *mem, pfn_t pfn);
+
+/* Makes a touch of a concealed frame of @mem print the violation forbidden-touch and end the
+ * process: with exit status 1, or as AddressSanitizer ends it. One memory at a time; NULL ends the
+ * watch. */
+void simmem_watch(const struct simmem *mem);
 
 /* Whether @address lies in @mem; if so, *@pfn is its frame. */
 bool simmem_frame_of(const struct simmem *mem, const void *address, pfn_t *pfn);

@@ -310,11 +310,7 @@ static bool lost_events_parse(struct span line, uint64_t *lost)
 
 static void trace_fail(struct trace *trace, uint64_t line, const char *reason)
 {
-    int bytes = snprintf(trace->error, sizeof(trace->error), "%s:%" PRIu64 ": %s", trace->name,
-                         line, reason);
-    if (bytes >= TRACE_ERROR_MAX) {
-        memcpy(trace->error + TRACE_ERROR_MAX - sizeof("..."), "...", sizeof("..."));
-    }
+    snprintf(trace->error, sizeof(trace->error), "%s:%" PRIu64 ": %s", trace->name, line, reason);
     trace->last = TRACE_ERROR;
 }
 

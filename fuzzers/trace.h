@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * trace.h: reads the text of tracefs' `trace` file, the kmem:mm_page_alloc and kmem:mm_page_free
- * events of it, as a stream in bounded memory. Plain, gzip and xz, told by content. A trace that is
- * cut off or damaged is an error, not a shorter trace; but libarchive does not verify the checksum
- * of gzip, so what damage leaves decodable there is only found where it breaks a line.
+ * events of it, as a stream in bounded memory. Plain, gzip and xz, told by content. A torn line and
+ * a cut-off or damaged compressed file are errors, not a shorter trace; but libarchive does not
+ * verify the checksum of gzip, so damage that still decompresses is only found if it tears a line.
  */
 #ifndef POTAD_FUZZERS_TRACE_H
 #define POTAD_FUZZERS_TRACE_H
@@ -43,8 +43,8 @@ struct trace;
 struct trace *trace_open(const char *path, char *error);
 void trace_close(struct trace *trace);
 
-/* Reads up to the next page event. Context: one thread at a time for each trace. Return: see
- * there; after TRACE_END or TRACE_ERROR, the same again. */
+/* Reads up to the next page event. Context: one thread at a time for each trace. Return:
+ * TRACE_EVENT; or TRACE_END or TRACE_ERROR, which every further call then answers, too. */
 enum trace_result trace_next(struct trace *trace, struct trace_event *event)
     __attribute__((warn_unused_result));
 

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * command_run.c: potad-case run.
+ */
+#include "fuzzers/executor.h"
+#include "fuzzers/input.h"
+#include "fuzzers/potad_case.h"
+#include "fuzzers/run_trace.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SHOWN_OPS = 8 };
+
+struct run_options {
+    const struct subject *subject;
+    const struct case_limits *limits; /* for files that are no cases; NULL: they are errors */
+    const char *trace;
+    const char *map;
+    const char *json;
+    uint32_t validate_period;
+};
+
+static const struct option options[] = {
+    {"help", no_argument, NULL, 'h'},
+    {"subject", required_argument, NULL, 's'},
+    {"raw", no_argument, NULL, 'r'},
+    {"target", required_argument, NULL, 't'},
+    {"trace", required_argument, NULL, 'T'},
+    {"map", required_argument, NULL, 'm'},
+    {"validate", required_argument, NULL, 'v'},
+    {"json", required_argument, NULL, 'j'},
+    {NULL, 0, NULL, 0},
+};
+
+static void usage(void)
+{
+    puts("usage: potad-case run [OPTION]... FILE...\n"
+         "       potad-case run [OPTION]... --trace FILE\n\n"
+         "Runs cases, text or binary, or the page events of a kernel trace (ftrace text, plain,\n"
+         ".gz, .xz, or - for standard input) on an allocator and on the model, and compares them\n"
+         "after every operation.\n\n"
+         "  --subject NAME   the allocator under test (default core; see potad-case list)\n"
+         "  --validate N     full validation every N operations (default: at the end only)\n"
+         "  --raw            take a file that is no case as bytes that a fuzz target was given\n"
+         "  --target NAME    that target (default page_fuzzer); implies --raw\n"
+         "  --map FILE       with --trace: the memory map, as the range lines of a text case\n"
+         "                   (default: 24 GiB with a hole from 3 to 4 GiB)\n"
+         "  --json FILE      write the results as JSON\n\n"
+         "Exit status: 0 nothing found, 1 a violation was found, 2 bad usage or bad input.");
+}
+
+static bool parse_count(const char *text, uint32_t *count)
+{
+    char *end;
+    errno = 0;
+    unsigned long value = strtoul(text, &end, 0);
+    *count = (uint32_t)value;
+    return errno == 0 && end != text && *end == '\0' && value <= UINT32_MAX;
+}
+
+/* Takes one option. Return: NULL, or what is wrong with it. */
+static const char *take_option(struct run_options *run, int option)
+{
+    switch (option) {
+    case 's':
+        run->subject = subject_find(optarg);
+        return run->subject == NULL ? "no such subject" : NULL;
+    case 'r':
+        run->limits = run->limits == NULL ? &case_limits_page : run->limits;
+        return NULL;
+    case 't':
+        run->limits = case_limits_find(optarg);
+        return run->limits == NULL ? "no such target" : NULL;
+    case 'T':
+        run->trace = optarg;
+        return NULL;
+    case 'm':
+        run->map = optarg;
+        return NULL;
+    case 'v':
+        return parse_count(optarg, &run->validate_period) ? NULL : "--validate needs a number";
+    case 'j':
+        run->json = optarg;
+        return NULL;
+    default:
+        return "unknown option, or one without its value";
+    }
+}
+
+/* Runs one case. Return: an exit status. */
+static int run_case(struct executor *executor, const struct run_options *run, const char *path,
+                    json_t *results)
+{
+    struct program program;
+    int status = EXIT_BAD_INPUT;
+    program_init(&program);
+    if (input_read_case(path, run->limits, &program)) {
+        bool good = executor_run(executor, &program);
+        const char *violated = good ? "" : executor->harness.report.name;
+        status = good ? EXIT_NOTHING_FOUND : EXIT_VIOLATION;
+        if (good) {
+            printf("%s: %u operations, state %016" PRIx64 "\n", path, program.ops_count,
+                   executor->state_hash);
+        } else {
+            fprintf(stderr, "potad: %s\n", path);
+            executor_print_violation(stderr, executor, &program, SHOWN_OPS);
+        }
+        json_array_append_new(results, json_pack("{s:s,s:i,s:s,s:i}", "file", path, "operations",
+                                                 (int)program.ops_count, "violated", violated, "op",
+                                                 (int)executor->op_index));
+    }
+    program_free(&program);
+    return status;
+}
+
+/* Runs all files; a violation outweighs an unreadable file. */
+static int run_cases(const struct run_options *run, char **paths, json_t *results)
+{
+    int status = EXIT_NOTHING_FOUND;
+    struct executor executor;
+    executor_init(&executor, run->subject, CASE_SLOTS_MAX);
+    executor.validate_period = run->validate_period;
+    for (; *paths != NULL; paths++) {
+        int one = run_case(&executor, run, *paths, results);
+        bool worse = one == EXIT_VIOLATION || (one != 0 && status == EXIT_NOTHING_FOUND);
+        status = worse ? one : status;
+    }
+    executor_close(&executor);
+    return status;
+}
+
+static int run_one_trace(const struct run_options *run, json_t *results)
+{
+    struct program map;
+    struct trace_options trace = {run->trace, run->subject, NULL, run->validate_period};
+    program_init(&map);
+    if (run->map != NULL) {
+        if (!input_read_case(run->map, NULL, &map)) {
+            return EXIT_BAD_INPUT;
+        }
+        trace.map = &map.map;
+    }
+    json_t *result = NULL;
+    int status = run_trace(&trace, &result);
+    if (result != NULL) {
+        json_array_append_new(results, result);
+    }
+    program_free(&map);
+    return status;
+}
+
+int command_run(int argc, char **argv)
+{
+    struct run_options run = {.subject = subjects[0]};
+    int option;
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        if (option == 'h') {
+            usage();
+            return EXIT_NOTHING_FOUND;
+        }
+        const char *wrong = take_option(&run, option);
+        if (wrong != NULL) {
+            return usage_error("run", wrong);
+        }
+    }
+    if ((run.trace == NULL) == (optind == argc)) {
+        return usage_error("run", "FILEs or one --trace are needed");
+    }
+    json_t *results = json_array();
+    int status =
+        run.trace != NULL ? run_one_trace(&run, results) : run_cases(&run, argv + optind, results);
+    if (run.json != NULL && json_dump_file(results, run.json, JSON_INDENT(2)) != 0) {
+        fprintf(stderr, "potad-case run: %s: cannot be written\n", run.json);
+        status = status == EXIT_NOTHING_FOUND ? EXIT_BAD_INPUT : status;
+    }
+    json_decref(results);
+    return status;
+}

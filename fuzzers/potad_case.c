@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * potad_case.c: potad-case, the tool for single cases.
+ */
+#include "fuzzers/potad_case.h"
+
+#include "fuzzers/input.h"
+#include "fuzzers/subject.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *summary;
+} commands[] = {
+    {"show", command_show, "print a case as text"},
+    {"asm", command_asm, "turn a text case into a binary one"},
+    {"run", command_run, "run cases, or a kernel trace, against the model"},
+    {"from-trace", command_from_trace, "cut cases out of a kernel trace"},
+    {"list", command_list, "list operations, fault sites, subjects and fuzz targets"},
+};
+
+enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
+
+static void usage(FILE *out)
+{
+    fputs("usage: potad-case COMMAND [OPTION]... [FILE]...\n\n", out);
+    for (unsigned i = 0; i < COMMANDS; i++) {
+        fprintf(out, "  %-12s %s\n", commands[i].name, commands[i].summary);
+    }
+    fputs("\n'potad-case COMMAND --help' is the manual of each. FILE may be - for standard input.\n"
+          "Exit status: 0 nothing found, 1 a violation was found, 2 bad usage or bad input.\n",
+          out);
+}
+
+int usage_error(const char *command, const char *reason)
+{
+    fprintf(stderr, "potad-case %s: %s; see 'potad-case %s --help'\n", command, reason, command);
+    return EXIT_BAD_INPUT;
+}
+
+static const struct option show_options[] = {
+    {"help", no_argument, NULL, 'h'},
+    {"raw", no_argument, NULL, 'r'},
+    {"target", required_argument, NULL, 't'},
+    {NULL, 0, NULL, 0},
+};
+
+static void show_usage(void)
+{
+    puts("usage: potad-case show [--raw] [--target NAME] FILE\n\n"
+         "Prints a binary or text case as text, in canonical form.\n"
+         "  --raw           take a file that is no case as bytes that a fuzz target was given\n"
+         "  --target NAME   that target (default page_fuzzer); implies --raw");
+}
+
+int command_show(int argc, char **argv)
+{
+    const struct case_limits *limits = NULL;
+    int option;
+    while ((option = getopt_long(argc, argv, "", show_options, NULL)) != -1) {
+        switch (option) {
+        case 'h':
+            show_usage();
+            return EXIT_NOTHING_FOUND;
+        case 'r':
+            limits = limits == NULL ? &case_limits_page : limits;
+            break;
+        case 't':
+            limits = case_limits_find(optarg);
+            if (limits == NULL) {
+                return usage_error("show", "no such target");
+            }
+            break;
+        default:
+            return usage_error("show", "unknown option");
+        }
+    }
+    if (optind + 1 != argc) {
+        return usage_error("show", "one FILE is needed");
+    }
+    struct program program;
+    program_init(&program);
+    bool read = input_read_case(argv[optind], limits, &program);
+    if (read) {
+        case_print(stdout, &program);
+    }
+    program_free(&program);
+    return read ? EXIT_NOTHING_FOUND : EXIT_BAD_INPUT;
+}
+
+static const struct option asm_options[] = {
+    {"help", no_argument, NULL, 'h'},
+    {"output", required_argument, NULL, 'o'},
+    {NULL, 0, NULL, 0},
+};
+
+/* Writes the binary form of @program to @path. Return: whether it could. */
+static bool write_binary(const char *path, const struct program *program)
+{
+    size_t size = case_encoded_bytes(program);
+    uint8_t *data = malloc(size);
+    if (data == NULL) {
+        abort();
+    }
+    case_encode(program, data);
+    FILE *file = strcmp(path, "-") == 0 ? stdout : fopen(path, "wb");
+    bool written = file != NULL && fwrite(data, 1, size, file) == size;
+    written = file != NULL && fclose(file) == 0 && written;
+    free(data);
+    if (!written) {
+        fprintf(stderr, "potad-case asm: %s: %s\n", path, strerror(errno));
+    }
+    return written;
+}
+
+int command_asm(int argc, char **argv)
+{
+    const char *output = NULL;
+    int option;
+    while ((option = getopt_long(argc, argv, "o:", asm_options, NULL)) != -1) {
+        switch (option) {
+        case 'h':
+            puts("usage: potad-case asm FILE -o OUTPUT\n\n"
+                 "Turns a text case (or a binary one) into a binary case: a seed for a fuzzer.");
+            return EXIT_NOTHING_FOUND;
+        case 'o':
+            output = optarg;
+            break;
+        default:
+            return usage_error("asm", "unknown option");
+        }
+    }
+    if (optind + 1 != argc || output == NULL) {
+        return usage_error("asm", "one FILE and -o OUTPUT are needed");
+    }
+    struct program program;
+    program_init(&program);
+    bool done = input_read_case(argv[optind], NULL, &program) && write_binary(output, &program);
+    program_free(&program);
+    return done ? EXIT_NOTHING_FOUND : EXIT_BAD_INPUT;
+}
+
+int command_list(int argc, char **argv)
+{
+    (void)argv;
+    if (argc > 1) {
+        puts("usage: potad-case list\n\n"
+             "Lists what cases are made of, the subjects to run them on, and the fuzz targets.");
+        return EXIT_NOTHING_FOUND;
+    }
+    puts("operations:");
+#define X(id, name, page, slab, operands, help) printf("  %-14s %s\n", name, help);
+    OP_TABLE(X)
+#undef X
+    puts("operands:");
+#define X(id, name, member, kind, help) printf("  %-14s %s\n", name "=", help);
+    OPERAND_TABLE(X)
+#undef X
+    puts("fault sites, for fault=SITE:NTH:once or fault=SITE:NTH:always:");
+#define X(id, name, what) printf("  %-14s %s\n", name, what);
+    FAULT_SITE_TABLE(X)
+#undef X
+    puts("subjects:");
+    for (const struct subject *const *subject = subjects; *subject != NULL; subject++) {
+        printf("  %-14s %s\n", (*subject)->name, (*subject)->summary);
+    }
+    return EXIT_NOTHING_FOUND;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        usage(stderr);
+        return EXIT_BAD_INPUT;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
+        usage(stdout);
+        return EXIT_NOTHING_FOUND;
+    }
+    for (unsigned i = 0; i < COMMANDS; i++) {
+        if (strcmp(argv[1], commands[i].name) == 0) {
+            /* getopt's own messages would not name the command. */
+            opterr = 0;
+            return commands[i].run(argc - 1, argv + 1);
+        }
+    }
+    fprintf(stderr, "potad-case: unknown command '%s'; see 'potad-case --help'\n", argv[1]);
+    return EXIT_BAD_INPUT;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * potad_case.h: the commands of potad-case. Each gets its own name as argv[0], and returns the exit
+ * status of the program.
+ */
+#ifndef POTAD_FUZZERS_POTAD_CASE_H
+#define POTAD_FUZZERS_POTAD_CASE_H
+
+enum exit_status {
+    EXIT_NOTHING_FOUND = 0,
+    EXIT_VIOLATION = 1,
+    EXIT_BAD_INPUT = 2,
+    EXIT_INCONCLUSIVE = 3
+};
+
+int command_show(int argc, char **argv);
+int command_asm(int argc, char **argv);
+int command_run(int argc, char **argv);
+int command_from_trace(int argc, char **argv);
+int command_list(int argc, char **argv);
+
+/* Says on stderr that option @name of @command is unknown or misused. Return: EXIT_BAD_INPUT. */
+int usage_error(const char *command, const char *reason);
+
+#endif

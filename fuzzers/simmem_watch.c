@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * simmem_watch.c: names the violation when a frame is touched that must not be.
+ */
+#include "fuzzers/check.h"
+#include "fuzzers/simmem.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#if defined(__SANITIZE_ADDRESS__)
+#define WATCH_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define WATCH_ASAN 1
+#endif
+#endif
+
+static const struct simmem *volatile watched;
+
+/* Context: a signal handler may call it. Return: whether the touch is of watched memory. */
+static bool say_touched(const void *address)
+{
+    pfn_t pfn;
+    if (watched == NULL || !simmem_frame_of(watched, address, &pfn)) {
+        return false;
+    }
+    char line[200];
+    int length =
+        snprintf(line, sizeof(line),
+                 "potad: violated: forbidden-touch: %s\npotad:   frame %#llx, address %p\n",
+                 check_sentence(CHECK_FORBIDDEN_TOUCH), (unsigned long long)pfn, address);
+    ssize_t written = write(STDERR_FILENO, line, (size_t)length);
+    (void)written;
+    return true;
+}
+
+#ifdef WATCH_ASAN
+
+#include <sanitizer/asan_interface.h>
+
+/* Called by AddressSanitizer before it reports. */
+void __asan_on_error(void);
+void __asan_on_error(void)
+{
+    say_touched(__asan_get_report_address());
+}
+
+void simmem_watch(const struct simmem *mem)
+{
+    watched = mem;
+}
+
+#else
+
+static void on_fault(int number, siginfo_t *info, void *context)
+{
+    (void)context;
+    if (say_touched(info->si_addr)) {
+        _exit(1);
+    }
+    /* Not ours: fault again, to die of it. */
+    signal(number, SIG_DFL);
+}
+
+void simmem_watch(const struct simmem *mem)
+{
+    struct sigaction action = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO};
+    sigemptyset(&action.sa_mask);
+    watched = mem;
+    sigaction(SIGSEGV, &action, NULL);
+}
+
+#endif
