@@ -284,8 +284,8 @@ static bool check_slab(const struct kmem_cache *cache, const struct slab *slab, 
 {
     pfn_t pfn = (pfn_t)(slab->objects - cache->source->port->direct_map) >> FRAME_SHIFT;
     uint64_t live = 0;
-    for (uint64_t slot = 0; slot < SLAB_OBJECTS_MAX; slot++) {
-        live += slab->used[slot / 64] >> slot % 64 & 1;
+    for (unsigned word = 0; word < SLAB_WORDS; word++) {
+        live += (uint64_t)__builtin_popcountll(slab->used[word]);
     }
     live -= SLAB_OBJECTS_MAX - slab->capacity;
     return invariant_check(violation, INVARIANT_SLAB, pfn, live, slab->live) &&

@@ -14,6 +14,8 @@ void zone_init(struct zone *zone, zone_id_t id, struct frame_table *table,
         .start = ranges[0].start,
         .end = last->start + last->frames,
     };
+    zone->orders = 64 - (order_t)__builtin_clzll(zone->end - zone->start);
+    zone->orders = zone->orders < ORDERS ? zone->orders : ORDERS;
     spinlock_init(&zone->lock);
     for (unsigned area = 0; area < AREAS; area++) {
         for (order_t order = 0; order < ORDERS; order++) {
@@ -159,7 +161,7 @@ static struct buddy *zone_free_buddy(const struct zone *zone, pfn_t pfn, order_t
 {
     pfn_t other = pfn_buddy(pfn, order);
     /* I4: a block reaches over no border; its buddy's frames may be another zone's or nobody's. */
-    if (other < zone->start || other >= zone->end || order + 1 >= ORDERS) {
+    if (other < zone->start || other >= zone->end || order + 1 >= zone->orders) {
         return NULL;
     }
     memdesc_t word = frame_table_read(zone->table, other);

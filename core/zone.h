@@ -30,6 +30,7 @@ struct zone {
     bool metadata_allowed; /* slabs may live here (requirement E3) */
     pfn_t start;           /* first frame of the first range */
     pfn_t end;             /* behind the last frame of the last range */
+    order_t orders;        /* no block can be of this order or above */
     const struct range *ranges;
     uint32_t ranges_count;
     pfn_t reserved_start; /* boot metadata, if this zone has any */

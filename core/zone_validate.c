@@ -11,13 +11,15 @@ struct zone_census {
     uint64_t free_blocks[AREAS][ORDERS];
 };
 
+/* Context: [@from, @to) is in the table. */
 static bool check_words_clear(const struct zone *zone, pfn_t from, pfn_t to, enum invariant broken,
                               struct violation *violation)
 {
+    const atomic_word_t *words = zone->table->words - zone->table->start;
     for (pfn_t pfn = from; pfn < to; pfn++) {
-        memdesc_t word = frame_table_read(zone->table, pfn);
-        if (!invariant_check(violation, broken, pfn, 0, word)) {
-            return false;
+        memdesc_t word = atomic_word_acquire(&words[pfn]);
+        if (word != 0) {
+            return invariant_check(violation, broken, pfn, 0, word);
         }
     }
     return true;
@@ -89,27 +91,49 @@ static uint64_t check_block(const struct zone *zone, pfn_t pfn, memdesc_t word,
     return order_frames(order);
 }
 
+/* The end of the run of frames from @pfn on that are managed, or are not: as far as one range, hole
+ * or reserve goes. */
+static pfn_t run_end(const struct zone *zone, pfn_t pfn)
+{
+    pfn_t end = zone->end;
+    for (uint32_t i = zone->ranges_count; i-- > 0;) {
+        const struct range *range = &zone->ranges[i];
+        pfn_t edges[2] = {range->start, range->start + range->frames};
+        for (unsigned edge = 0; edge < 2; edge++) {
+            end = edges[edge] > pfn && edges[edge] < end ? edges[edge] : end;
+        }
+    }
+    pfn_t reserved = zone->reserved_start;
+    end = reserved > pfn && reserved < end ? reserved : end;
+    reserved += zone->reserved_frames;
+    return reserved > pfn && reserved < end ? reserved : end;
+}
+
 static bool check_frames(const struct zone *zone, struct zone_census *census,
                          struct violation *violation)
 {
     pfn_t pfn = zone->start;
     while (pfn < zone->end) {
+        pfn_t end = run_end(zone, pfn);
         if (!zone_manages(zone, pfn, 1)) {
-            if (!check_words_clear(zone, pfn, pfn + 1, INVARIANT_COVER, violation)) {
+            if (!check_words_clear(zone, pfn, end, INVARIANT_COVER, violation)) {
                 return false;
             }
-            pfn++;
+            pfn = end;
             continue;
         }
-        memdesc_t word = frame_table_read(zone->table, pfn);
-        if (!invariant_check(violation, INVARIANT_COVER, pfn, true, word != 0)) {
-            return false;
+        /* A block may reach into the next run: ranges of a zone may touch. */
+        while (pfn < end) {
+            memdesc_t word = frame_table_read(zone->table, pfn);
+            if (!invariant_check(violation, INVARIANT_COVER, pfn, true, word != 0)) {
+                return false;
+            }
+            uint64_t frames = check_block(zone, pfn, word, census, violation);
+            if (frames == 0) {
+                return false;
+            }
+            pfn += frames;
         }
-        uint64_t frames = check_block(zone, pfn, word, census, violation);
-        if (frames == 0) {
-            return false;
-        }
-        pfn += frames;
     }
     return true;
 }
@@ -143,7 +167,7 @@ bool zone_validate(const struct zone *zone, struct violation *violation)
         return false;
     }
     for (unsigned area = 0; area < AREAS; area++) {
-        for (order_t order = 0; order < ORDERS; order++) {
+        for (order_t order = 0; order < zone->orders; order++) {
             if (!check_list(zone, area, order, &census, violation)) {
                 return false;
             }

@@ -14,11 +14,11 @@
  * In canonical form, operands that an operation does not have are 0; text and binary of a
  * canonical case are the same thing.
  *
- * Slots: a case has a number of them for blocks, and as many for objects. An operation that creates
- * something puts it into the first free slot at or after the one it names; one that uses something
- * takes the first used slot at or after it; both wrap around. Where there is none, the operation
- * does nothing. So each operation of a random program means something, and a program that is
- * written or recorded means exactly what it says.
+ * Slots: a case has a number of them for blocks, as many for objects, and CASE_CACHES for caches.
+ * An operation that creates something puts it into the first free slot at or after the one it
+ * names; one that uses something takes the first used slot at or after it; both wrap around. Where
+ * there is none, the operation does nothing. So each operation of a random program means something,
+ * and a program that is written or recorded means exactly what it says.
  */
 #ifndef POTAD_FUZZERS_CASE_H
 #define POTAD_FUZZERS_CASE_H

@@ -128,22 +128,35 @@ static void run_split(struct executor *executor, const struct case_op *op)
     }
 }
 
+/* The first cache at or after @from, around the end, that is used or is not; NULL: there is none.
+ */
+static struct harness_cache *find_cache(struct executor *executor, uint32_t from, bool used)
+{
+    for (uint32_t i = 0; i < CASE_CACHES; i++) {
+        struct harness_cache *cache = &executor->caches[(from + i) % CASE_CACHES];
+        if (cache->used == used) {
+            return cache;
+        }
+    }
+    return NULL;
+}
+
 static void run_cache_create(struct executor *executor, const struct case_op *op)
 {
-    struct harness_cache *cache = &executor->caches[op->zone % CASE_CACHES];
-    if (!cache->used) {
+    struct harness_cache *cache = find_cache(executor, op->zone, false);
+    if (cache != NULL) {
         harness_cache_create(&executor->harness, op->value, (uint64_t)1 << op->align, cache);
     }
 }
 
 static void run_cache_alloc(struct executor *executor, const struct case_op *op)
 {
-    struct harness_cache *cache = &executor->caches[op->zone % CASE_CACHES];
+    struct harness_cache *cache = find_cache(executor, op->zone, true);
     struct slot_map *slots = &executor->object_slots;
     struct harness_object *objects[HARNESS_BULK_MAX];
     uint32_t numbers[HARNESS_BULK_MAX];
     uint32_t count = op->op == OP_CACHE_BULK ? op->count : 1;
-    if (!cache->used || count > HARNESS_BULK_MAX || slots_left(slots) < count) {
+    if (cache == NULL || count > HARNESS_BULK_MAX || slots_left(slots) < count) {
         return;
     }
     for (uint32_t i = 0; i < count; i++) {
@@ -170,8 +183,8 @@ static void run_cache_free(struct executor *executor, const struct case_op *op)
 
 static void run_cache_destroy(struct executor *executor, const struct case_op *op)
 {
-    struct harness_cache *cache = &executor->caches[op->zone % CASE_CACHES];
-    if (cache->used) {
+    struct harness_cache *cache = find_cache(executor, op->zone, true);
+    if (cache != NULL) {
         harness_cache_destroy(&executor->harness, cache);
     }
 }

@@ -12,9 +12,12 @@
 #include <string.h>
 #include <sys/mman.h>
 
-/* A growing allocator takes at most this many frames for slabs of descriptors: with so many left
- * beside the block asked for, it has no excuse. */
-enum { SLACK_FRAMES = 6 };
+enum {
+    /* A growing allocator takes at most this many frames for slabs of descriptors: with so many
+     * left beside the block asked for, it has no excuse. */
+    SLACK_FRAMES = 6,
+    SMALL_FRAMES = 1 << 14 /* maps that end here share their simulated memory */
+};
 
 void harness_fail(struct harness *harness, enum check check, const char *format, ...)
 {
@@ -67,19 +70,24 @@ void harness_close(struct harness *harness)
     *harness = (struct harness){0};
 }
 
-/* Simulated memory for @map: that of the last boot, where it has the frames. */
+/* Simulated memory for @map: that of the last boot, where it has the frames. Small maps all get the
+ * same, so that a fuzzer's cases need no new address space each. */
 static bool prepare_memory(struct harness *harness, const struct boot_map *map)
 {
     const struct range *last = &map->ranges[map->ranges_count - 1];
     struct simmem *mem = &harness->mem;
-    bool fits = mem->base != NULL && map->ranges[0].start >= mem->start &&
-                last->start + last->frames <= mem->start + mem->frames;
-    if (fits) {
+    pfn_t start = map->ranges[0].start;
+    pfn_t end = last->start + last->frames;
+    if (mem->base != NULL && start >= mem->start && end <= mem->start + mem->frames) {
         simmem_reset(mem);
         return true;
     }
+    struct boot_map span = {.ranges_count = 1, .ranges = {{.start = start, .frames = end - start}}};
+    if (end <= SMALL_FRAMES) {
+        span.ranges[0] = (struct range){.start = 0, .frames = SMALL_FRAMES};
+    }
     simmem_close(mem);
-    return simmem_open(mem, map);
+    return simmem_open(mem, &span);
 }
 
 /* Whether the model agrees that @map has no range for a frame table and boot descriptors. */

@@ -6,7 +6,7 @@
 #include "fuzzers/harness_internal.h"
 
 enum {
-    PATTERN_BYTES_MAX = 64,  /* of an object, at each end */
+    PATTERN_BYTES_MAX = 16,  /* of an object, at each end */
     SIZE_ORDINARY = 1 << 20, /* no excuse for refusing a cache of such objects */
     SLAB_ORDERS_MORE = 3,    /* slabs may be larger than an object by so much */
     CACHE_SLACK_FRAMES = 16
