@@ -315,8 +315,8 @@ bool harness_alloc(struct harness *harness, const struct subject_request *reques
                          "alloc of order %u in zone %u answers %d with a block free",
                          request->order, request->zone, (int)status);
         }
-        check_unchanged(harness, &before);
         harness_settle(harness);
+        check_unchanged(harness, &before);
         return false;
     }
     if (invalid) {
@@ -386,8 +386,8 @@ bool harness_split(struct harness *harness, uint32_t index, order_t order, const
             harness_fail(harness, CHECK_SPURIOUS, "split answers %d with memory for descriptors",
                          (int)status);
         }
-        check_unchanged(harness, &before);
         harness_settle(harness);
+        check_unchanged(harness, &before);
         return false;
     }
     check_parts(harness, &old, order, results);

@@ -45,6 +45,7 @@ struct harness_cache {
 struct harness_object {
     unsigned char *object;
     struct harness_cache *cache;
+    uint64_t serial; /* tells its pattern from that of any other object */
     bool used;
 };
 
@@ -66,6 +67,7 @@ struct harness {
     uint64_t boot_free_blocks;
     uint64_t boot_hash;
     uint64_t operations;
+    uint64_t objects_made;
 };
 
 /* Makes a harness for @subject with @blocks block slots. Aborts where there is no memory. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * harness_cache.c: caches of objects on subject and model. Each object is filled with a pattern of
- * its own address for as long as it is in use.
+ * harness_cache.c: caches of objects on subject and model. Each object carries a pattern of its own
+ * for as long as it is in use.
  */
 #include "fuzzers/harness_internal.h"
 
@@ -12,29 +12,31 @@ enum {
     CACHE_SLACK_FRAMES = 16
 };
 
-static unsigned char pattern_of(const unsigned char *object, uint64_t at)
+static unsigned char pattern_of(const struct harness_object *object, uint64_t at)
 {
-    return (unsigned char)(((uintptr_t)object >> 3) * 31 + at * 7 + 1);
+    return (unsigned char)(object->serial * 31 + at * 7 + 1);
 }
 
-/* Visits the bytes of an object that carry its pattern. Return: the next one at or after @at. */
+/* The next byte at or after @at that carries the pattern. */
 static uint64_t pattern_next(uint64_t at, uint64_t size)
 {
     bool middle = at >= PATTERN_BYTES_MAX && at + PATTERN_BYTES_MAX < size;
     return middle ? size - PATTERN_BYTES_MAX : at;
 }
 
-static void pattern_write(unsigned char *object, uint64_t size)
+static void pattern_write(const struct harness_object *object)
 {
+    uint64_t size = object->cache->size;
     for (uint64_t at = 0; at < size; at = pattern_next(at + 1, size)) {
-        object[at] = pattern_of(object, at);
+        object->object[at] = pattern_of(object, at);
     }
 }
 
-static void pattern_check(struct harness *harness, const unsigned char *object, uint64_t size)
+static void pattern_check(struct harness *harness, const struct harness_object *object)
 {
+    uint64_t size = object->cache->size;
     for (uint64_t at = 0; at < size; at = pattern_next(at + 1, size)) {
-        if (object[at] != pattern_of(object, at)) {
+        if (object->object[at] != pattern_of(object, at)) {
             harness_fail(harness, CHECK_OBJECT, "byte %llu of an object of %llu was overwritten",
                          (unsigned long long)at, (unsigned long long)size);
             return;
@@ -100,9 +102,10 @@ static bool object_is_contained(const struct harness *harness, const unsigned ch
     return inside;
 }
 
-static void check_object(struct harness *harness, const struct harness_cache *cache,
-                         unsigned char *object)
+static void check_object(struct harness *harness, const struct harness_object *made)
 {
+    const struct harness_cache *cache = made->cache;
+    unsigned char *object = made->object;
     if (((uintptr_t)object & (cache->align - 1)) != 0) {
         harness_fail(harness, CHECK_ALIGNMENT, "object at %p, asked for multiples of %llu",
                      (void *)object, (unsigned long long)cache->align);
@@ -113,7 +116,7 @@ static void check_object(struct harness *harness, const struct harness_cache *ca
                      (void *)object);
         return;
     }
-    pattern_write(object, cache->size);
+    pattern_write(made);
 }
 
 /* F2 for objects: whether a zone for metadata has a block so large that no choice of slab order
@@ -158,9 +161,10 @@ bool harness_cache_alloc(struct harness *harness, struct harness_cache *cache, u
         return false;
     }
     for (uint32_t i = 0; i < count && !harness_violated(harness); i++) {
-        *objects[i] = (struct harness_object){results[i], cache, true};
+        *objects[i] = (struct harness_object){
+            .object = results[i], .cache = cache, .serial = harness->objects_made++, .used = true};
         cache->live++;
-        check_object(harness, cache, results[i]);
+        check_object(harness, objects[i]);
     }
     harness_settle(harness);
     return true;
@@ -169,7 +173,7 @@ bool harness_cache_alloc(struct harness *harness, struct harness_cache *cache, u
 void harness_cache_free(struct harness *harness, struct harness_object *object)
 {
     harness->operations++;
-    pattern_check(harness, object->object, object->cache->size);
+    pattern_check(harness, object);
     if (harness_violated(harness)) {
         return;
     }

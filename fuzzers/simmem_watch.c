@@ -41,36 +41,37 @@ static bool say_touched(const void *address)
 
 #include <sanitizer/asan_interface.h>
 
-/* Called by AddressSanitizer before it reports. */
+/* Called by AddressSanitizer before it reports a touch of poisoned memory. */
 void __asan_on_error(void);
 void __asan_on_error(void)
 {
     say_touched(__asan_get_report_address());
 }
 
-void simmem_watch(const struct simmem *mem)
-{
-    watched = mem;
-}
+#endif
 
-#else
+/* Who handled SIGSEGV before: a sanitizer or an engine, perhaps. */
+static struct sigaction handled_before;
 
 static void on_fault(int number, siginfo_t *info, void *context)
 {
     (void)context;
-    if (say_touched(info->si_addr)) {
+    bool touched = say_touched(info->si_addr);
+    if (touched && handled_before.sa_handler == SIG_DFL) {
         _exit(1);
     }
-    /* Not ours: fault again, to die of it. */
-    signal(number, SIG_DFL);
+    /* The access is made again, and whoever was here before tells the rest. */
+    sigaction(number, &handled_before, NULL);
 }
 
 void simmem_watch(const struct simmem *mem)
 {
-    struct sigaction action = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO};
-    sigemptyset(&action.sa_mask);
+    static bool installed;
     watched = mem;
-    sigaction(SIGSEGV, &action, NULL);
+    if (!installed) {
+        struct sigaction action = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+        sigemptyset(&action.sa_mask);
+        sigaction(SIGSEGV, &action, &handled_before);
+        installed = true;
+    }
 }
-
-#endif

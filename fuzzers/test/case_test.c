@@ -1,0 +1,706 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * case_test.c: text, binary and programs are the same thing; any bytes are a program; what is no
+ * case is refused with its place.
+ */
+#include "fuzzers/case.h"
+
+#include "fuzzers/input.h"
+
+#include <dirent.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { SEED = 20211025, PROGRAMS = 2000, BYTES_MAX = 3000, LINE_MAX_BYTES = 256 };
+
+#define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
+
+/* splitmix64 */
+static uint64_t random_state;
+
+static uint64_t random_u64(void)
+{
+    random_state += 0x9e3779b97f4a7c15U;
+    uint64_t z = random_state;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9U;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebU;
+    return z ^ z >> 31;
+}
+
+static uint64_t random_below(uint64_t limit)
+{
+    return random_u64() % limit;
+}
+
+/* Text of @program, for the caller to free. */
+static char *text_of(const struct program *program)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *file = open_memstream(&text, &size);
+    assert_non_null(file);
+    case_print(file, program);
+    assert_int_equal(fclose(file), 0);
+    return text;
+}
+
+/* Bytes of @program, for the caller to free. */
+static uint8_t *bytes_of(const struct program *program)
+{
+    uint8_t *data = malloc(case_encoded_bytes(program));
+    assert_non_null(data);
+    case_encode(program, data);
+    return data;
+}
+
+static void parse(struct program *program, const char *text)
+{
+    struct case_error error;
+    if (!case_parse(program, text, strlen(text), &error)) {
+        fail_msg("%s in:\n%s", error.text, text);
+    }
+}
+
+/* All that a program says; @number tells which of the random ones it is. */
+static void assert_same(const struct program *a, const struct program *b, unsigned number)
+{
+    char *text_a = text_of(a);
+    char *text_b = text_of(b);
+    bool same = strcmp(text_a, text_b) == 0 && a->ops_count == b->ops_count &&
+                a->slots == b->slots && a->map.ranges_count == b->map.ranges_count &&
+                a->map.zones_count == b->map.zones_count;
+    same =
+        same && (a->ops_count == 0 || memcmp(a->ops, b->ops, a->ops_count * sizeof(*a->ops)) == 0);
+    for (uint32_t i = 0; same && i < a->map.ranges_count; i++) {
+        const struct range *one = &a->map.ranges[i];
+        const struct range *other = &b->map.ranges[i];
+        same = one->start == other->start && one->frames == other->frames &&
+               one->zone == other->zone && one->unaccepted == other->unaccepted;
+    }
+    for (uint32_t i = 0; same && i < a->map.zones_count; i++) {
+        same = a->map.metadata_allowed[i] == b->map.metadata_allowed[i];
+    }
+    if (!same) {
+        fail_msg("seed %d, program %u: one\n%sis not the other\n%s", SEED, number, text_a, text_b);
+    }
+    free(text_a);
+    free(text_b);
+}
+
+/* Program -> binary -> program, and program -> text -> program. */
+static void assert_lossless(const struct program *program, unsigned number)
+{
+    struct program again;
+    struct case_error error;
+    program_init(&again);
+    uint8_t *data = bytes_of(program);
+    if (!case_decode(&again, data, case_encoded_bytes(program), &error)) {
+        fail_msg("seed %d, program %u: %s", SEED, number, error.text);
+    }
+    assert_same(program, &again, number);
+    char *text = text_of(program);
+    parse(&again, text);
+    assert_same(program, &again, number);
+    free(text);
+    free(data);
+    program_free(&again);
+}
+
+/* Random programs. Without limits: all that the format can say. */
+
+static struct case_op random_op(uint32_t slots, const struct case_limits *limits)
+{
+    bool any = limits == NULL;
+    struct case_op op = {.op = (uint8_t)random_below(OPS)};
+    uint32_t operands = op_operands((enum op)op.op);
+    op.order = (uint8_t)random_below(any ? 64 : 12);
+    op.zone = (uint8_t)random_below(any ? 256 : 5);
+    op.zone = !any && op.zone == 4 ? (uint8_t)ZONE_ANY : op.zone;
+    if ((operands & OPERAND_CACHE) != 0) {
+        op.zone = (uint8_t)random_below(any ? 256 : CASE_CACHES);
+    }
+    op.type = (uint8_t)random_below((operands & OPERAND_DESC) != 0 ? (uint64_t)MEMDESC_TYPES
+                                                                   : (uint64_t)MIGRATETYPES);
+    op.slot = (uint16_t)random_below(slots);
+    op.count = (uint16_t)random_below(any ? 1 << 16 : 64);
+    op.value = (uint32_t)random_u64();
+    if (!any) {
+        op.value %= (operands & OPERAND_SIZE) != 0 ? 3 * 4096 : limits->frames * 4;
+    }
+    op.align = (uint8_t)random_below(any ? 64 : 15);
+    if (random_below(4) == 0) {
+        op.nth = (uint8_t)(1 + random_below(any ? 255 : 16));
+        op.site = (uint8_t)random_below(FAULT_SITES);
+        op.mode = (uint8_t)random_below(FAULT_MODES);
+    }
+    return case_op_canonical(op);
+}
+
+static void random_map(struct boot_map *map, const struct case_limits *limits)
+{
+    uint64_t count = 1 + random_below(limits == NULL ? CASE_RANGES_MAX : limits->ranges);
+    pfn_t end = 0;
+    *map = (struct boot_map){0};
+    for (uint64_t i = 0; i < count; i++) {
+        uint64_t frames = 1 + random_below(limits == NULL ? UINT32_MAX : limits->frames);
+        pfn_t start = end + random_below(limits == NULL ? (uint64_t)1 << 32 : limits->gap);
+        if (i == 0 || random_below(2) == 0) {
+            map->metadata_allowed[map->zones_count++] = random_below(2) == 0;
+        }
+        map->ranges[map->ranges_count++] = (struct range){
+            .start = start,
+            .frames = frames,
+            .zone = map->zones_count - 1,
+            .unaccepted = random_below(2) == 0,
+        };
+        end = start + frames;
+    }
+}
+
+static void random_program(struct program *program, const struct case_limits *limits)
+{
+    uint32_t slots_max = limits == NULL ? CASE_SLOTS_MAX : limits->slots;
+    uint64_t ops = random_below(limits == NULL ? 100 : limits->ops + 1);
+    program->ops_count = 0;
+    program->slots = CASE_SLOTS_MIN;
+    while (program->slots < slots_max && random_below(2) == 0) {
+        program->slots *= 2;
+    }
+    random_map(&program->map, limits);
+    for (uint64_t i = 0; i < ops; i++) {
+        program_add(program, random_op(program->slots, limits));
+    }
+}
+
+/* Text */
+
+#define HEAD "potad-case 1\nslots 64\nrange zone=0 start=0 frames=64\n"
+
+/* In canonical form. */
+static const char *const texts[] = {
+    HEAD,
+    "potad-case 1\nslots 65536\n"
+    "range zone=0 start=0x7 frames=1 no-metadata unaccepted\n"
+    "range zone=0 start=0x8 frames=4294967295\n"
+    "range zone=1 start=0x100000007 frames=9 unaccepted\n"
+    "range zone=2 start=0x200000000 frames=1 no-metadata\n"
+    "free slot=65535\n",
+    HEAD "alloc slot=0 order=0 zone=any type=unmovable\n"
+         "alloc slot=63 order=63 zone=0 type=movable fault=buddy-desc:1:once\n"
+         "alloc slot=1 order=51 zone=254 type=reclaimable fault=slab-desc:255:always\n"
+         "alloc-desc slot=2 order=1 zone=any desc=none\n"
+         "alloc-desc slot=2 order=1 zone=any desc=vmalloc fault=accept:1:always\n"
+         "alloc-desc slot=2 order=1 zone=any desc=10\n"
+         "alloc-desc slot=2 order=1 zone=any desc=31 fault=slab-page:2:once\n"
+         "free slot=3 fault=cache-desc:1:once\n"
+         "split slot=4 order=0\n"
+         "lookup frame=4294967295\n"
+         "cache-create cache=255 size=0 align=1\n"
+         "cache-create cache=0 size=4294967295 align=9223372036854775808\n"
+         "cache-alloc cache=1 slot=5\n"
+         "cache-bulk cache=2 slot=6 count=65535\n"
+         "cache-free slot=7\n"
+         "cache-destroy cache=7\n"
+         "shrink\n",
+};
+
+static void case_print_keeps_canonical_text(void **state)
+{
+    (void)state;
+    struct program program;
+    program_init(&program);
+    for (size_t i = 0; i < LENGTH(texts); i++) {
+        parse(&program, texts[i]);
+        char *text = text_of(&program);
+        assert_string_equal(text, texts[i]);
+        free(text);
+        assert_lossless(&program, (unsigned)i);
+    }
+    program_free(&program);
+}
+
+/* Comments, blanks, hexadecimal, operands in any order, numbers for names, no last newline. */
+static void case_parse_reads_what_people_write(void **state)
+{
+    (void)state;
+    struct program program;
+    program_init(&program);
+    parse(&program, "# a comment\n\n  potad-case\t1 # more\r\n"
+                    "range frames=0x40 zone=0 start=0\n\n"
+                    "alloc type=movable\tzone=255   order=0x3 slot=07# no blank before it\n"
+                    "   # another\n"
+                    "alloc-desc slot=1 order=0 zone=0 desc=5\n"
+                    "cache-create align=64 size=0x20 cache=1\r\n"
+                    "shrink");
+    char *text = text_of(&program);
+    assert_string_equal(text, HEAD "alloc slot=7 order=3 zone=any type=movable\n"
+                                   "alloc-desc slot=1 order=0 zone=0 desc=folio\n"
+                                   "cache-create cache=1 size=32 align=64\n"
+                                   "shrink\n");
+    free(text);
+    program_free(&program);
+}
+
+static void case_encode_keeps_random_programs(void **state)
+{
+    (void)state;
+    struct program program;
+    program_init(&program);
+    random_state = SEED;
+    for (unsigned i = 0; i < PROGRAMS; i++) {
+        random_program(&program, NULL);
+        assert_lossless(&program, i);
+    }
+    program_free(&program);
+}
+
+/* Any bytes */
+
+static const struct case_limits *const all_limits[] = {&case_limits_page, &case_limits_slab};
+
+static void assert_within(const struct program *program, const struct case_limits *limits,
+                          unsigned number)
+{
+    bool within = program->ops_count <= limits->ops && program->slots <= limits->slots &&
+                  program->slots >= CASE_SLOTS_MIN && program->map.ranges_count >= 1 &&
+                  program->map.ranges_count <= limits->ranges;
+    pfn_t end = 0;
+    for (uint32_t i = 0; i < program->map.ranges_count; i++) {
+        const struct range *range = &program->map.ranges[i];
+        within = within && range->start - end < limits->gap && range->frames >= 1 &&
+                 range->frames <= limits->frames;
+        end = range->start + range->frames;
+    }
+    for (uint32_t i = 0; i < program->ops_count; i++) {
+        within = within && program->ops[i].slot < program->slots;
+    }
+    if (!within) {
+        fail_msg("seed %d, bytes %u: not within the limits of %s", SEED, number, limits->name);
+    }
+}
+
+/* Random bytes of any length; every other time they start as a case does, and every operation has
+ * the number of one. */
+static size_t random_bytes(uint8_t *data)
+{
+    size_t size = random_below(BYTES_MAX);
+    for (size_t i = 0; i < size; i++) {
+        data[i] = (uint8_t)random_u64();
+    }
+    if (size >= CASE_HEADER_BYTES && random_below(2) == 0) {
+        const uint8_t header[CASE_HEADER_BYTES] = {'P', 'T', 'A', 'D', CASE_VERSION, 1, 0, 0};
+        memcpy(data, header, sizeof(header));
+        for (size_t at = CASE_HEADER_BYTES + CASE_RANGE_BYTES; at < size; at += CASE_OP_BYTES) {
+            data[at] = (uint8_t)random_below(OPS);
+        }
+    }
+    return size;
+}
+
+static void case_decode_any_makes_canonical_programs(void **state)
+{
+    (void)state;
+    uint8_t data[BYTES_MAX];
+    struct program program;
+    program_init(&program);
+    random_state = SEED;
+    for (unsigned i = 0; i < PROGRAMS; i++) {
+        const struct case_limits *limits = all_limits[i % 2];
+        case_decode_any(&program, data, random_bytes(data), limits);
+        assert_within(&program, limits, i);
+        assert_lossless(&program, i);
+    }
+    program_free(&program);
+}
+
+static void case_decode_any_keeps_canonical_programs(void **state)
+{
+    (void)state;
+    struct program program;
+    struct program again;
+    program_init(&program);
+    program_init(&again);
+    random_state = SEED;
+    for (unsigned i = 0; i < PROGRAMS; i++) {
+        const struct case_limits *limits = all_limits[i % 2];
+        random_program(&program, limits);
+        uint8_t *data = bytes_of(&program);
+        case_decode_any(&again, data, case_encoded_bytes(&program), limits);
+        assert_same(&program, &again, i);
+        free(data);
+    }
+    program_free(&program);
+    program_free(&again);
+}
+
+static void assert_seeds_kept(const char *folder, const struct case_limits *limits)
+{
+    char path[4096];
+    struct program program;
+    struct program again;
+    program_init(&program);
+    program_init(&again);
+    snprintf(path, sizeof(path), "%s/%s", POTAD_SEEDS, folder);
+    DIR *dir = opendir(path);
+    assert_non_null(dir);
+    const struct dirent *entry;
+    while ((entry = readdir(dir)) != NULL) {
+        if (entry->d_name[0] != '.') {
+            snprintf(path, sizeof(path), "%s/%s/%s", POTAD_SEEDS, folder, entry->d_name);
+            assert_true(input_read_case(path, NULL, &program));
+            uint8_t *data = bytes_of(&program);
+            case_decode_any(&again, data, case_encoded_bytes(&program), limits);
+            assert_same(&program, &again, 0);
+            free(data);
+        }
+    }
+    closedir(dir);
+    program_free(&program);
+    program_free(&again);
+}
+
+/* A fuzzer takes its seeds as they are written. */
+static void case_decode_any_keeps_seeds(void **state)
+{
+    (void)state;
+    assert_seeds_kept("common", &case_limits_page);
+    assert_seeds_kept("page_fuzzer", &case_limits_page);
+    assert_seeds_kept("slab_fuzzer", &case_limits_slab);
+}
+
+/* Binary errors. A case of two ranges and two operations:
+ *
+ *   0        8            20           32                48              64
+ *   | header | range 0    | range 1    | alloc           | cache-create   |
+ */
+enum { AT_RANGE = 8, AT_OP = 32, AT_CREATE = 48, SMALL_BYTES = 64 };
+
+static void small_case(uint8_t data[SMALL_BYTES])
+{
+    struct program program;
+    program_init(&program);
+    parse(&program, "potad-case 1\nrange zone=0 start=3 frames=64\nrange zone=1 start=80 frames=9\n"
+                    "alloc slot=1 order=2 zone=any type=movable\n"
+                    "cache-create cache=1 size=24 align=8\n");
+    assert_int_equal(case_encoded_bytes(&program), SMALL_BYTES);
+    case_encode(&program, data);
+    program_free(&program);
+}
+
+static void assert_not_decoded(const uint8_t *data, size_t size, const char *place)
+{
+    struct program program;
+    struct case_error error = {""};
+    program_init(&program);
+    /* Its own allocation, so that AddressSanitizer sees a byte read behind it. */
+    uint8_t *copy = malloc(size > 0 ? size : 1);
+    assert_non_null(copy);
+    memcpy(copy, data, size);
+    assert_false(case_decode(&program, copy, size, &error));
+    if (strncmp(error.text, place, strlen(place)) != 0) {
+        fail_msg("'%s' where '%s' was expected", error.text, place);
+    }
+    free(copy);
+    program_free(&program);
+}
+
+static void case_decode_no_magic_names_byte_0(void **state)
+{
+    (void)state;
+    uint8_t data[SMALL_BYTES];
+    for (size_t i = 0; i < 4; i++) {
+        small_case(data);
+        data[i] ^= 0x20;
+        assert_not_decoded(data, sizeof(data), "byte 0: ");
+    }
+}
+
+static void case_decode_unknown_version_names_byte_4(void **state)
+{
+    (void)state;
+    uint8_t data[SMALL_BYTES];
+    small_case(data);
+    for (unsigned version = 0; version < 256; version++) {
+        data[4] = (uint8_t)version;
+        if (version != CASE_VERSION) {
+            char place[LINE_MAX_BYTES];
+            snprintf(place, sizeof(place), "byte 4: version %u is unknown", version);
+            assert_not_decoded(data, sizeof(data), place);
+        }
+    }
+}
+
+/* Whole after the ranges, and after each operation: there it is a shorter case. */
+static void case_decode_cut_short_names_its_end(void **state)
+{
+    (void)state;
+    uint8_t data[SMALL_BYTES];
+    char place[LINE_MAX_BYTES];
+    small_case(data);
+    for (size_t size = 0; size < SMALL_BYTES; size++) {
+        snprintf(place, sizeof(place), "byte %zu: the %s is cut short", size,
+                 size < CASE_HEADER_BYTES ? "header" : "last record");
+        if (size < 4) {
+            assert_not_decoded(data, size, "byte 0: ");
+        } else if (size != AT_OP && size != AT_CREATE) {
+            assert_not_decoded(data, size, place);
+        }
+    }
+}
+
+static void case_decode_header_names_its_byte(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned at;
+        uint8_t value;
+        const char *place;
+    } bad[] = {
+        {5, 0, "byte 5: "},   {5, CASE_RANGES_MAX + 1, "byte 5: "},
+        {5, 255, "byte 5: "}, {6, 11, "byte 6: "},
+        {6, 255, "byte 6: "}, {7, 1, "byte 6: "},
+    };
+    uint8_t data[SMALL_BYTES];
+    for (size_t i = 0; i < LENGTH(bad); i++) {
+        small_case(data);
+        data[bad[i].at] = bad[i].value;
+        assert_not_decoded(data, sizeof(data), bad[i].place);
+    }
+}
+
+static void case_decode_stray_range_names_its_byte(void **state)
+{
+    (void)state;
+    uint8_t data[SMALL_BYTES];
+    small_case(data);
+    data[AT_RANGE] ^= 1; /* the first range begins no zone */
+    assert_not_decoded(data, sizeof(data), "byte 8: range 0");
+    for (size_t at = 0; at < 4; at++) {
+        small_case(data);
+        data[AT_RANGE + CASE_RANGE_BYTES + at] |= 0x80;
+        assert_not_decoded(data, sizeof(data), "byte 20: range 1");
+    }
+    small_case(data);
+    data[AT_RANGE + CASE_RANGE_BYTES] = 2; /* no-metadata, but begins no zone */
+    assert_not_decoded(data, sizeof(data), "byte 20: range 1");
+    small_case(data);
+    memset(data + AT_RANGE + 8, 0, 4);
+    assert_not_decoded(data, sizeof(data), "byte 16: range 0 has no frames");
+}
+
+/* Bytes of an operation that must be 0, and values out of range: X(offset from the op, value) */
+static void case_decode_stray_operand_names_its_op(void **state)
+{
+    (void)state;
+    static const struct {
+        uint8_t at;
+        uint8_t value;
+    } bad[] = {
+        {AT_OP, OPS},         {AT_OP, 255},        {AT_OP + 1, 64},    {AT_OP + 3, MIGRATETYPES},
+        {AT_OP + 4, 64},      {AT_OP + 5, 1},      {AT_OP + 6, 1},     {AT_OP + 8, 1},
+        {AT_OP + 12, 1},      {AT_OP + 13, 1},     {AT_OP + 15, 1},    {AT_CREATE + 1, 1},
+        {AT_CREATE + 3, 1},   {AT_CREATE + 4, 1},  {AT_CREATE + 7, 1}, {AT_CREATE + 12, 64},
+        {AT_CREATE, OPS + 1}, {AT_CREATE + 13, 1},
+    };
+    uint8_t data[SMALL_BYTES];
+    for (size_t i = 0; i < LENGTH(bad); i++) {
+        char place[LINE_MAX_BYTES];
+        bool second = bad[i].at >= AT_CREATE;
+        snprintf(place, sizeof(place), "byte %d: operation %d ", second ? AT_CREATE : AT_OP,
+                 second);
+        small_case(data);
+        data[bad[i].at] = bad[i].value;
+        assert_not_decoded(data, sizeof(data), place);
+    }
+}
+
+static void case_decode_stray_fault_names_its_op(void **state)
+{
+    (void)state;
+    uint8_t data[SMALL_BYTES];
+    small_case(data);
+    data[AT_OP + 14] = 1; /* nth: a fault is armed */
+    data[AT_OP + 13] = FAULT_SITES;
+    assert_not_decoded(data, sizeof(data), "byte 32: operation 0 ");
+    data[AT_OP + 13] = 0;
+    data[AT_OP + 15] = FAULT_MODES;
+    assert_not_decoded(data, sizeof(data), "byte 32: operation 0 ");
+}
+
+/* Text errors: each text has one, at the line that is given. */
+struct bad_text {
+    const char *text;
+    const char *error; /* how it starts */
+    const char *word;  /* in it */
+};
+
+static void assert_not_parsed(const struct bad_text *bad, size_t count)
+{
+    struct program program;
+    program_init(&program);
+    for (size_t i = 0; i < count; i++) {
+        struct case_error error = {""};
+        if (case_parse(&program, bad[i].text, strlen(bad[i].text), &error)) {
+            fail_msg("taken, without '%s':\n%s", bad[i].error, bad[i].text);
+        }
+        if (strncmp(error.text, bad[i].error, strlen(bad[i].error)) != 0 ||
+            strstr(error.text, bad[i].word) == NULL) {
+            fail_msg("'%s' where '%s' with '%s' was expected", error.text, bad[i].error,
+                     bad[i].word);
+        }
+    }
+    program_free(&program);
+}
+
+static void case_parse_bad_head_names_line(void **state)
+{
+    (void)state;
+    static const struct bad_text bad[] = {
+        {"", "line ", "no range"},
+        {"# only a comment\n", "line 1: ", "no range"},
+        {"potad-case 1\n", "line 1: ", "no range"},
+        {"\nrange zone=0 start=0 frames=9\n", "line 2: ", "potad-case 1"},
+        {"potad-case\n", "line 1: ", "version"},
+        {"potad-case 2\n", "line 1: ", "version 2 is unknown"},
+        {"potad-case 1x\n", "line 1: ", "version"},
+        {"potad-case 1\nslots\n", "line 2: ", "slots"},
+        {"potad-case 1\nslots 63\n", "line 2: ", "slots"},
+        {"potad-case 1\nslots 96\n", "line 2: ", "slots"},
+        {"potad-case 1\nslots 131072\n", "line 2: ", "slots"},
+        {HEAD "shrink\nslots 64\n", "line 5: ", "before operations"},
+    };
+    assert_not_parsed(bad, LENGTH(bad));
+}
+
+static void case_parse_bad_range_names_line(void **state)
+{
+    (void)state;
+#define ONE "potad-case 1\nrange zone=0 start=8 frames=8\n"
+    static const struct bad_text bad[] = {
+        {"potad-case 1\nshrink\n", "line 2: ", "before the first range"},
+        {HEAD "shrink\nrange zone=1 start=99 frames=9\n", "line 5: ", "behind the first operation"},
+        {ONE "range zone=0 start=15 frames=8\n", "line 3: ", "start="}, /* overlaps by a frame */
+        {ONE "range zone=1 start=0 frames=8\n", "line 3: ", "start="},
+        {ONE "range zone=0 start=16 frames=0\n", "line 3: ", "frames="},
+        {ONE "range zone=0 start=16\n", "line 3: ", "frames="},
+        {ONE "range zone=0 frames=9\n", "line 3: ", "start="},
+        {ONE "range start=16 frames=9\n", "line 3: ", "zones"},
+        {ONE "range zone=2 start=16 frames=9\n", "line 3: ", "zones"},
+        {ONE "range zone=1 start=16 frames=9\nrange zone=0 start=30 frames=9\n",
+         "line 4: ", "zones"},
+        {ONE "range zone=0 start=4294967313 frames=9\n", "line 3: ", "start="},
+        {ONE "range zone=0 start=16 frames=4294967296\n", "line 3: ", "frames="},
+        {ONE "range zone=0 start=x frames=9\n", "line 3: ", "start=x"},
+        {ONE "range zone=0 start=-1 frames=9\n", "line 3: ", "start=-1"},
+        {ONE "range zone=0 start=16 frames=9 movable\n", "line 3: ", "movable"},
+        {ONE "range zone=0 start=16 frames=9 order=1\n", "line 3: ", "order=1"},
+        {ONE "range zone=0 start=16 frames=9 no-metadata\n", "line 3: ", "no-metadata"},
+        {"potad-case 1\n"
+         "range zone=0 start=0 frames=1\nrange zone=1 start=1 frames=1\n"
+         "range zone=2 start=2 frames=1\nrange zone=3 start=3 frames=1\n"
+         "range zone=4 start=4 frames=1\nrange zone=5 start=5 frames=1\n"
+         "range zone=6 start=6 frames=1\nrange zone=7 start=7 frames=1\n"
+         "range zone=7 start=8 frames=1\n",
+         "line 10: ", "at most 8 ranges"},
+    };
+#undef ONE
+    assert_not_parsed(bad, LENGTH(bad));
+}
+
+static void case_parse_bad_operation_names_line(void **state)
+{
+    (void)state;
+    static const struct bad_text bad[] = {
+        {HEAD "allocate slot=0\n", "line 4: ", "'allocate'"},
+        {HEAD "# x\n\nFREE slot=0\n", "line 6: ", "'FREE'"},
+        {HEAD "free\n", "line 4: ", "slot="},
+        {HEAD "alloc slot=0 order=0 zone=any\n", "line 4: ", "type="},
+        {HEAD "cache-create cache=0 align=8\n", "line 4: ", "size="},
+        {HEAD "free slot=0 slot=0\n", "line 4: ", "slot twice"},
+        {HEAD "free slot=0 slot=1\n", "line 4: ", "slot twice"},
+        {HEAD "free slot=0 order=1\n", "line 4: ", "'order'"},
+        {HEAD "shrink slot=0\n", "line 4: ", "'slot'"},
+        {HEAD "free slot\n", "line 4: ", "'slot'"},
+        {HEAD "free slot=\n", "line 4: ", "'slot='"},
+        {HEAD "free slot=64\n", "line 4: ", "64 slots"},
+        {HEAD "shrink\nfree slot=65535\n", "line 5: ", "slot=65535"},
+        {HEAD "free slot=65536\n", "line 4: ", "slot=65536"},
+        {HEAD "free slot=1x\n", "line 4: ", "slot=1x"},
+        {HEAD "free slot=-1\n", "line 4: ", "slot=-1"},
+        {HEAD "free slot=0x\n", "line 4: ", "slot=0x"},
+        {HEAD "free slot=99999999999999999999999\n", "line 4: ", "slot=9"},
+        {HEAD "split slot=0 order=64\n", "line 4: ", "order=64"},
+        {HEAD "alloc slot=0 order=0 zone=256 type=movable\n", "line 4: ", "zone=256"},
+        {HEAD "alloc slot=0 order=0 zone=all type=movable\n", "line 4: ", "zone=all"},
+        {HEAD "alloc slot=0 order=0 zone=0 type=cma\n", "line 4: ", "type=cma"},
+        {HEAD "alloc-desc slot=0 order=0 zone=0 desc=page\n", "line 4: ", "desc=page"},
+        {HEAD "alloc-desc slot=0 order=0 zone=0 desc=32\n", "line 4: ", "desc=32"},
+        {HEAD "lookup frame=4294967296\n", "line 4: ", "frame=4294967296"},
+        {HEAD "cache-create cache=0 size=8 align=0\n", "line 4: ", "align=0"},
+        {HEAD "cache-create cache=0 size=8 align=24\n", "line 4: ", "align=24"},
+        {HEAD "cache-bulk cache=0 slot=0 count=65536\n", "line 4: ", "count=65536"},
+    };
+    assert_not_parsed(bad, LENGTH(bad));
+}
+
+static void case_parse_bad_fault_names_line(void **state)
+{
+    (void)state;
+    static const struct bad_text bad[] = {
+        {HEAD "free slot=0 fault=\n", "line 4: ", "fault"},
+        {HEAD "free slot=0 fault=accept\n", "line 4: ", "'accept'"},
+        {HEAD "free slot=0 fault=accept:1\n", "line 4: ", "'accept:1'"},
+        {HEAD "free slot=0 fault=page:1:once\n", "line 4: ", "'page:1:once'"},
+        {HEAD "free slot=0 fault=accept:0:once\n", "line 4: ", "'accept:0:once'"},
+        {HEAD "free slot=0 fault=accept:256:once\n", "line 4: ", "'accept:256:once'"},
+        {HEAD "free slot=0 fault=accept:x:once\n", "line 4: ", "'accept:x:once'"},
+        {HEAD "free slot=0 fault=accept:1:twice\n", "line 4: ", "'accept:1:twice'"},
+        {HEAD "free slot=0 fault=accept:1:once:1\n", "line 4: ", "'accept:1:once:1'"},
+    };
+    assert_not_parsed(bad, LENGTH(bad));
+}
+
+/* What a line says twice, or says besides, is a mistake; the words "user" and 10 to 15 are not
+ * the same, for the names of types are only for those that have one. */
+static void case_parse_stray_words_name_line(void **state)
+{
+    (void)state;
+    static const struct bad_text bad[] = {
+        {"potad-case 1 2\nrange zone=0 start=0 frames=9\n", "line 1: ", "2"},
+        {"potad-case 1\nslots 64 128\nrange zone=0 start=0 frames=9\n", "line 2: ", "128"},
+        {"potad-case 1\nrange zone=0 start=0 frames=9 frames=8\n", "line 2: ", "frames"},
+        {HEAD "free slot=0 fault=accept:1:once fault=slab-page:1:once\n", "line 4: ", "fault"},
+        {HEAD "alloc-desc slot=0 order=0 zone=0 desc=user\n", "line 4: ", "desc=user"},
+    };
+    assert_not_parsed(bad, LENGTH(bad));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(case_print_keeps_canonical_text),
+        cmocka_unit_test(case_parse_reads_what_people_write),
+        cmocka_unit_test(case_encode_keeps_random_programs),
+        cmocka_unit_test(case_decode_any_makes_canonical_programs),
+        cmocka_unit_test(case_decode_any_keeps_canonical_programs),
+        cmocka_unit_test(case_decode_any_keeps_seeds),
+        cmocka_unit_test(case_decode_no_magic_names_byte_0),
+        cmocka_unit_test(case_decode_unknown_version_names_byte_4),
+        cmocka_unit_test(case_decode_cut_short_names_its_end),
+        cmocka_unit_test(case_decode_header_names_its_byte),
+        cmocka_unit_test(case_decode_stray_range_names_its_byte),
+        cmocka_unit_test(case_decode_stray_operand_names_its_op),
+        cmocka_unit_test(case_decode_stray_fault_names_its_op),
+        cmocka_unit_test(case_parse_bad_head_names_line),
+        cmocka_unit_test(case_parse_bad_range_names_line),
+        cmocka_unit_test(case_parse_bad_operation_names_line),
+        cmocka_unit_test(case_parse_bad_fault_names_line),
+        cmocka_unit_test(case_parse_stray_words_name_line),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
