@@ -55,6 +55,11 @@ enum status kmem_cache_destroy(struct potad *potad, struct kmem_cache *cache)
     return STATUS_OK;
 }
 
+enum status kmem_cache_alloc(struct potad *potad, struct kmem_cache *cache, void **object)
+{
+    return kmem_cache_alloc_bulk(potad, cache, 1, object);
+}
+
 enum status kmem_cache_alloc_bulk(struct potad *potad, struct kmem_cache *cache, uint64_t count,
                                   void **objects)
 {

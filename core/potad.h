@@ -100,7 +100,11 @@ enum status kmem_cache_create(struct potad *potad, const char *name, uint64_t si
 enum status kmem_cache_destroy(struct potad *potad, struct kmem_cache *cache)
     __attribute__((warn_unused_result));
 
-/* Allocates @count objects, all or none. Return: OK or NO_MEMORY. */
+/* Allocates one object. Return: OK and *@object, or NO_MEMORY with nothing changed. */
+enum status kmem_cache_alloc(struct potad *potad, struct kmem_cache *cache, void **object)
+    __attribute__((warn_unused_result));
+
+/* Allocates @count objects, all or none. Return: OK, or NO_MEMORY with nothing changed. */
 enum status kmem_cache_alloc_bulk(struct potad *potad, struct kmem_cache *cache, uint64_t count,
                                   void **objects) __attribute__((warn_unused_result));
 

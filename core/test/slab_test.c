@@ -76,7 +76,7 @@ static void kmem_cache_destroy_busy_while_in_use(void **state)
     void *object;
     arena_open_frames(&arena, 0, 256);
     struct kmem_cache *cache = create(&arena, 64, 64);
-    assert_int_equal(kmem_cache_alloc_bulk(&arena.potad, cache, 1, &object), STATUS_OK);
+    assert_int_equal(kmem_cache_alloc(&arena.potad, cache, &object), STATUS_OK);
     assert_int_equal(kmem_cache_destroy(&arena.potad, cache), STATUS_BUSY);
     kmem_cache_free(&arena.potad, cache, object);
     assert_int_equal(kmem_cache_destroy(&arena.potad, cache), STATUS_OK);
@@ -109,7 +109,7 @@ static void slab_page_make_failure_puts_struct_slab_back(void **state)
     uint64_t hash = potad_state_hash(&arena.potad);
     uint64_t live = arena.potad.cache_slab.live;
     arena_fail(&arena, FAULT_SLAB_PAGE, 1);
-    assert_int_equal(kmem_cache_alloc_bulk(&arena.potad, cache, 1, &object), STATUS_NO_MEMORY);
+    assert_int_equal(kmem_cache_alloc(&arena.potad, cache, &object), STATUS_NO_MEMORY);
     assert_true(arena.steps[FAULT_SLAB_DESC] > 0);
     assert_int_equal(arena.potad.cache_slab.live, live);
     assert_int_equal(potad_state_hash(&arena.potad), hash);
@@ -260,7 +260,7 @@ static void slab_page_make_worst_chain_is_bounded(void **state)
     struct kmem_cache *cache = create(&arena, 4096, 4096);
     arena.window = crowd;
     arena.context = &company;
-    assert_int_equal(kmem_cache_alloc_bulk(&arena.potad, cache, 1, &object), STATUS_OK);
+    assert_int_equal(kmem_cache_alloc(&arena.potad, cache, &object), STATUS_OK);
     uint64_t depth = atomic_word_peek(&arena.potad.chain_depth_seen);
     print_message("A9: the chain was %u calls deep; the bound is %u\n", (unsigned)depth,
                   (unsigned)CHAIN_DEPTH_MAX);
@@ -289,8 +289,7 @@ static void slab_page_make_worst_chain_fails_cleanly(void **state)
         arena.window = crowd;
         arena.context = &company;
         enum status created = kmem_cache_create(&arena.potad, "test", 4096, 4096, &cache);
-        if (created == STATUS_OK &&
-            kmem_cache_alloc_bulk(&arena.potad, cache, 1, &object) == STATUS_OK) {
+        if (created == STATUS_OK && kmem_cache_alloc(&arena.potad, cache, &object) == STATUS_OK) {
             kmem_cache_free(&arena.potad, cache, object);
         }
         leave(&arena, &company);
