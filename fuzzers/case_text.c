@@ -401,6 +401,16 @@ static bool parse_range(struct parser *parser, struct program *program)
     return true;
 }
 
+/* Context: all that belongs on the line is read. */
+static bool parse_end(struct parser *parser)
+{
+    struct word word;
+    if (next_word(parser, &word)) {
+        return parse_fail(parser, "'%.*s' is too much", (int)word.length, word.start);
+    }
+    return true;
+}
+
 static bool parse_version(struct parser *parser)
 {
     struct word word;
@@ -412,7 +422,7 @@ static bool parse_version(struct parser *parser)
         return parse_fail(parser, "version %llu is unknown; this program reads version %u",
                           (unsigned long long)version, CASE_VERSION);
     }
-    return true;
+    return parse_end(parser);
 }
 
 static bool parse_slots(struct parser *parser, struct program *program)
@@ -425,7 +435,7 @@ static bool parse_slots(struct parser *parser, struct program *program)
                           CASE_SLOTS_MIN, CASE_SLOTS_MAX);
     }
     program->slots = (uint32_t)slots;
-    return true;
+    return parse_end(parser);
 }
 
 static bool parse_line(struct parser *parser, struct program *program, bool *versioned)
