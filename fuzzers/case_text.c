@@ -248,6 +248,9 @@ static bool parse_fault(const struct parser *parser, struct word value, struct c
     struct word nth;
     struct word mode;
     uint64_t number = 0;
+    if (op->nth != 0) {
+        return parse_fail(parser, "two faults; an operation has one");
+    }
     if (!word_cut(value, ':', &site, &rest) || !word_cut(rest, ':', &nth, &mode)) {
         return parse_fail(parser, "a fault is SITE:NTH:once|always, not '%.*s'", (int)value.length,
                           value.start);
@@ -357,7 +360,7 @@ static bool parse_range_words(struct parser *parser, struct range_line *line)
                           : word_is(name, "start")  ? &line->start
                           : word_is(name, "frames") ? &line->frames
                                                     : NULL;
-        if (field == NULL || !word_number(value, field)) {
+        if (field == NULL || *field != UINT64_MAX || !word_number(value, field)) {
             return parse_fail(parser, "bad operand '%.*s' of a range", (int)word.length,
                               word.start);
         }
@@ -368,7 +371,7 @@ static bool parse_range_words(struct parser *parser, struct range_line *line)
 static bool parse_range(struct parser *parser, struct program *program)
 {
     struct boot_map *map = &program->map;
-    struct range_line line = {.zone = UINT64_MAX, .start = UINT64_MAX};
+    struct range_line line = {.zone = UINT64_MAX, .start = UINT64_MAX, .frames = UINT64_MAX};
     if (program->ops_count > 0) {
         return parse_fail(parser, "a range behind the first operation");
     }
