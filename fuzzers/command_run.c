@@ -118,6 +118,22 @@ static int run_case(struct executor *executor, const struct run_options *run, co
     return status;
 }
 
+/* Prints how often each fault site was reached, and how often it was made to fail. */
+static void report_faults(const struct fault_plan *plan, json_t *results)
+{
+    json_t *sites = json_array();
+    printf("%-12s %10s %10s\n", "fault site", "reached", "failed");
+    for (unsigned site = 0; site < FAULT_SITES; site++) {
+        const char *name = fault_site_name((enum fault_site)site);
+        printf("%-12s %10" PRIu64 " %10" PRIu64 "\n", name, plan->reached[site],
+               plan->failed[site]);
+        json_array_append_new(sites, json_pack("{s:s,s:I,s:I}", "site", name, "reached",
+                                               (json_int_t)plan->reached[site], "failed",
+                                               (json_int_t)plan->failed[site]));
+    }
+    json_array_append_new(results, json_pack("{s:o}", "fault_sites", sites));
+}
+
 /* Runs all files; a violation outweighs an unreadable file. */
 static int run_cases(const struct run_options *run, char **paths, json_t *results)
 {
@@ -130,6 +146,7 @@ static int run_cases(const struct run_options *run, char **paths, json_t *result
         bool worse = one == EXIT_VIOLATION || (one != 0 && status == EXIT_NOTHING_FOUND);
         status = worse ? one : status;
     }
+    report_faults(&executor.harness.fault, results);
     executor_close(&executor);
     return status;
 }

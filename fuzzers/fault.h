@@ -13,7 +13,7 @@ struct fault_plan {
     enum fault_mode mode;
     uint32_t steps;                /* at @site, in this operation */
     uint32_t fired;                /* in this operation */
-    uint64_t reached[FAULT_SITES]; /* since the plan was cleared */
+    uint64_t reached[FAULT_SITES]; /* in all operations, of all programs */
     uint64_t failed[FAULT_SITES];
 };
 

@@ -110,7 +110,7 @@ bool harness_boot(struct harness *harness, const struct boot_map *map)
 {
     harness_shut(harness);
     harness->report.name = NULL;
-    harness->fault = (struct fault_plan){0};
+    harness->fault.nth = 0;
     harness->freeing = false;
     harness->operations = 0;
     harness->blocks_used = 0;

@@ -202,8 +202,8 @@ static const char *const texts[] = {
          "lookup frame=4294967295\n"
          "cache-create cache=255 size=0 align=1\n"
          "cache-create cache=0 size=4294967295 align=9223372036854775808\n"
-         "cache-alloc cache=1 slot=5\n"
-         "cache-bulk cache=2 slot=6 count=65535\n"
+         "cache-alloc slot=5 cache=1\n"
+         "cache-bulk slot=6 cache=2 count=65535\n"
          "cache-free slot=7\n"
          "cache-destroy cache=7\n"
          "shrink\n",

@@ -1,0 +1,773 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * executor_test.c: a small allocator of the test's own under the executor. As it is, it runs clean,
+ * with any of its capabilities taken away; then it misbehaves in one way at a time, and the
+ * executor must name the check that is violated.
+ *
+ * Not shown here: forbidden-touch ends the process (the canary shows it), and determinism is the
+ * replayer's to check.
+ */
+#include "fuzzers/executor.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { SEED = 20230921, PROGRAMS = 300, BYTES_MAX = 2000, FRAMES_MAX = 4096, SLOTS = 512 };
+
+/* The memory of the programs below: zones a, b and c; B: not accepted; c: without metadata.
+ *
+ *   3               96              192   198             224             240
+ *   |a a a a a a a a|b b b b b b b b|     |B B B B B B B B|c c c c c c c c|
+ */
+#define MAP                                                                                        \
+    "potad-case 1\n"                                                                               \
+    "range zone=0 start=3 frames=93\n"                                                             \
+    "range zone=1 start=96 frames=96\n"                                                            \
+    "range zone=1 start=198 frames=26 unaccepted\n"                                                \
+    "range zone=2 start=224 frames=16 no-metadata\n"
+
+#define ALLOC(slot, order, zone) "alloc slot=" slot " order=" order " zone=" zone " type=movable\n"
+/* What is accepted of zone b. */
+#define ALL_OF_B ALLOC("0", "6", "1") ALLOC("1", "5", "1")
+
+#define CACHE(size, align) "cache-create cache=0 size=" size " align=" align "\n"
+#define OBJECT(slot)       "cache-alloc slot=" slot " cache=0\n"
+
+/* X(id, name, check, operation at which it is found, program). Each shows its check; the allocator
+ * does the one thing wrong that the comment says. */
+#define FLAW_TABLE(X)                                                                              \
+    /* overlap: grants the last block again */                                                     \
+    X(FLAW_OVERLAP, "block_granted_twice", CHECK_OVERLAP, 1,                                       \
+      ALLOC("0", "1", "0") ALLOC("1", "1", "0"))                                                   \
+    /* overlap: a block reaches from one zone into the next */                                     \
+    X(FLAW_BORDER, "block_over_zone_border", CHECK_OVERLAP, 0, ALLOC("0", "6", "0"))               \
+    /* alignment: a block of order 1 starts at an odd frame */                                     \
+    X(FLAW_CROOKED, "crooked_block", CHECK_ALIGNMENT, 0, ALLOC("0", "1", "0"))                     \
+    /* alignment: a block of another order than was asked for */                                   \
+    X(FLAW_LARGER, "larger_block", CHECK_ALIGNMENT, 0, ALLOC("0", "1", "0"))                       \
+    /* alignment: an object 8 bytes from where it may start */                                     \
+    X(FLAW_CROOKED_OBJECT, "crooked_object", CHECK_ALIGNMENT, 1, CACHE("40", "64") OBJECT("0"))    \
+    /* containment: whatever zone is asked for, zone 1 answers */                                  \
+    X(FLAW_ZONE, "block_of_other_zone", CHECK_CONTAINMENT, 0, ALLOC("0", "0", "0"))                \
+    /* containment: an object's last byte lies in a frame that is not a slab's */                  \
+    X(FLAW_OBJECT_OUTSIDE, "object_outside", CHECK_CONTAINMENT, 1, CACHE("4096", "8") OBJECT("0")) \
+    /* lookup: frames in the middle of a block lead to a block of one frame */                     \
+    X(FLAW_LOOKUP, "wrong_extent", CHECK_LOOKUP, 2,                                                \
+      ALLOC("0", "2", "1") "lookup frame=93\nlookup frame=94\n")                                   \
+    /* lookup: a hole is taken for memory */                                                       \
+    X(FLAW_LOOKUP_HOLE, "hole_found", CHECK_LOOKUP, 0, "lookup frame=190\n")                       \
+    /* coalescing: after the first free, the counters know no order above 1 */                     \
+    X(FLAW_COALESCING, "buddies_not_merged", CHECK_COALESCING, 1,                                  \
+      ALLOC("0", "0", "0") "free slot=0\n")                                                        \
+    /* descriptors: one more is in use after the first free */                                     \
+    X(FLAW_DESCRIPTORS, "descriptor_leaked", CHECK_DESCRIPTORS, 1,                                 \
+      ALLOC("0", "0", "0") "free slot=0\n")                                                        \
+    /* metadata-home: a frame of the block just freed for use */                                   \
+    X(FLAW_HOME_USED, "metadata_in_allocated_frame", CHECK_METADATA_HOME, 1,                       \
+      ALLOC("0", "0", "0") ALLOC("1", "0", "0"))                                                   \
+    /* metadata-home: a frame that is not accepted */                                              \
+    X(FLAW_HOME_UNACCEPTED, "metadata_in_unaccepted_frame", CHECK_METADATA_HOME, 0,                \
+      ALLOC("0", "0", "0"))                                                                        \
+    /* metadata-home: a frame of a zone without metadata */                                        \
+    X(FLAW_HOME_ZONE, "metadata_in_forbidden_zone", CHECK_METADATA_HOME, 0, ALLOC("0", "0", "0"))  \
+    /* metadata-home: gives back a frame that was never metadata */                                \
+    X(FLAW_HOME_CONCEAL, "other_frame_concealed", CHECK_METADATA_HOME, 1,                          \
+      ALLOC("0", "0", "0") "free slot=0\n")                                                        \
+    /* accept: grants memory that is not accepted */                                               \
+    X(FLAW_UNACCEPTED, "unaccepted_block_granted", CHECK_ACCEPT, 2, ALL_OF_B ALLOC("2", "3", "1")) \
+    /* accept: accepts memory that is accepted */                                                  \
+    X(FLAW_ACCEPTED_TWICE, "accepted_twice", CHECK_ACCEPT, 0, ALLOC("0", "0", "0"))                \
+    /* free-allocates: a fallible step, frames for metadata, and acceptance, all in a free */      \
+    X(FLAW_FREE_STEP, "step_in_free", CHECK_FREE_ALLOCATES, 1,                                     \
+      ALLOC("0", "0", "0") "free slot=0\n")                                                        \
+    X(FLAW_FREE_EXPOSES, "metadata_in_free", CHECK_FREE_ALLOCATES, 1,                              \
+      ALLOC("0", "0", "0") "free slot=0\n")                                                        \
+    X(FLAW_FREE_ACCEPTS, "acceptance_in_free", CHECK_FREE_ALLOCATES, 1,                            \
+      ALLOC("0", "0", "0") "free slot=0\n")                                                        \
+    /* free-allocates: the same of an object */                                                    \
+    X(FLAW_OBJECT_FREE_STEP, "step_in_object_free", CHECK_FREE_ALLOCATES, 2,                       \
+      CACHE("8", "8") OBJECT("0") "cache-free slot=0\n")                                           \
+    /* failure-state: an allocation that fails keeps a frame that it has exposed */                \
+    X(FLAW_FAILURE, "failure_keeps_frame", CHECK_FAILURE_STATE, 0,                                 \
+      "alloc slot=0 order=0 zone=any type=movable fault=buddy-desc:1:once\n")                      \
+    /* failure-state: the same of an object */                                                     \
+    X(FLAW_OBJECT_FAILURE, "object_failure_keeps_frame", CHECK_FAILURE_STATE, 1,                   \
+      CACHE("8", "8") "cache-alloc slot=0 cache=0 fault=slab-page:1:once\n")                       \
+    /* spurious-failure: no block, though there is one */                                          \
+    X(FLAW_SPURIOUS, "free_block_refused", CHECK_SPURIOUS, 0, ALLOC("0", "0", "any"))              \
+    /* spurious-failure: no object, with half the memory free */                                   \
+    X(FLAW_OBJECT_SPURIOUS, "object_refused", CHECK_SPURIOUS, 1, CACHE("8", "8") OBJECT("0"))      \
+    /* status: calls a good request invalid, and takes one that is */                              \
+    X(FLAW_STATUS, "good_request_invalid", CHECK_STATUS, 0, ALLOC("0", "0", "any"))                \
+    X(FLAW_STATUS_TAKEN, "invalid_request_taken", CHECK_STATUS, 0, ALLOC("0", "52", "any"))        \
+    /* status: a cache of ordinary objects refused, and one in use destroyed */                    \
+    X(FLAW_STATUS_CACHE, "good_cache_invalid", CHECK_STATUS, 0, CACHE("8", "8"))                   \
+    X(FLAW_STATUS_DESTROY, "cache_in_use_destroyed", CHECK_STATUS, 2,                              \
+      CACHE("8", "8") OBJECT("0") "cache-destroy cache=0\n")                                       \
+    /* status: no room to boot in, though there is */                                              \
+    X(FLAW_STATUS_BOOT, "boot_refused", CHECK_STATUS, 0, "")                                       \
+    /* object-corrupt: an allocation writes into the object before it */                           \
+    X(FLAW_OBJECT, "object_overwritten", CHECK_OBJECT, 3,                                          \
+      CACHE("40", "8") OBJECT("0") OBJECT("1") "cache-free slot=0\n")                              \
+    /* object-corrupt: the same object for two owners */                                           \
+    X(FLAW_OBJECT_TWICE, "object_granted_twice", CHECK_OBJECT, 3,                                  \
+      CACHE("40", "8") OBJECT("0") OBJECT("1") "cache-free slot=0\n")                              \
+    /* not-whole: a frame of metadata is never given back */                                       \
+    X(FLAW_WHOLE, "frame_never_given_back", CHECK_WHOLE, 2, ALLOC("0", "0", "0") "free slot=0\n")
+
+enum flaw {
+    FLAW_NONE,
+#define X(id, name, check, op, program) id,
+    FLAW_TABLE(X)
+#undef X
+        FLAWS
+};
+
+/* What the fake allocator does wrong. Its instance is zeroed at each boot: not in there. */
+static enum flaw fake_flaw;
+
+/* The fake allocator: an entry for each frame, and nothing in the frames themselves. An object is
+ * a block of its own. */
+
+enum fake_use { FAKE_HOLE, FAKE_FREE, FAKE_BLOCK, FAKE_OBJECT };
+
+struct fake_frame {
+    uint8_t use;
+    uint8_t zone;
+    bool unaccepted;
+    uint8_t order;       /* of its block, ... */
+    uint8_t migratetype; /* ... if allocated */
+};
+
+struct fake_cache {
+    bool used;
+    order_t order; /* of the block of an object */
+    uint64_t live;
+};
+
+struct fake {
+    struct port port;
+    struct boot_map map;
+    pfn_t start;
+    uint64_t count;
+    struct fake_frame frames[FRAMES_MAX];
+    struct fake_cache caches[CASE_CACHES];
+    uint64_t blocks[ZONES_MAX][2][ORDERS];
+    uint64_t free_blocks;
+    uint64_t live_blocks;
+    uint64_t live_objects;
+    uint64_t frees;
+    pfn_t last_block;  /* granted last */
+    pfn_t last_object; /* granted last; 0: none */
+    bool kept;         /* FLAW_WHOLE has struck */
+};
+
+/* Whether the aligned block lies in one zone, free, and is all accepted or all not. */
+static bool fake_is_free(const struct fake *fake, pfn_t pfn, order_t order)
+{
+    uint64_t count = order_frames(order);
+    if (order > 20 || pfn < fake->start || pfn + count > fake->start + fake->count) {
+        return false;
+    }
+    const struct fake_frame *first = &fake->frames[pfn - fake->start];
+    for (uint64_t i = 0; i < count; i++) {
+        if (first[i].use != FAKE_FREE || first[i].zone != first->zone ||
+            first[i].unaccepted != first->unaccepted) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The order of the largest free block around the free frame @pfn. */
+static order_t fake_free_order(const struct fake *fake, pfn_t pfn)
+{
+    order_t order = 0;
+    while (fake_is_free(fake, pfn >> (order + 1) << (order + 1), order + 1)) {
+        order++;
+    }
+    return order;
+}
+
+/* Counts the free blocks anew. */
+static void fake_count(struct fake *fake)
+{
+    order_t top = fake_flaw == FLAW_COALESCING && fake->frees > 0 ? 1 : ORDERS;
+    memset(fake->blocks, 0, sizeof(fake->blocks));
+    fake->free_blocks = 0;
+    uint64_t at = 0;
+    while (at < fake->count) {
+        const struct fake_frame *frame = &fake->frames[at];
+        if (frame->use != FAKE_FREE) {
+            at++;
+            continue;
+        }
+        order_t order = fake_free_order(fake, fake->start + at);
+        order = order < top ? order : top;
+        fake->blocks[frame->zone][frame->unaccepted ? 1 : 0][order]++;
+        fake->free_blocks++;
+        at += order_frames(order);
+    }
+}
+
+static enum status fake_open(void *instance, const struct port *port, const struct boot_map *map)
+{
+    struct fake *fake = instance;
+    const struct range *last = &map->ranges[map->ranges_count - 1];
+    fake->port = *port;
+    fake->map = *map;
+    fake->start = map->ranges[0].start;
+    fake->count = last->start + last->frames - fake->start;
+    assert_true(fake->count <= FRAMES_MAX);
+    for (uint32_t i = 0; i < map->ranges_count; i++) {
+        const struct range *range = &map->ranges[i];
+        for (uint64_t at = 0; at < range->frames; at++) {
+            fake->frames[range->start - fake->start + at] = (struct fake_frame){
+                .use = FAKE_FREE, .zone = (uint8_t)range->zone, .unaccepted = range->unaccepted};
+        }
+    }
+    fake_count(fake);
+    return fake_flaw == FLAW_STATUS_BOOT ? STATUS_NO_MEMORY : STATUS_OK;
+}
+
+static void fake_close(void *instance)
+{
+    (void)instance;
+}
+
+/* The first free block of @order in one of @zones (a mask), or PFN_NONE. */
+static pfn_t fake_find(const struct fake *fake, order_t order, uint32_t zones, bool unaccepted)
+{
+    pfn_t end = fake->start + fake->count;
+    if (order > 20) {
+        return PFN_NONE;
+    }
+    for (pfn_t pfn = fake->start >> order << order; pfn < end; pfn += order_frames(order)) {
+        if (fake_is_free(fake, pfn, order)) {
+            const struct fake_frame *frame = &fake->frames[pfn - fake->start];
+            if ((zones >> frame->zone & 1) != 0 && frame->unaccepted == unaccepted) {
+                return pfn;
+            }
+        }
+    }
+    return PFN_NONE;
+}
+
+static void fake_set(struct fake *fake, pfn_t pfn, order_t order, enum fake_use use)
+{
+    struct fake_frame *first = &fake->frames[pfn - fake->start];
+    for (uint64_t i = 0; i < order_frames(order); i++) {
+        first[i].use = (uint8_t)use;
+        first[i].order = (uint8_t)order;
+        first[i].unaccepted = false;
+    }
+    fake_count(fake);
+}
+
+/* Takes a block, accepted if it must be. */
+static enum status fake_take(struct fake *fake, order_t order, uint32_t zones, enum fake_use use,
+                             pfn_t *pfn)
+{
+    *pfn = fake_find(fake, order, zones, false);
+    if (*pfn == PFN_NONE) {
+        *pfn = fake_find(fake, order, zones, true);
+        if (*pfn == PFN_NONE) {
+            return STATUS_NO_MEMORY;
+        }
+        bool asked = fake_flaw != FLAW_UNACCEPTED;
+        if (asked && (fake->port.fault(fake->port.context, FAULT_ACCEPT) ||
+                      !fake->port.accept(fake->port.context, *pfn, order_frames(order)))) {
+            return STATUS_ACCEPT_FAILED;
+        }
+    }
+    fake_set(fake, *pfn, order, use);
+    return STATUS_OK;
+}
+
+static void fake_expose(struct fake *fake, pfn_t pfn)
+{
+    fake->port.expose(fake->port.context, pfn, 1, false);
+}
+
+/* Makes a frame metadata, as a slab, and forgets about it. */
+static void fake_keep_frame(struct fake *fake)
+{
+    pfn_t pfn = fake_find(fake, 0, 1, false);
+    fake_expose(fake, pfn);
+    fake_set(fake, pfn, 0, FAKE_OBJECT);
+    fake->live_objects++;
+}
+
+/* Flaws of an allocation that are deeds, not answers. Context: a step has been taken. */
+static void fake_alloc_misbehave(struct fake *fake)
+{
+    if (fake_flaw == FLAW_HOME_USED && fake->live_blocks > 0) {
+        fake_expose(fake, fake->last_block);
+    } else if (fake_flaw == FLAW_HOME_UNACCEPTED) {
+        fake_expose(fake, fake_find(fake, 0, ~0U, true));
+    } else if (fake_flaw == FLAW_HOME_ZONE) {
+        fake_expose(fake, fake_find(fake, 0, 1U << 2, false));
+    } else if (fake_flaw == FLAW_ACCEPTED_TWICE) {
+        fake->port.accept(fake->port.context, fake_find(fake, 0, 1, false), 1);
+    } else if (fake_flaw == FLAW_WHOLE && !fake->kept) {
+        fake_keep_frame(fake);
+        fake->kept = true;
+    }
+}
+
+/* Answers that are wrong, in place of the right one. Return: whether there is one. */
+static bool fake_alloc_lie(struct fake *fake, const struct subject_request *request,
+                           struct subject_block *block, enum status *status)
+{
+    *block = (struct subject_block){.pfn = fake->start, .order = request->order};
+    *status = STATUS_OK;
+    switch (fake_flaw) {
+    case FLAW_OVERLAP:
+        block->pfn = fake->last_block;
+        return fake->live_blocks > 0;
+    case FLAW_BORDER:
+        block->pfn = 64;
+        return true;
+    case FLAW_CROOKED:
+        return true; /* the first frame of MAP is an odd one */
+    case FLAW_LARGER:
+        block->order++;
+        return true;
+    case FLAW_STATUS_TAKEN:
+        return request->order >= ORDERS;
+    case FLAW_SPURIOUS:
+        *status = STATUS_NO_MEMORY;
+        return true;
+    case FLAW_STATUS:
+        *status = STATUS_INVALID;
+        return true;
+    default:
+        return false;
+    }
+}
+
+static enum status fake_alloc(void *instance, const struct subject_request *request,
+                              struct subject_block *block)
+{
+    struct fake *fake = instance;
+    enum status status;
+    if (fake_alloc_lie(fake, request, block, &status)) {
+        return status;
+    }
+    bool any = request->zone == ZONE_ANY;
+    if (request->order >= ORDERS || (!any && request->zone >= fake->map.zones_count)) {
+        return STATUS_INVALID;
+    }
+    fake_alloc_misbehave(fake);
+    if (fake->port.fault(fake->port.context, FAULT_BUDDY_DESC)) {
+        if (fake_flaw == FLAW_FAILURE) {
+            fake_keep_frame(fake);
+        }
+        return STATUS_NO_MEMORY;
+    }
+    uint32_t zones = any ? ~0U : 1U << (fake_flaw == FLAW_ZONE ? 1 : request->zone);
+    pfn_t pfn;
+    status = fake_take(fake, request->order, zones, FAKE_BLOCK, &pfn);
+    if (status == STATUS_OK) {
+        for (uint64_t i = 0; i < order_frames(request->order); i++) {
+            fake->frames[pfn - fake->start + i].migratetype = (uint8_t)request->migratetype;
+        }
+        fake->live_blocks++;
+        fake->last_block = pfn;
+        *block = (struct subject_block){.pfn = pfn, .order = request->order};
+    }
+    return status;
+}
+
+static void fake_free(void *instance, const struct subject_block *block)
+{
+    struct fake *fake = instance;
+    if (fake_flaw == FLAW_FREE_STEP) {
+        (void)fake->port.fault(fake->port.context, FAULT_BUDDY_DESC);
+    } else if (fake_flaw == FLAW_FREE_EXPOSES) {
+        fake_expose(fake, fake_find(fake, 0, 1, false));
+    } else if (fake_flaw == FLAW_FREE_ACCEPTS) {
+        (void)fake->port.accept(fake->port.context, fake_find(fake, 0, ~0U, true), 1);
+    } else if (fake_flaw == FLAW_HOME_CONCEAL) {
+        fake->port.conceal(fake->port.context, block->pfn, 1);
+    }
+    fake->live_blocks--;
+    fake->frees++;
+    fake_set(fake, block->pfn, block->order, FAKE_FREE);
+}
+
+static bool fake_lookup(void *instance, pfn_t pfn, struct memdesc_info *info)
+{
+    static const enum memdesc_type types[] = {MEMDESC_NONE, MEMDESC_BUDDY_FREE,
+                                              MEMDESC_BUDDY_ALLOCATED, MEMDESC_SLAB};
+    const struct fake *fake = instance;
+    bool inside = pfn - fake->start < fake->count;
+    const struct fake_frame *frame = inside ? &fake->frames[pfn - fake->start] : NULL;
+    if (frame == NULL || frame->use == FAKE_HOLE) {
+        return fake_flaw == FLAW_LOOKUP_HOLE;
+    }
+    order_t order = frame->use == FAKE_FREE ? fake_free_order(fake, pfn) : frame->order;
+    bool middle = pfn % order_frames(order) != 0 && (pfn + 1) % order_frames(order) != 0;
+    order = fake_flaw == FLAW_LOOKUP && middle && frame->use == FAKE_BLOCK ? 0 : order;
+    *info = (struct memdesc_info){
+        .type = types[frame->use],
+        .pfn = pfn >> order << order,
+        .frames = order_frames(order),
+        .zone = frame->zone,
+        .migratetype = (enum migratetype)frame->migratetype,
+        .unaccepted = frame->unaccepted,
+    };
+    return true;
+}
+
+static enum status fake_cache_create(void *instance, uint64_t size, uint64_t align, void **cache)
+{
+    struct fake *fake = instance;
+    uint64_t bytes = size > align ? size : align;
+    if (size == 0 || align > FRAMES_MAX * FRAME_SIZE || fake_flaw == FLAW_STATUS_CACHE) {
+        return STATUS_INVALID;
+    }
+    for (unsigned i = 0; i < CASE_CACHES; i++) {
+        if (!fake->caches[i].used) {
+            fake->caches[i] = (struct fake_cache){.used = true};
+            while (FRAME_SIZE << fake->caches[i].order < bytes) {
+                fake->caches[i].order++;
+            }
+            *cache = &fake->caches[i];
+            return STATUS_OK;
+        }
+    }
+    return STATUS_NO_MEMORY;
+}
+
+static enum status fake_cache_destroy(void *instance, void *handle)
+{
+    (void)instance;
+    struct fake_cache *cache = handle;
+    if (cache->live > 0 && fake_flaw != FLAW_STATUS_DESTROY) {
+        return STATUS_BUSY;
+    }
+    cache->used = false;
+    return STATUS_OK;
+}
+
+static void fake_cache_free(void *instance, void *handle, void *object)
+{
+    struct fake *fake = instance;
+    struct fake_cache *cache = handle;
+    pfn_t pfn = (pfn_t)((unsigned char *)object - fake->port.direct_map) >> FRAME_SHIFT;
+    if (fake_flaw == FLAW_OBJECT_FREE_STEP) {
+        (void)fake->port.fault(fake->port.context, FAULT_SLAB_PAGE);
+    }
+    fake->port.conceal(fake->port.context, pfn, order_frames(cache->order));
+    fake_set(fake, pfn, cache->order, FAKE_FREE);
+    fake->live_objects--;
+    cache->live--;
+}
+
+static void *fake_object(struct fake *fake, struct fake_cache *cache)
+{
+    uint32_t zones = 0;
+    pfn_t pfn;
+    if (fake_flaw == FLAW_OBJECT_TWICE && fake->last_object != 0) {
+        return fake->port.direct_map + (fake->last_object << FRAME_SHIFT);
+    }
+    for (zone_id_t zone = 0; zone < fake->map.zones_count; zone++) {
+        zones |= fake->map.metadata_allowed[zone] ? 1U << zone : 0;
+    }
+    if (fake->port.fault(fake->port.context, FAULT_SLAB_PAGE)) {
+        if (fake_flaw == FLAW_OBJECT_FAILURE) {
+            fake_keep_frame(fake);
+        }
+        return NULL;
+    }
+    if (fake_flaw == FLAW_OBJECT_SPURIOUS ||
+        fake_take(fake, cache->order, zones, FAKE_OBJECT, &pfn) != STATUS_OK) {
+        return NULL;
+    }
+    fake->port.expose(fake->port.context, pfn, order_frames(cache->order), false);
+    fake->live_objects++;
+    cache->live++;
+    unsigned char *object = fake->port.direct_map + (pfn << FRAME_SHIFT);
+    if (fake_flaw == FLAW_OBJECT && fake->last_object != 0) {
+        fake->port.direct_map[fake->last_object << FRAME_SHIFT] ^= 1;
+    }
+    fake->last_object = pfn;
+    bool aside = fake_flaw == FLAW_CROOKED_OBJECT || fake_flaw == FLAW_OBJECT_OUTSIDE;
+    return aside ? object + 8 : object;
+}
+
+static enum status fake_cache_alloc(void *instance, void *handle, uint64_t count, void **objects)
+{
+    for (uint64_t i = 0; i < count; i++) {
+        objects[i] = fake_object(instance, handle);
+        if (objects[i] == NULL) {
+            while (i-- > 0) {
+                fake_cache_free(instance, handle, objects[i]);
+            }
+            return STATUS_NO_MEMORY;
+        }
+    }
+    return STATUS_OK;
+}
+
+static const uint64_t *fake_free_blocks(void *instance, zone_id_t zone, bool unaccepted)
+{
+    const struct fake *fake = instance;
+    return fake->blocks[zone][unaccepted ? 1 : 0];
+}
+
+static void fake_stats(void *instance, struct subject_stats *stats)
+{
+    const struct fake *fake = instance;
+    *stats = (struct subject_stats){
+        .descriptors_live = fake->free_blocks + fake->live_blocks + fake->live_objects,
+        .descriptors_spare = UINT32_MAX, /* it needs none */
+        .slabs = fake->live_objects,
+    };
+    if (fake_flaw == FLAW_DESCRIPTORS && fake->frees > 0) {
+        stats->descriptors_live++;
+    }
+}
+
+enum { FAKE_CAN = SUBJECT_LOOKUP | SUBJECT_CACHE | SUBJECT_UNACCEPTED | SUBJECT_COUNTERS };
+
+/* The fake allocator with @capabilities out of FAKE_CAN, and no function that it does not claim. */
+static struct subject fake_subject(uint32_t capabilities)
+{
+    bool lookup = (capabilities & SUBJECT_LOOKUP) != 0;
+    bool cache = (capabilities & SUBJECT_CACHE) != 0;
+    bool counters = (capabilities & SUBJECT_COUNTERS) != 0;
+    return (struct subject){
+        .version = SUBJECT_VERSION,
+        .capabilities = capabilities,
+        .name = "fake",
+        .summary = "arrays",
+        .instance_bytes = sizeof(struct fake),
+        .open = fake_open,
+        .close = fake_close,
+        .alloc = fake_alloc,
+        .free = fake_free,
+        .lookup = lookup ? fake_lookup : NULL,
+        .cache_create = cache ? fake_cache_create : NULL,
+        .cache_destroy = cache ? fake_cache_destroy : NULL,
+        .cache_alloc = cache ? fake_cache_alloc : NULL,
+        .cache_free = cache ? fake_cache_free : NULL,
+        .free_blocks = counters ? fake_free_blocks : NULL,
+        .stats = counters ? fake_stats : NULL,
+    };
+}
+
+/* Running programs */
+
+static void parse(struct program *program, const char *text)
+{
+    struct case_error error;
+    if (!case_parse(program, text, strlen(text), &error)) {
+        fail_msg("%s in:\n%s", error.text, text);
+    }
+}
+
+/* @seed and @number: of a random program; 0 for others. */
+static void assert_clean(struct executor *executor, const struct program *program, unsigned number)
+{
+    if (!executor_run(executor, program)) {
+        executor_print_violation(stderr, executor, program, 4);
+        fail_msg("seed %d, program %u, capabilities %#x: %s", SEED, number,
+                 executor->harness.subject->capabilities, executor->harness.report.detail);
+    }
+}
+
+struct flaw_case {
+    enum flaw flaw;
+    enum check check;
+    uint32_t op;
+    const char *program;
+};
+
+static struct flaw_case flaw_cases[FLAWS] = {
+#define X(id, name, check, op, program) [id] = {id, check, op, MAP program},
+    FLAW_TABLE(X)
+#undef X
+};
+
+static void executor_run_finds_flaw(void **state)
+{
+    const struct flaw_case *flaw = *state;
+    struct subject subject = fake_subject(FAKE_CAN);
+    struct executor executor;
+    struct program program;
+    program_init(&program);
+    parse(&program, flaw->program);
+    executor_init(&executor, &subject, SLOTS);
+    /* Without the flaw, the program is a good one. */
+    fake_flaw = FLAW_NONE;
+    assert_clean(&executor, &program, 0);
+    fake_flaw = flaw->flaw;
+    bool clean = executor_run(&executor, &program);
+    fake_flaw = FLAW_NONE;
+    assert_false(clean);
+    assert_string_equal(executor.harness.report.name, check_name(flaw->check));
+    assert_string_equal(executor.harness.report.sentence, check_sentence(flaw->check));
+    assert_int_equal(executor.op_index, flaw->op);
+    /* The violation is not left over in the next run. */
+    assert_clean(&executor, &program, 0);
+    executor_close(&executor);
+    program_free(&program);
+}
+
+static void executor_run_finds_every_check(void **state)
+{
+    (void)state;
+    for (unsigned check = 0; check < CHECKS; check++) {
+        bool shown = check == CHECK_FORBIDDEN_TOUCH || check == CHECK_DETERMINISM;
+        for (unsigned flaw = FLAW_NONE + 1; flaw < FLAWS; flaw++) {
+            shown = shown || flaw_cases[flaw].check == check;
+        }
+        if (!shown) {
+            fail_msg("no test shows %s", check_name((enum check)check));
+        }
+    }
+}
+
+/* splitmix64 */
+static uint64_t random_state;
+
+static uint8_t random_byte(void)
+{
+    random_state += 0x9e3779b97f4a7c15U;
+    uint64_t z = random_state;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9U;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebU;
+    return (uint8_t)((z ^ z >> 31) >> 56);
+}
+
+/* The program that a fuzz target makes of random bytes. */
+static void random_program(struct program *program, const struct case_limits *limits)
+{
+    uint8_t data[BYTES_MAX];
+    for (size_t i = 0; i < sizeof(data); i++) {
+        data[i] = random_byte();
+    }
+    case_decode_any(program, data, sizeof(data), limits);
+}
+
+/* Random programs with all operations, on every choice of capabilities that has @fixed. */
+static void assert_partial_clean(uint32_t fixed, bool unaccepted)
+{
+    struct program program;
+    program_init(&program);
+    random_state = SEED;
+    for (uint32_t capabilities = 0; capabilities <= FAKE_CAN; capabilities++) {
+        if ((capabilities & ~(uint32_t)FAKE_CAN) != 0 ||
+            (capabilities & SUBJECT_UNACCEPTED) != fixed) {
+            continue;
+        }
+        struct subject subject = fake_subject(capabilities);
+        struct executor executor;
+        executor_init(&executor, &subject, SLOTS);
+        executor.validate_period = 1;
+        for (unsigned i = 0; i < PROGRAMS; i++) {
+            random_program(&program, i % 2 == 0 ? &case_limits_page : &case_limits_slab);
+            for (uint32_t range = 0; range < program.map.ranges_count; range++) {
+                program.map.ranges[range].unaccepted &= unaccepted;
+            }
+            assert_clean(&executor, &program, i);
+        }
+        executor_close(&executor);
+    }
+    program_free(&program);
+}
+
+static void executor_run_takes_partial_allocators(void **state)
+{
+    (void)state;
+    assert_partial_clean(SUBJECT_UNACCEPTED, true);
+    assert_partial_clean(0, false);
+}
+
+/* An allocator that knows nothing of acceptance is not shown any: a map with unaccepted ranges is
+ * for it one without. */
+static void executor_run_takes_allocator_without_acceptance(void **state)
+{
+    (void)state;
+    struct subject subject = fake_subject(0);
+    struct executor executor;
+    struct program program;
+    program_init(&program);
+    parse(&program, MAP ALL_OF_B ALLOC("2", "3", "1") "free slot=2\n");
+    executor_init(&executor, &subject, SLOTS);
+    /* It grants such memory without asking anybody. */
+    fake_flaw = FLAW_UNACCEPTED;
+    bool clean = executor_run(&executor, &program);
+    fake_flaw = FLAW_NONE;
+    assert_true(clean);
+    executor_close(&executor);
+    program_free(&program);
+}
+
+/* Every fault at every step of every operation, in turn: none makes a good allocator look bad. */
+static void executor_run_sweeps_faults(void **state)
+{
+    enum { NTH_TRIED = 8, FAULTS = (int)FAULT_SITES * (int)FAULT_MODES * NTH_TRIED };
+    (void)state;
+    struct subject subject = fake_subject(FAKE_CAN);
+    struct executor executor;
+    struct program program;
+    program_init(&program);
+    parse(&program,
+          MAP ALL_OF_B ALLOC("2", "3", "1") CACHE(
+              "5000", "8") "cache-bulk slot=0 cache=0 count=5\ncache-free slot=2\nfree slot=0\n");
+    executor_init(&executor, &subject, SLOTS);
+    for (uint32_t op = 0; op < program.ops_count; op++) {
+        struct case_op clean = program.ops[op];
+        for (unsigned i = 0; i < FAULTS; i++) {
+            program.ops[op].site = (uint8_t)(i % FAULT_SITES);
+            program.ops[op].mode = (uint8_t)(i / FAULT_SITES % FAULT_MODES);
+            program.ops[op].nth = (uint8_t)(1 + i / FAULT_SITES / FAULT_MODES);
+            assert_clean(&executor, &program, i);
+        }
+        program.ops[op] = clean;
+    }
+    executor_close(&executor);
+    program_free(&program);
+}
+
+/* A map too small for the allocator's metadata is no violation, but nothing runs on it; the fake
+ * one needs none, and runs. */
+static void executor_run_takes_one_frame(void **state)
+{
+    (void)state;
+    struct subject subject = fake_subject(FAKE_CAN);
+    struct executor executor;
+    struct program program;
+    program_init(&program);
+    parse(&program, "potad-case 1\nrange zone=0 start=7 frames=1\n" ALLOC("0", "0", "any")
+                        ALLOC("1", "0", "any") "free slot=0\n");
+    executor_init(&executor, &subject, SLOTS);
+    assert_clean(&executor, &program, 0);
+    assert_int_equal(executor.harness.operations, 4); /* and the shrink of the teardown */
+    executor_close(&executor);
+    program_free(&program);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(executor_run_takes_partial_allocators),
+        cmocka_unit_test(executor_run_takes_allocator_without_acceptance),
+        cmocka_unit_test(executor_run_sweeps_faults),
+        cmocka_unit_test(executor_run_takes_one_frame),
+        cmocka_unit_test(executor_run_finds_every_check),
+#define X(id, name, check, op, program)                                                            \
+    {"executor_run_finds_" name, executor_run_finds_flaw, NULL, NULL, &flaw_cases[id]},
+        FLAW_TABLE(X)
+#undef X
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
