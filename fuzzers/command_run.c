@@ -94,7 +94,7 @@ static const char *take_option(struct run_options *run, int option)
 
 /* Runs one case. Return: an exit status. */
 static int run_case(struct executor *executor, const struct run_options *run, const char *path,
-                    json_t *results)
+                    json_t *cases)
 {
     struct program program;
     int status = EXIT_BAD_INPUT;
@@ -110,9 +110,9 @@ static int run_case(struct executor *executor, const struct run_options *run, co
             fprintf(stderr, "potad: %s\n", path);
             executor_print_violation(stderr, executor, &program, SHOWN_OPS);
         }
-        json_array_append_new(results, json_pack("{s:s,s:i,s:s,s:i}", "file", path, "operations",
-                                                 (int)program.ops_count, "violated", violated, "op",
-                                                 (int)executor->op_index));
+        json_array_append_new(cases, json_pack("{s:s,s:i,s:s,s:i}", "file", path, "operations",
+                                               (int)program.ops_count, "violated", violated, "op",
+                                               (int)executor->op_index));
     }
     program_free(&program);
     return status;
@@ -131,7 +131,7 @@ static void report_faults(const struct fault_plan *plan, json_t *results)
                                                (json_int_t)plan->reached[site], "failed",
                                                (json_int_t)plan->failed[site]));
     }
-    json_array_append_new(results, json_pack("{s:o}", "fault_sites", sites));
+    json_object_set_new(results, "fault_sites", sites);
 }
 
 /* Runs all files; a violation outweighs an unreadable file. */
@@ -139,10 +139,12 @@ static int run_cases(const struct run_options *run, char **paths, json_t *result
 {
     int status = EXIT_NOTHING_FOUND;
     struct executor executor;
+    json_t *cases = json_array();
+    json_object_set_new(results, "cases", cases);
     executor_init(&executor, run->subject, CASE_SLOTS_MAX);
     executor.validate_period = run->validate_period;
     for (; *paths != NULL; paths++) {
-        int one = run_case(&executor, run, *paths, results);
+        int one = run_case(&executor, run, *paths, cases);
         bool worse = one == EXIT_VIOLATION || (one != 0 && status == EXIT_NOTHING_FOUND);
         status = worse ? one : status;
     }
@@ -165,7 +167,7 @@ static int run_one_trace(const struct run_options *run, json_t *results)
     json_t *result = NULL;
     int status = run_trace(&trace, &result);
     if (result != NULL) {
-        json_array_append_new(results, result);
+        json_object_set_new(results, "trace", result);
     }
     program_free(&map);
     return status;
@@ -188,7 +190,7 @@ int command_run(int argc, char **argv)
     if ((run.trace == NULL) == (optind == argc)) {
         return usage_error("run", "FILEs or one --trace are needed");
     }
-    json_t *results = json_array();
+    json_t *results = json_object();
     int status =
         run.trace != NULL ? run_one_trace(&run, results) : run_cases(&run, argv + optind, results);
     if (run.json != NULL && json_dump_file(results, run.json, JSON_INDENT(2)) != 0) {
