@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * bench_page.c: what a block costs by its order (requirement A5): words written into the frame
+ * table when it is split off a free block of order 18 and when it is freed again, beside the words
+ * that rewriting each of its frames would take.
+ */
+#include "fuzzers/simmem.h"
+#include "fuzzers/subject.h"
+#include "stress/bench.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { TOP_ORDER = 18, METADATA_FRAMES = 1 << 12, BATCH = 64 };
+
+struct bench_memory {
+    struct simmem mem;
+    struct port port;
+    void *instance;
+    const struct subject *subject;
+};
+
+static void memory_expose(void *context, pfn_t pfn, uint64_t frames, bool zeroed)
+{
+    struct bench_memory *memory = context;
+    simmem_expose(&memory->mem, pfn, frames, zeroed);
+}
+
+static void memory_conceal(void *context, pfn_t pfn, uint64_t frames)
+{
+    struct bench_memory *memory = context;
+    simmem_conceal(&memory->mem, pfn, frames);
+}
+
+static bool memory_accept(void *context, pfn_t pfn, uint64_t frames)
+{
+    (void)context;
+    (void)pfn;
+    (void)frames;
+    return true;
+}
+
+/* One free block of TOP_ORDER in zone 1; metadata has zone 0 to itself. */
+static void memory_open(struct bench_memory *memory)
+{
+    const struct boot_map map = {
+        .zones_count = 2,
+        .ranges_count = 2,
+        .metadata_allowed = {true, false},
+        .ranges = {{.start = 0, .frames = METADATA_FRAMES, .zone = 0},
+                   {.start = (pfn_t)1 << TOP_ORDER, .frames = (uint64_t)1 << TOP_ORDER, .zone = 1}},
+    };
+    *memory = (struct bench_memory){.subject = subject_find("core")};
+    memory->instance = aligned_alloc(64, (memory->subject->instance_bytes + 63) / 64 * 64);
+    if (memory->instance == NULL || !simmem_open(&memory->mem, &map)) {
+        abort();
+    }
+    memory->port = (struct port){
+        .context = memory,
+        .direct_map = simmem_direct_map(&memory->mem),
+        .expose = memory_expose,
+        .conceal = memory_conceal,
+        .accept = memory_accept,
+    };
+    if (memory->subject->open(memory->instance, &memory->port, &map) != STATUS_OK) {
+        abort();
+    }
+}
+
+static void memory_close(struct bench_memory *memory)
+{
+    memory->subject->close(memory->instance);
+    free(memory->instance);
+    simmem_close(&memory->mem);
+}
+
+static uint64_t table_writes(const struct bench_memory *memory)
+{
+    struct subject_stats stats;
+    memory->subject->stats(memory->instance, &stats);
+    return stats.frame_table_writes;
+}
+
+static void take(struct bench_memory *memory, order_t order, struct subject_block *block)
+{
+    struct subject_request request = {.order = order, .zone = 1};
+    if (memory->subject->alloc(memory->instance, &request, block) != STATUS_OK) {
+        abort();
+    }
+}
+
+/* Nanoseconds of an allocation of @order and its free. */
+static double time_pair(struct bench_memory *memory, order_t order, double seconds)
+{
+    struct subject_block block;
+    uint64_t pairs = 0;
+    double start = bench_now();
+    double elapsed = 0;
+    while (elapsed < seconds) {
+        for (unsigned i = 0; i < BATCH; i++) {
+            take(memory, order, &block);
+            memory->subject->free(memory->instance, &block);
+        }
+        pairs += BATCH;
+        elapsed = bench_now() - start;
+    }
+    return elapsed * 1e9 / (double)pairs;
+}
+
+/* Splits a block of zone 0 and keeps its parts, so that a slab of descriptors stays: only the cut
+ * itself is counted and timed, not the making of slabs. */
+static void keep_descriptors(struct bench_memory *memory)
+{
+    struct subject_request request = {.order = 3, .zone = 0};
+    struct subject_block block;
+    struct subject_block parts[4];
+    if (memory->subject->alloc(memory->instance, &request, &block) != STATUS_OK ||
+        memory->subject->split(memory->instance, &block, 0, parts) != STATUS_OK) {
+        abort();
+    }
+}
+
+static json_t *bench_order(order_t order, double seconds)
+{
+    struct bench_memory memory;
+    struct subject_block first;
+    memory_open(&memory);
+    keep_descriptors(&memory);
+    uint64_t before = table_writes(&memory);
+    take(&memory, order, &first);
+    uint64_t split = table_writes(&memory) - before;
+    memory.subject->free(memory.instance, &first);
+    uint64_t merge = table_writes(&memory) - before - split;
+    double ns = time_pair(&memory, order, seconds);
+    memory_close(&memory);
+    uint64_t rewritten = (uint64_t)1 << TOP_ORDER;
+    printf("  %5u %12" PRIu64 " %12" PRIu64 " %20" PRIu64 " %14.0f\n", order, split, merge,
+           rewritten, ns);
+    return json_pack("{s:i,s:I,s:I,s:I,s:f}", "order", (int)order, "split_writes",
+                     (json_int_t)split, "free_writes", (json_int_t)merge, "rewrite_all",
+                     (json_int_t)rewritten, "pair_ns", ns);
+}
+
+json_t *bench_page(const struct bench_options *options)
+{
+    json_t *results = json_array();
+    puts("words written into the frame table: a block cut off a free one of order 18, and freed:");
+    printf("  %5s %12s %12s %20s %14s\n", "order", "split", "free+merge", "rewriting all frames",
+           "pair, ns");
+    for (order_t order = 0; order <= TOP_ORDER; order++) {
+        json_array_append_new(results, bench_order(order, options->seconds / (double)TOP_ORDER));
+    }
+    return results;
+}
