@@ -207,7 +207,7 @@ static uint64_t take_new(struct kmem_cache *cache, struct alloc_context alloc, u
     const struct slab_source *source = cache->source;
     struct slab *slab = source->make(source->context, cache, alloc);
     if (slab == NULL) {
-        /* What failed may have listed a slab of this cache on its way (requirement A8). */
+        /* It may have listed a slab of this cache, though (requirement A8). */
         *failed = !kmem_cache_has_free(cache);
         return 0;
     }
@@ -255,6 +255,7 @@ bool kmem_cache_take(struct kmem_cache *cache, struct alloc_context alloc, uint6
 bool kmem_cache_put_locked(struct kmem_cache *cache, struct slab *slab, void *object)
 {
     bool was_full = slab->live == slab->capacity;
+    ASSERT(atomic_flags_peek(&slab->head.flags) == SLAB_LISTED);
     slab_put(slab, object);
     cache->live--;
     bool empty = slab->live == slab->floor;
@@ -285,7 +286,10 @@ static bool check_slab(const struct kmem_cache *cache, const struct slab *slab, 
     pfn_t pfn = (pfn_t)(slab->objects - cache->source->port->direct_map) >> FRAME_SHIFT;
     uint64_t live = 0;
     for (unsigned word = 0; word < SLAB_WORDS; word++) {
-        live += (uint64_t)__builtin_popcountll(slab->used[word]);
+        /* One turn a used slot; gcc's popcount would need a function of libgcc. */
+        for (uint64_t left = slab->used[word]; left != 0; left &= left - 1) {
+            live++;
+        }
     }
     live -= SLAB_OBJECTS_MAX - slab->capacity;
     return invariant_check(violation, INVARIANT_SLAB, pfn, live, slab->live) &&

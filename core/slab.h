@@ -73,8 +73,9 @@ struct slab_source {
     const struct port *port;
     struct frame_table *table;
 
-    /* Makes an empty slab for @cache. Context: no lock is held; may nest. Return: NULL where
-     * there is no memory, with nothing changed. */
+    /* Makes an empty slab for @cache, that nobody else has seen. Context: no lock is held; may
+     * nest. Return: NULL where there is no memory, with nothing changed, or where a slab of @cache
+     * was made that is in use and listed already. */
     struct slab *(*make)(void *context, struct kmem_cache *cache, struct alloc_context alloc);
 
     /* Takes back the empty and detached @slab; descriptors that are left over go to @released.

@@ -52,10 +52,9 @@ static struct zone *smallest_zone(struct potad *potad, unsigned area)
 }
 
 /* Takes the smallest block that may hold metadata off its list, with its first @pages frames (as
- * far as it has them) accepted. Return: its descriptor, with its zone's lock held, or NULL, with
- * none held. */
+ * far as it has them) accepted. Context: no lock. Return: its descriptor, or NULL. */
 static struct buddy *smallest_detach(struct potad *potad, uint64_t pages,
-                                     struct alloc_context alloc, struct zone **home)
+                                     struct alloc_context alloc)
 {
     for (unsigned area = 0; area < AREAS; area++) {
         struct zone *zone = smallest_zone(potad, area);
@@ -69,14 +68,15 @@ static struct buddy *smallest_detach(struct potad *potad, uint64_t pages,
                 continue;
             }
             zone_detach(zone, buddy);
+            zone_set_word(zone, buddy, memdesc_make(buddy, MEMDESC_BUDDY_ALLOCATED));
             uint64_t frames = order_frames(buddy_order(buddy));
             frames = frames < pages ? frames : pages;
-            *home = zone;
-            if (area == AREA_ACCEPTED ||
-                block_accept(potad, zone, buddy, frames, &alloc.transaction->pending)) {
+            bool usable = area == AREA_ACCEPTED ||
+                          block_accept(potad, zone, buddy, frames, &alloc.transaction->pending);
+            spinlock_unlock(&zone->lock);
+            if (usable) {
                 return buddy;
             }
-            spinlock_unlock(&zone->lock);
             break;
         }
     }
@@ -109,32 +109,61 @@ static void slab_stamp(struct potad *potad, struct slab *slab)
     slab->generation = atomic_word_add(&potad->slab_generation, 1) + 1;
 }
 
-/* Cuts the first two frames off the detached block of @buddy: frame 0 becomes the self-describing
- * @home, frame 1 the slab @descriptors, whose slots describe all that results (requirement A8). */
-static void cut_pair(struct potad *potad, struct zone *zone, struct buddy *buddy, struct slab *home,
-                     struct slab *descriptors)
+/* What became of an attempt to make a slab. */
+enum made {
+    MADE_NONE,    /* no memory; nothing has changed */
+    MADE_IN_HAND, /* an empty slab that nobody else has seen */
+    MADE_LISTED   /* a slab in use already, on its cache's list: take from there */
+};
+
+/* Makes the single frame of @buddy the block of @slab. Context: no lock. */
+static void single_make(struct potad *potad, struct slab *slab, struct buddy *buddy)
 {
+    struct zone *zone = &potad->zones[buddy->head.zone];
+    spinlock_lock(&zone->lock);
+    buddy_set_unaccepted(buddy, false);
+    buddy->head.migratetype = MIGRATE_UNMOVABLE;
+    slab_own_block(zone, slab, buddy);
+    spinlock_unlock(&zone->lock);
+}
+
+/* Cuts the first two frames off the detached block of @buddy: frame 0 becomes the self-describing
+ * @home, frame 1 the slab @descriptors, whose slots describe all that results (requirement A8).
+ * Others may take, free and merge these blocks as soon as the zone is unlocked, so both slabs are
+ * listed before. Context: no lock. */
+static void pair_make(struct potad *potad, struct slab *home, struct slab *descriptors,
+                      struct buddy *buddy)
+{
+    struct zone *zone = &potad->zones[buddy->head.zone];
     struct buddy_stash stash;
     struct buddy *parts[2];
     stash_from_slab(descriptors, buddy_order(buddy), &stash);
+    slab_stamp(potad, descriptors);
+    spinlock_lock(&potad->cache_buddy.lock);
+    spinlock_lock(&potad->cache_slab.lock);
+    spinlock_lock(&zone->lock);
     struct buddy *pair = zone_split_detached(zone, buddy, 1, &stash);
     buddy_set_unaccepted(pair, false);
     pair->head.migratetype = MIGRATE_UNMOVABLE;
     zone_split_allocated(zone, pair, 0, &stash, parts);
     slab_own_block(zone, home, parts[0]);
     slab_own_block(zone, descriptors, parts[1]);
-    slab_stamp(potad, descriptors);
+    kmem_cache_list(&potad->cache_buddy, descriptors);
+    kmem_cache_list(&potad->cache_slab, home);
+    spinlock_unlock(&zone->lock);
+    spinlock_unlock(&potad->cache_slab.lock);
+    spinlock_unlock(&potad->cache_buddy.lock);
 }
 
 /* __alloc_slab() of requirement A8: the smallest block there is becomes a self-describing slab of
  * struct slabs; of a larger one, the second frame becomes a slab of struct buddys. Context: no
- * lock. Return: the slab of struct slabs, on no list, or NULL. */
-static struct slab *self_described_make(struct potad *potad, struct alloc_context alloc)
+ * lock. *@slab is what is in hand. */
+static enum made self_described_make(struct potad *potad, struct alloc_context alloc,
+                                     struct slab **slab)
 {
-    struct zone *zone;
-    struct buddy *buddy = smallest_detach(potad, 2, alloc, &zone);
+    struct buddy *buddy = smallest_detach(potad, 2, alloc);
     if (buddy == NULL) {
-        return NULL;
+        return MADE_NONE;
     }
     alloc.depth++;
     ASSERT(alloc.depth <= CHAIN_DEPTH_MAX);
@@ -142,7 +171,6 @@ static struct slab *self_described_make(struct potad *potad, struct alloc_contex
     bool pair = buddy_order(buddy) > 0;
     unsigned char *page = pfn_address(potad, buddy->pfn);
     struct slab *home = (struct slab *)(void *)page;
-    struct slab *descriptors = NULL;
     potad->port.expose(potad->port.context, buddy->pfn, pair ? 2 : 1, false);
     slab_init(home, &potad->cache_slab, page);
     home->floor = 1;
@@ -150,48 +178,50 @@ static struct slab *self_described_make(struct potad *potad, struct alloc_contex
     ASSERT(self == home);
     slab_stamp(potad, home);
     if (pair) {
-        descriptors = slab_take(home);
+        struct slab *descriptors = slab_take(home);
         buddy_slab_init(potad, descriptors, page + FRAME_SIZE);
-        cut_pair(potad, zone, buddy, home, descriptors);
+        pair_make(potad, home, descriptors, buddy);
     } else {
-        buddy_set_unaccepted(buddy, false);
-        buddy->head.migratetype = MIGRATE_UNMOVABLE;
-        slab_own_block(zone, home, buddy);
-    }
-    spinlock_unlock(&zone->lock);
-    if (pair) {
-        spinlock_lock(&potad->cache_buddy.lock);
-        kmem_cache_list(&potad->cache_buddy, descriptors);
-        spinlock_unlock(&potad->cache_buddy.lock);
+        single_make(potad, home, buddy);
+        *slab = home;
     }
     port_window(potad, WINDOW_SELF_DESCRIBED);
-    return home;
+    return pair ? MADE_LISTED : MADE_IN_HAND;
 }
 
 /* Makes @slab, a struct slab in hand, a slab of struct buddys on the first frame of the smallest
- * block, whose other parts its own slots describe. Context: no lock. Return: whether it did. */
-static bool self_cut_make(struct potad *potad, struct slab *slab, struct alloc_context alloc)
+ * block, whose other parts its own slots describe. Context: no lock. */
+static enum made self_cut_make(struct potad *potad, struct slab *slab, struct alloc_context alloc)
 {
-    struct zone *zone;
     struct buddy_stash stash;
-    struct buddy *buddy = smallest_detach(potad, 1, alloc, &zone);
+    struct buddy *buddy = smallest_detach(potad, 1, alloc);
     if (buddy == NULL) {
-        return false;
+        return MADE_NONE;
     }
     potad->port.expose(potad->port.context, buddy->pfn, 1, false);
     buddy_slab_init(potad, slab, pfn_address(potad, buddy->pfn));
+    slab_stamp(potad, slab);
+    if (buddy_order(buddy) == 0) {
+        single_make(potad, slab, buddy);
+        return MADE_IN_HAND;
+    }
+    struct zone *zone = &potad->zones[buddy->head.zone];
     stash_from_slab(slab, buddy_order(buddy), &stash);
+    spinlock_lock(&potad->cache_buddy.lock);
+    spinlock_lock(&zone->lock);
     buddy = zone_split_detached(zone, buddy, 0, &stash);
     buddy_set_unaccepted(buddy, false);
     buddy->head.migratetype = MIGRATE_UNMOVABLE;
     slab_own_block(zone, slab, buddy);
+    kmem_cache_list(&potad->cache_buddy, slab);
     spinlock_unlock(&zone->lock);
-    return true;
+    spinlock_unlock(&potad->cache_buddy.lock);
+    return MADE_LISTED;
 }
 
 /* Gives @slab, a struct slab in hand, a block out of the ordinary allocator. */
-static bool block_make(struct potad *potad, struct kmem_cache *cache, struct slab *slab,
-                       struct alloc_context alloc)
+static enum made block_make(struct potad *potad, struct kmem_cache *cache, struct slab *slab,
+                            struct alloc_context alloc)
 {
     struct buddy *buddy;
     struct block_request request = {
@@ -202,7 +232,7 @@ static bool block_make(struct potad *potad, struct kmem_cache *cache, struct sla
     memdesc_t owner = memdesc_make(slab, MEMDESC_SLAB);
     alloc.nested = alloc.nested || cache == &potad->cache_buddy;
     if (block_alloc(potad, alloc, &request, owner, &buddy) != STATUS_OK) {
-        return false;
+        return MADE_NONE;
     }
     struct zone *zone = &potad->zones[buddy->head.zone];
     if (cache == &potad->cache_buddy && kmem_cache_has_free(cache)) {
@@ -210,18 +240,19 @@ static bool block_make(struct potad *potad, struct kmem_cache *cache, struct sla
         spinlock_lock(&zone->lock);
         zone_free(zone, buddy, NULL, &alloc.transaction->pending);
         spinlock_unlock(&zone->lock);
-        return false;
+        return MADE_NONE;
     }
     potad->port.expose(potad->port.context, buddy->pfn, order_frames(cache->order), false);
     if (cache == &potad->cache_buddy) {
         buddy_slab_init(potad, slab, pfn_address(potad, buddy->pfn));
+        slab_stamp(potad, slab);
     } else {
         slab_init(slab, cache, pfn_address(potad, buddy->pfn));
     }
     spinlock_lock(&zone->lock);
     slab_own_block(zone, slab, buddy);
     spinlock_unlock(&zone->lock);
-    return true;
+    return MADE_IN_HAND;
 }
 
 static void struct_slab_put(struct potad *potad, struct slab *slab, struct buddy_stash *released)
@@ -237,33 +268,33 @@ struct slab *slab_page_make(void *context, struct kmem_cache *cache, struct allo
 {
     struct potad *potad = context;
     void *object;
+    struct slab *slab = NULL;
+    enum made made = MADE_NONE;
     bool of_buddys = cache == &potad->cache_buddy;
     alloc.depth++;
     port_window(potad, WINDOW_SLAB_GROW);
     if (cache == &potad->cache_slab) {
         /* The recursion stops here. */
-        return port_fault(potad, FAULT_SLAB_PAGE) ? NULL : self_described_make(potad, alloc);
+        if (!port_fault(potad, FAULT_SLAB_PAGE)) {
+            self_described_make(potad, alloc, &slab);
+        }
+        return slab;
     }
     if (!kmem_cache_take(&potad->cache_slab, alloc, 1, &object)) {
         return NULL;
     }
-    struct slab *slab = object;
+    slab = object;
     port_window(potad, WINDOW_SLAB_DESC_TAKEN);
     /* The struct slab may have come with a whole slab of struct buddys: then that will do. */
-    bool made = !(of_buddys && kmem_cache_has_free(cache)) && !port_fault(potad, FAULT_SLAB_PAGE);
-    if (made && of_buddys && alloc.nested) {
-        made = self_cut_make(potad, slab, alloc);
-    } else if (made) {
-        made = block_make(potad, cache, slab, alloc);
+    bool needed = !(of_buddys && kmem_cache_has_free(cache));
+    if (needed && !port_fault(potad, FAULT_SLAB_PAGE)) {
+        made = of_buddys && alloc.nested ? self_cut_make(potad, slab, alloc)
+                                         : block_make(potad, cache, slab, alloc);
     }
-    if (!made) {
+    if (made == MADE_NONE) {
         struct_slab_put(potad, slab, &alloc.transaction->pending);
-        return NULL;
     }
-    if (of_buddys) {
-        slab_stamp(potad, slab);
-    }
-    return slab;
+    return made == MADE_IN_HAND ? slab : NULL;
 }
 
 void slab_page_give_back(void *context, struct slab *slab, struct buddy_stash *released)

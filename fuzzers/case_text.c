@@ -202,7 +202,8 @@ static bool parse_value(enum operand_kind kind, struct word word, uint64_t *valu
         return *value < MIGRATETYPES;
     }
     for (unsigned type = 0; kind == KIND_MEMDESC && type < MEMDESC_USER; type++) {
-        if (word_is(word, memdesc_type_name((enum memdesc_type)type))) {
+        const char *name = memdesc_type_name((enum memdesc_type)type);
+        if (word_is(word, name) && strcmp(name, "user") != 0) {
             *value = type;
             return true;
         }

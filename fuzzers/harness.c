@@ -106,8 +106,21 @@ static bool map_is_too_small(const struct boot_map *map)
     return true;
 }
 
-bool harness_boot(struct harness *harness, const struct boot_map *map)
+/* What the subject is shown of @asked: one without acceptance sees no unaccepted memory. */
+static struct boot_map visible_map(const struct subject *subject, const struct boot_map *asked)
 {
+    struct boot_map map = *asked;
+    for (uint32_t i = 0; i < map.ranges_count; i++) {
+        map.ranges[i].unaccepted =
+            asked->ranges[i].unaccepted && (subject->capabilities & SUBJECT_UNACCEPTED) != 0;
+    }
+    return map;
+}
+
+bool harness_boot(struct harness *harness, const struct boot_map *asked)
+{
+    const struct boot_map visible = visible_map(harness->subject, asked);
+    const struct boot_map *map = &visible;
     harness_shut(harness);
     harness->report.name = NULL;
     harness->fault.nth = 0;

@@ -14,22 +14,31 @@ static uint64_t entries_at(const struct model *model, order_t order)
     return index_at(model, model->start + model->frames - 1, order) + 1;
 }
 
-/* An entry for each aligned block of each order that touches the span. */
-static size_t lay_out(struct model *model)
+/* All arrays together: an entry for each frame, and for each aligned block that touches the span.
+ */
+static size_t bytes_needed(const struct model *model)
 {
-    size_t bytes = 0;
-    uint8_t *memory = model->memory;
-    model->owner = (void *)memory;
-    bytes += model->frames * sizeof(*model->owner);
-    model->use = memory + bytes;
-    bytes += model->frames;
-    model->kind = memory + bytes;
-    bytes += model->frames;
+    size_t bytes = model->frames * (sizeof(*model->owner) + 2);
     for (order_t order = 0; order < model->orders; order++) {
-        model->whole[order] = memory + bytes;
         bytes += entries_at(model, order);
     }
     return bytes;
+}
+
+/* Cuts the arrays out of model->memory, the widest entries first. */
+static void lay_out(struct model *model)
+{
+    uint8_t *at = model->memory;
+    model->owner = (void *)at;
+    at += model->frames * sizeof(*model->owner);
+    model->use = at;
+    at += model->frames;
+    model->kind = at;
+    at += model->frames;
+    for (order_t order = 0; order < model->orders; order++) {
+        model->whole[order] = at;
+        at += entries_at(model, order);
+    }
 }
 
 static uint64_t mix(uint64_t value)
@@ -104,7 +113,7 @@ bool model_open(struct model *model, const struct boot_map *map)
     while (model->orders < ORDERS && (uint64_t)1 << model->orders <= model->frames) {
         model->orders++;
     }
-    size_t bytes = lay_out(model);
+    size_t bytes = bytes_needed(model);
     if (bytes > room) {
         free(memory);
         memory = malloc(bytes);

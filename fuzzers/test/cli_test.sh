@@ -1,0 +1,194 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# The command lines of potad-case and the replayers: bad input of any kind ends in exit status 2 and
+# in one line on stderr, which names the file and the line, the byte or the option. Silent on success.
+set -euo pipefail
+
+usage() {
+    cat <<'END'
+usage: cli_test.sh BIN
+
+Tests the command lines of the tools in the folder BIN.
+
+Exit status: 0 all as it should be; 1 not, with each difference named; 2 bad usage.
+END
+}
+
+if [[ $# -ne 1 || $1 == -* ]]; then
+    [[ ${1-} == --help ]] || { usage >&2 && exit 2; }
+    usage
+    exit 0
+fi
+
+bin=$(cd -- "$1" && pwd)
+scratch=$(mktemp -d)
+trap 'rm -rf -- "$scratch"' EXIT
+cd "$scratch"
+failures=0
+
+complain() { # what command...
+    local what=$1
+    shift
+    printf '%s\n    %s\n' "$what" "${*#"$bin"/}"
+    sed 's/^/    stderr: /' stderr
+    failures=$((failures + 1))
+}
+
+# The command ends in status 2, and its one line on stderr has each of the words.
+refused() { # word... -- command...
+    local words=() word status=0
+    while [[ $1 != -- ]]; do
+        words+=("$1")
+        shift
+    done
+    shift
+    "$@" >stdout 2>stderr </dev/null || status=$?
+    if [[ $status -ne 2 ]]; then
+        complain "exit status $status, not 2:" "$@"
+    elif [[ $(wc -l <stderr) -ne 1 ]]; then
+        complain "$(wc -l <stderr) lines on stderr, not one:" "$@"
+    fi
+    for word in "${words[@]}"; do
+        grep -qF -e "$word" stderr || complain "'$word' is not named:" "$@"
+    done
+}
+
+# The command ends in status 0, with something on stdout and nothing on stderr.
+helps() { # command...
+    local status=0
+    "$@" >stdout 2>stderr </dev/null || status=$?
+    [[ $status -eq 0 && -s stdout && ! -s stderr ]] || complain "exit status $status, no manual:" "$@"
+}
+
+# A byte of a copy of good.bin.
+patched() { # name offset octal
+    cp good.bin "$1"
+    printf '%b' "\\0$3" | dd of="$1" bs=1 seek="$2" conv=notrunc status=none
+}
+
+# Good inputs, and bad ones made of them
+
+printf '%s\n' 'potad-case 1' 'range zone=0 start=0 frames=64' \
+    'alloc slot=0 order=1 zone=any type=movable' 'free slot=0' >good.ops
+"$bin/potad-case" asm good.ops -o good.bin # 8 + 12 + 16 + 16 bytes
+head -c 50 good.bin >cut.bin
+head -c 6 good.bin >header.bin
+patched op.bin 36 377
+patched operand.bin 37 7
+patched version.bin 4 11
+printf 'this is no case' >other.bin
+: >empty.bin
+sed 's/^free/fre/' good.ops >op.ops
+sed 's/order=1/order=x/' good.ops >value.ops
+sed 's/case 1/case 9/' good.ops >version.ops
+printf '%s\n' 'potad-case 1' 'range zone=0 start=0 frames=64' 'shrink' 'range zone=x' >map.ops
+
+line='  bash-4725  [001] d..1. 2316242878474: mm_page_alloc: page=1 pfn=0x1126%s order=0'
+line+=' migratetype=1 gfp_flags=GFP_KERNEL\n'
+# shellcheck disable=SC2059 # the format is the line above
+printf "$line$line" 86 87 >good.txt
+head -c 300 good.txt | head -c -50 >torn.txt # the second line has lost its end
+printf '# tracer: nop\n  bash-4725  [00' >torn-header.txt
+
+mkdir folder
+
+# potad-case
+
+case_files() { # command...: of a case
+    refused missing.ops 'No such file' -- "$@" missing.ops
+    refused folder 'Is a directory' -- "$@" folder
+    refused cut.bin 'byte 50' -- "$@" cut.bin
+    refused header.bin 'byte 6' -- "$@" header.bin
+    refused op.bin 'byte 36' 'operation 1' -- "$@" op.bin
+    refused operand.bin 'byte 36' -- "$@" operand.bin
+    refused version.bin 'byte 4' 'version 9' -- "$@" version.bin
+    refused other.bin 'byte 0' -- "$@" other.bin
+    refused empty.bin 'byte 0' -- "$@" empty.bin
+    refused op.ops 'line 4' "'fre'" -- "$@" op.ops
+    refused value.ops 'line 3' order=x -- "$@" value.ops
+    refused version.ops 'line 1' 'version 9' -- "$@" version.ops
+}
+
+trace_files() { # command... : of a trace
+    refused missing.txt 'No such file' -- "$@" missing.txt
+    refused folder 'Is a directory' -- "$@" folder
+    refused torn.txt:2 -- "$@" torn.txt
+    refused torn-header.txt:2 -- "$@" torn-header.txt
+    refused other.bin:1 -- "$@" other.bin
+}
+
+tool=$bin/potad-case
+refused "'frobnicate'" -- "$tool" frobnicate
+refused "--frobnicate" -- "$tool" --frobnicate
+
+case_files "$tool" show
+refused --frobnicate -- "$tool" show --frobnicate good.ops
+refused frobnicate -- "$tool" show --target frobnicate good.ops
+refused FILE -- "$tool" show
+refused FILE -- "$tool" show good.ops good.bin
+
+case_files "$tool" asm -o out.bin
+[[ ! -e out.bin ]] || complain "asm wrote a bad case" out.bin
+refused --frobnicate -- "$tool" asm --frobnicate good.ops -o out.bin
+refused -o -- "$tool" asm good.ops
+refused missing/out.bin -- "$tool" asm good.ops -o missing/out.bin
+refused folder -- "$tool" asm good.ops -o folder
+
+case_files "$tool" run
+refused --frobnicate -- "$tool" run --frobnicate good.ops
+refused --validate -- "$tool" run --validate x good.ops
+refused --validate -- "$tool" run good.ops --validate
+refused frobnicate -- "$tool" run --subject frobnicate good.ops
+refused frobnicate -- "$tool" run --target frobnicate good.ops
+refused FILE -- "$tool" run
+refused --trace -- "$tool" run --trace good.txt good.ops
+refused missing/out.json -- "$tool" run --json missing/out.json good.ops
+refused folder -- "$tool" run --json folder good.ops
+refused missing.ops 'No such file' -- "$tool" run good.ops missing.ops good.bin
+if [[ $EUID -ne 0 ]]; then # nothing is read-only for root
+    touch readonly.json unreadable.ops
+    chmod 400 readonly.json
+    chmod 200 unreadable.ops
+    refused readonly.json -- "$tool" run --json readonly.json good.ops
+    refused unreadable.ops 'Permission denied' -- "$tool" run unreadable.ops
+fi
+
+trace_files "$tool" run --trace
+refused torn.txt:2 -- "$tool" run --trace torn.txt
+grep -Eq 'allocations +1$' stdout ||
+    complain "events before the torn line are not counted" "$tool" run --trace torn.txt
+refused map.ops 'line 4' -- "$tool" run --trace good.txt --map map.ops
+refused missing.ops -- "$tool" run --trace good.txt --map missing.ops
+
+trace_files "$tool" from-trace
+refused --frobnicate -- "$tool" from-trace --frobnicate good.txt
+for option in --skip --ops --frames; do
+    refused "$option" -- "$tool" from-trace "$option" x good.txt
+    refused "$option" -- "$tool" from-trace good.txt "$option"
+done
+refused --ops -- "$tool" from-trace --ops 0 good.txt
+refused TRACE -- "$tool" from-trace
+
+refused --frobnicate -- "$tool" list --frobnicate
+
+helps "$tool" --help
+for command in show asm run from-trace list; do
+    helps "$tool" "$command" --help
+done
+
+# The replayers
+
+for tool in "$bin"/*_replay; do
+    refused missing.ops 'No such file' -- "$tool" missing.ops
+    refused op.ops 'line 4' "'fre'" -- "$tool" op.ops
+    refused version.ops 'line 1' -- "$tool" version.ops
+    refused --frobnicate -- "$tool" --frobnicate good.ops
+    refused frobnicate -- env POTAD_SUBJECT=frobnicate "$tool" good.ops
+    helps "$tool" --help
+    # Any bytes are an input.
+    "$tool" cut.bin op.bin version.bin other.bin empty.bin folder >stdout 2>stderr ||
+        complain "raw bytes are refused" "$tool"
+done
+
+[[ $failures -eq 0 ]] || exit 1

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * finding.h: what a run can find wrong, by name, and the first one that it did. Where the fuzzers
+ * check the same, the name is theirs (fuzzers/check.h).
+ */
+#ifndef POTAD_STRESS_FINDING_H
+#define POTAD_STRESS_FINDING_H
+
+#include "stress/relaxed.h"
+
+#include <pthread.h>
+
+/* X(id, name, sentence) */
+#define FINDING_TABLE(X)                                                                           \
+    X(FINDING_OVERLAP, "overlap", "a frame was given out while it had an owner")                   \
+    X(FINDING_OWNERSHIP, "ownership", "a frame that is given back has another owner")              \
+    X(FINDING_CONTAINMENT, "containment", "a block or object is not where or what was asked for")  \
+    X(FINDING_METADATA_HOME, "metadata-home", "metadata in frames that are not for it")            \
+    X(FINDING_ACCEPT, "accept", "memory is used before it was accepted, or accepted twice")        \
+    X(FINDING_LOOKUP, "lookup", "a frame does not lead to what it belongs to")                     \
+    X(FINDING_OBJECT_CORRUPT, "object-corrupt", "a slab object changed under its owner")           \
+    X(FINDING_STATUS, "status", "a call answered what it had no reason to")                        \
+    X(FINDING_INVARIANT, "invariant", "the subject's own validation failed")                       \
+    X(FINDING_ACCOUNTING, "accounting", "the subject's numbers are not those of the shadow table") \
+    X(FINDING_NOT_WHOLE, "not-whole", "all is free, and memory is not as after boot")              \
+    X(FINDING_NO_PROGRESS, "no-progress", "a thread was stuck in one operation")
+
+enum finding {
+#define X(id, name, sentence) id,
+    FINDING_TABLE(X)
+#undef X
+        FINDINGS
+};
+
+enum { FINDING_TEXT_MAX = 240 };
+
+/* The first finding of a run; later ones are mostly its consequences. */
+struct findings {
+    pthread_mutex_t lock;
+    relaxed_word_t any; /* 1 as soon as something was found */
+    enum finding first;
+    char text[FINDING_TEXT_MAX]; /* what, where, and by whom */
+};
+
+void findings_init(struct findings *findings);
+void findings_destroy(struct findings *findings);
+
+/* Records a finding and prints it to stderr, unless it is not the first. Context: any thread. */
+void findings_add(struct findings *findings, enum finding finding, const char *text);
+
+static inline bool findings_any(const struct findings *findings)
+{
+    return relaxed_load(&findings->any) != 0;
+}
+
+const char *finding_name(enum finding finding);
+const char *finding_sentence(enum finding finding);
+
+#endif

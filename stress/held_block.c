@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+#include "stress/held_block.h"
+
+#include <stdlib.h>
+
+/* Frames around the map's span that are looked up too. */
+enum { LOOKUP_MARGIN = 64 };
+
+struct subject_request held_block_request(struct worker *worker, order_t order_max, bool described)
+{
+    struct random *random = &worker->random;
+    uint64_t order = (uint64_t)__builtin_ctzll(random_next(random) | order_frames(order_max));
+    bool any_zone = random_once_in(random, 2);
+    zone_id_t zone = (zone_id_t)random_below(random, worker->world->map.zones_count);
+    uint64_t type = MEMDESC_FOLIO + random_below(random, MEMDESC_TYPES - MEMDESC_FOLIO);
+    return (struct subject_request){
+        .order = (order_t)order,
+        .zone = any_zone ? ZONE_ANY : zone,
+        .migratetype = (enum migratetype)random_below(random, MIGRATETYPES),
+        .type = described ? (enum memdesc_type)type : MEMDESC_NONE,
+    };
+}
+
+/* Whether @block is what @request asked for, as far as one can tell from the map. */
+static bool shape_fits(const struct world *world, const struct subject_request *request,
+                       const struct subject_block *block)
+{
+    if (block->order != request->order || !pfn_is_aligned(block->pfn, block->order)) {
+        return false;
+    }
+    const struct range *first = world_range_of(world, block->pfn);
+    const struct range *last = world_range_of(world, block->pfn + order_frames(block->order) - 1);
+    return first != NULL && last != NULL && first->zone == last->zone &&
+           (request->zone == ZONE_ANY || request->zone == first->zone);
+}
+
+/* Makes the frames of the block just allocated @held's. */
+static void claim(struct worker *worker, const struct subject_request *request,
+                  const struct held_block *held)
+{
+    struct world *world = worker->world;
+    const struct subject_block *block = &held->block;
+    struct shadow_conflict conflict;
+    char text[COOKIE_TEXT_MAX];
+    if (!shape_fits(world, request, block)) {
+        worker_report(worker, FINDING_CONTAINMENT,
+                      "asked for order %u of zone %u, gets order %u at %#" PRIx64, request->order,
+                      request->zone, block->order, block->pfn);
+        return;
+    }
+    uint64_t frames = order_frames(block->order);
+    if (!shadow_claim(&world->shadow, block->pfn, frames, held->cookie, &conflict)) {
+        worker_report(worker, FINDING_OVERLAP,
+                      "gets order %u at %#" PRIx64 ", but frame %#" PRIx64 " is of %s",
+                      block->order, block->pfn, conflict.pfn,
+                      cookie_describe(conflict.cookie, text));
+    }
+    if (!shadow_is_accepted(&world->shadow, block->pfn, frames)) {
+        worker_report(worker, FINDING_ACCEPT,
+                      "gets order %u at %#" PRIx64 ", not all of it accepted", block->order,
+                      block->pfn);
+    }
+}
+
+bool held_block_alloc(struct worker *worker, const struct subject_request *request,
+                      struct held_block *held)
+{
+    struct world *world = worker->world;
+    struct subject_request complete = *request;
+    bool described = request->type != MEMDESC_NONE;
+    worker_begin(worker, described ? "alloc-desc" : "alloc");
+    if (described) {
+        complete.descriptor = aligned_alloc(MEMDESC_ALIGN, MEMDESC_ALIGN);
+    }
+    if (described && complete.descriptor == NULL) {
+        return false;
+    }
+    *held = (struct held_block){
+        .cookie = worker_cookie(worker),
+        .migratetype = request->migratetype,
+        .type = request->type,
+        .descriptor = complete.descriptor,
+    };
+    enum status status = world->subject->alloc(world->instance, &complete, &held->block);
+    if (!worker_expect(worker, status) || status != STATUS_OK) {
+        free(complete.descriptor);
+        worker_count(worker, PATH_ALLOC_FAILED);
+    } else {
+        claim(worker, request, held);
+        worker_count(worker, described ? PATH_ALLOC_DESC : PATH_ALLOC);
+    }
+    worker_end(worker);
+    return status == STATUS_OK;
+}
+
+void held_block_free(struct worker *worker, const struct held_block *held)
+{
+    struct world *world = worker->world;
+    const struct subject_block *block = &held->block;
+    struct shadow_conflict conflict;
+    char text[COOKIE_TEXT_MAX];
+    char owner[COOKIE_TEXT_MAX];
+    worker_begin(worker, "free");
+    if (!shadow_release(&world->shadow, block->pfn, order_frames(block->order), held->cookie,
+                        &conflict)) {
+        worker_report(worker, FINDING_OWNERSHIP,
+                      "frees order %u at %#" PRIx64 " of %s, but frame %#" PRIx64 " is of %s",
+                      block->order, block->pfn, cookie_describe(held->cookie, owner), conflict.pfn,
+                      cookie_describe(conflict.cookie, text));
+    }
+    world->subject->free(world->instance, block);
+    free(held->descriptor);
+    worker_count(worker, PATH_FREE);
+    worker_end(worker);
+}
+
+unsigned held_block_split(struct worker *worker, const struct held_block *held, order_t order,
+                          struct held_block *parts)
+{
+    struct world *world = worker->world;
+    struct subject_block blocks[ORDERS];
+    unsigned count = held->block.order - order + 1;
+    worker_begin(worker, "split");
+    enum status status = world->subject->split(world->instance, &held->block, order, blocks);
+    bool split = worker_expect(worker, status) && status == STATUS_OK;
+    pfn_t pfn = held->block.pfn;
+    for (unsigned i = 0; split && i < count; i++) {
+        order_t due = i == 0 ? order : order + i - 1;
+        if (blocks[i].pfn != pfn || blocks[i].order != due) {
+            worker_report(worker, FINDING_CONTAINMENT,
+                          "part %u of order %u at %#" PRIx64 " is order %u at %#" PRIx64
+                          ", not order %u at %#" PRIx64,
+                          i, held->block.order, held->block.pfn, blocks[i].order, blocks[i].pfn,
+                          due, pfn);
+        }
+        parts[i] = *held;
+        parts[i].block = blocks[i];
+        pfn += order_frames(due);
+    }
+    worker_count(worker, split ? PATH_SPLIT : PATH_SPLIT_FAILED);
+    worker_end(worker);
+    return split ? count : 0;
+}
+
+void held_block_lookup(struct worker *worker, const struct held_block *held)
+{
+    struct world *world = worker->world;
+    struct memdesc_info info = {0};
+    uint64_t frames = order_frames(held->block.order);
+    pfn_t pfn = held->block.pfn + random_below(&worker->random, frames);
+    const struct range *range = world_range_of(world, pfn);
+    enum memdesc_type type = held->type == MEMDESC_NONE ? MEMDESC_BUDDY_ALLOCATED : held->type;
+    worker_begin(worker, "lookup");
+    bool found = world->subject->lookup(world->instance, pfn, &info);
+    bool extent = found && info.pfn == held->block.pfn && info.frames == frames;
+    bool place = range != NULL && info.zone == range->zone && !info.unaccepted;
+    bool kind = info.type == type && info.migratetype == held->migratetype;
+    bool owner = held->descriptor == NULL || info.descriptor == held->descriptor;
+    if (!extent || !place || !kind || !owner) {
+        worker_report(worker, FINDING_LOOKUP,
+                      "frame %#" PRIx64 " of own order %u at %#" PRIx64 " leads to %" PRIu64
+                      " frames at %#" PRIx64 ", type %d, zone %u%s",
+                      pfn, held->block.order, held->block.pfn, info.frames, info.pfn,
+                      (int)info.type, info.zone, owner ? "" : ", other descriptor");
+    }
+    worker_count(worker, PATH_LOOKUP);
+    worker_end(worker);
+}
+
+void held_block_lookup_any(struct worker *worker)
+{
+    struct world *world = worker->world;
+    struct memdesc_info info = {0};
+    uint64_t span = world->shadow.frames + 2 * (uint64_t)LOOKUP_MARGIN;
+    pfn_t pfn = world->shadow.start - LOOKUP_MARGIN + random_below(&worker->random, span);
+    const struct range *range = world_range_of(world, pfn);
+    worker_begin(worker, "lookup-any");
+    bool found = world->subject->lookup(world->instance, pfn, &info);
+    bool fits = !found || (range != NULL && info.zone == range->zone && pfn >= info.pfn &&
+                           pfn - info.pfn < info.frames && info.type != MEMDESC_NONE &&
+                           info.type < MEMDESC_TYPES);
+    if (found != (range != NULL) || !fits) {
+        worker_report(worker, FINDING_LOOKUP,
+                      "frame %#" PRIx64 ", %s, leads to %" PRIu64 " frames at %#" PRIx64
+                      ", type %d, zone %u",
+                      pfn, range == NULL ? "not of the map" : "of the map", info.frames, info.pfn,
+                      (int)info.type, info.zone);
+    }
+    worker_count(worker, PATH_LOOKUP);
+    worker_end(worker);
+}

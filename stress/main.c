@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * main.c: potad-stress, the commands.
+ */
+#include "stress/options.h"
+#include "stress/run.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+static enum result list(void)
+{
+    printf("workloads:\n");
+    for (const struct workload *const *workload = workloads; *workload != NULL; workload++) {
+        printf("  %-10s %s\n", (*workload)->name, (*workload)->summary);
+    }
+    printf("subjects:\n");
+    for (const struct subject *const *subject = subjects; *subject != NULL; subject++) {
+        printf("  %-10s %s\n", (*subject)->name, (*subject)->summary);
+    }
+    return RESULT_NOTHING_FOUND;
+}
+
+/* Short, so that it is easily typed again. */
+static uint64_t random_seed(void)
+{
+    uint32_t seed;
+    if (getrandom(&seed, sizeof(seed), 0) != (ssize_t)sizeof(seed)) {
+        return (uint64_t)time(NULL);
+    }
+    return seed;
+}
+
+/* Finds what @options name. Return: whether it is all there; if not, one line says what is not. */
+static bool resolve(const struct options *options, struct plan *plan)
+{
+    *plan = (struct plan){
+        .workload = workload_find(options->workload),
+        .subject = subject_find(options->subject),
+        .threads = (unsigned)options->threads,
+        .seconds = options->seconds,
+        .seed = options->seed_given ? options->seed : random_seed(),
+    };
+    if (plan->workload == NULL) {
+        fprintf(stderr, "potad-stress: --workload: there is no '%s', see potad-stress list\n",
+                options->workload);
+        return false;
+    }
+    if (plan->subject == NULL) {
+        fprintf(stderr, "potad-stress: --subject: there is no '%s', see potad-stress list\n",
+                options->subject);
+        return false;
+    }
+    if (plan->threads < plan->workload->threads_min) {
+        fprintf(stderr, "potad-stress: --threads: %s needs at least %u\n", plan->workload->name,
+                plan->workload->threads_min);
+        return false;
+    }
+    if (plan->threads > 1 && (plan->subject->capabilities & SUBJECT_THREADS) == 0) {
+        fprintf(stderr, "potad-stress: --threads: %s is for one thread only\n",
+                plan->subject->name);
+        return false;
+    }
+    plan->frames = options->frames != 0 ? options->frames : plan->workload->frames;
+    return true;
+}
+
+static enum result run(const struct options *options)
+{
+    struct plan plan;
+    if (!resolve(options, &plan)) {
+        return RESULT_BAD_USAGE;
+    }
+    if (options->json != NULL) {
+        plan.json = fopen(options->json, "w");
+        if (plan.json == NULL) {
+            fprintf(stderr, "potad-stress: --json: %s: %s\n", options->json, strerror(errno));
+            return RESULT_BAD_USAGE;
+        }
+    }
+    enum result result = run_execute(&plan);
+    if (plan.json != NULL) {
+        fclose(plan.json);
+    }
+    return result;
+}
+
+int main(int count, char **arguments)
+{
+    struct options options;
+    char error[OPTIONS_ERROR_MAX];
+    if (!options_parse(count, arguments, &options, error)) {
+        fprintf(stderr, "potad-stress: %s\n", error);
+        return RESULT_BAD_USAGE;
+    }
+    if (options.help) {
+        options_print_help(stdout, options.command);
+        return RESULT_NOTHING_FOUND;
+    }
+    return (int)(options.command == COMMAND_LIST ? list() : run(&options));
+}

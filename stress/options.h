@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * options.h: the command line of potad-stress, and its manual.
+ */
+#ifndef POTAD_STRESS_OPTIONS_H
+#define POTAD_STRESS_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum { OPTIONS_ERROR_MAX = 200 };
+
+/* X(id, name, what it does) */
+#define COMMAND_TABLE(X)                                                                           \
+    X(COMMAND_RUN, "run", "run a workload on many threads and check it")                           \
+    X(COMMAND_LIST, "list", "list the workloads and the subjects")
+
+enum command {
+    COMMAND_NONE,
+#define X(id, name, summary) id,
+    COMMAND_TABLE(X)
+#undef X
+        COMMANDS
+};
+
+/* Numbers are within the bounds that the manual states; texts are as given, or NULL. */
+struct options {
+    enum command command; /* COMMAND_NONE: only with help */
+    bool help;            /* the manual of command is asked for */
+    const char *workload;
+    const char *subject;
+    const char *json;
+    uint64_t threads;
+    uint64_t seconds;
+    uint64_t seed;
+    bool seed_given;
+    uint64_t frames; /* 0: as the workload has it */
+};
+
+/* Reads the command line. Return: whether it makes sense; if not, one line that names the option
+ * is in @error, of OPTIONS_ERROR_MAX bytes. */
+bool options_parse(int count, char *const *arguments, struct options *options, char *error)
+    __attribute__((warn_unused_result));
+
+/* Prints the manual of @command, or of the program for COMMAND_NONE. */
+void options_print_help(FILE *out, enum command command);
+
+#endif

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * path.h: what a run counts. A workload names the paths that it is there to take: a run that took
+ * none of one of them says so and is inconclusive.
+ */
+#ifndef POTAD_STRESS_PATH_H
+#define POTAD_STRESS_PATH_H
+
+#include "core/port.h"
+#include "fuzzers/subject.h"
+
+/* X(id, name, capability without which it cannot be taken, or 0) */
+#define PATH_TABLE(X)                                                                              \
+    X(PATH_ALLOC, "alloc", 0)                                                                      \
+    X(PATH_ALLOC_DESC, "alloc-desc", SUBJECT_DESC)                                                 \
+    X(PATH_ALLOC_FAILED, "alloc-failed", 0)                                                        \
+    X(PATH_FREE, "free", 0)                                                                        \
+    X(PATH_SPLIT, "split", SUBJECT_SPLIT)                                                          \
+    X(PATH_SPLIT_FAILED, "split-failed", SUBJECT_SPLIT)                                            \
+    X(PATH_LOOKUP, "lookup", SUBJECT_LOOKUP)                                                       \
+    X(PATH_OBJECT_ALLOC, "object-alloc", SUBJECT_CACHE)                                            \
+    X(PATH_OBJECT_FAILED, "object-failed", SUBJECT_CACHE)                                          \
+    X(PATH_OBJECT_FREE, "object-free", SUBJECT_CACHE)                                              \
+    X(PATH_CACHE_CYCLE, "cache-cycle", SUBJECT_CACHE)                                              \
+    X(PATH_SHRINK, "shrink", SUBJECT_SHRINK)                                                       \
+    X(PATH_ACCEPT, "accept", SUBJECT_UNACCEPTED)                                                   \
+    X(PATH_HANDOVER, "handover", 0)
+
+/* After these come one for each fault site (fired) and one for each window (passed). */
+enum path {
+#define X(id, name, capability) id,
+    PATH_TABLE(X)
+#undef X
+#define X(id, name, what) PATH_##id,
+        FAULT_SITE_TABLE(X)
+#undef X
+#define X(id, name) PATH_##id,
+            WINDOW_TABLE(X)
+#undef X
+                PATHS
+};
+
+_Static_assert(PATHS <= 64, "sets of paths are words");
+
+#define PATH_BIT(path) ((uint64_t)1 << (path))
+
+/* The paths of @site and of @window. */
+static inline enum path path_of_fault(enum fault_site site)
+{
+    return (enum path)(PATH_FAULT_BUDDY_DESC + (unsigned)site);
+}
+
+static inline enum path path_of_window(enum window window)
+{
+    return (enum path)(PATH_WINDOW_SLAB_GROW + (unsigned)window);
+}
+
+const char *path_name(enum path path);
+
+/* The capabilities without which @path cannot be taken. */
+uint32_t path_capabilities(enum path path);
+
+#endif

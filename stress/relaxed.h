@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * relaxed.h: the only header of this folder that names a memory order. What the harness notes
+ * down while threads run is relaxed on purpose: an ordering made here would hide from
+ * ThreadSanitizer the ordering that the subject owes its users.
+ */
+#ifndef POTAD_STRESS_RELAXED_H
+#define POTAD_STRESS_RELAXED_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* A word that threads share, without any order against other memory. */
+typedef struct {
+    _Atomic uint64_t value;
+} relaxed_word_t;
+
+static inline uint64_t relaxed_load(const relaxed_word_t *word)
+{
+    return atomic_load_explicit(&word->value, memory_order_relaxed);
+}
+
+static inline void relaxed_store(relaxed_word_t *word, uint64_t value)
+{
+    atomic_store_explicit(&word->value, value, memory_order_relaxed);
+}
+
+/* Adds to a counter that one thread writes and others read. */
+static inline void relaxed_count(relaxed_word_t *word, uint64_t more)
+{
+    relaxed_store(word, relaxed_load(word) + more);
+}
+
+/* Return: what was there before. */
+static inline uint64_t relaxed_swap(relaxed_word_t *word, uint64_t value)
+{
+    return atomic_exchange_explicit(&word->value, value, memory_order_relaxed);
+}
+
+/* Puts @value where @expected is. Return: what was there, @expected where it worked. */
+static inline uint64_t relaxed_replace(relaxed_word_t *word, uint64_t expected, uint64_t value)
+{
+    uint64_t seen = expected;
+    atomic_compare_exchange_strong_explicit(&word->value, &seen, value, memory_order_relaxed,
+                                            memory_order_relaxed);
+    return seen;
+}
+
+/* A text that one thread sets and others read: never changed once it is set here. */
+typedef struct {
+    _Atomic(const char *) text;
+} relaxed_text_t;
+
+static inline const char *relaxed_text(const relaxed_text_t *shared)
+{
+    return atomic_load_explicit(&shared->text, memory_order_relaxed);
+}
+
+static inline void relaxed_set_text(relaxed_text_t *shared, const char *text)
+{
+    atomic_store_explicit(&shared->text, text, memory_order_relaxed);
+}
+
+/* A place where one thread leaves something for another: the one thing here that orders, from who
+ * leaves it to who takes it, and nobody else. */
+typedef struct {
+    _Atomic(void *) item;
+} exchange_slot_t;
+
+/* Leaves @item, which may be NULL. The release pairs with the acquire of the next swap. Return:
+ * what was left here before, or NULL. */
+static inline void *exchange_swap(exchange_slot_t *slot, void *item)
+{
+    return atomic_exchange_explicit(&slot->item, item, memory_order_acq_rel);
+}
+
+#endif

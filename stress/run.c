@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: MIT */
+#include "stress/run.h"
+
+#include "stress/clock.h"
+#include "stress/crash.h"
+#include "stress/gate.h"
+#include "stress/quiescent.h"
+#include "stress/report.h"
+#include "stress/watchdog.h"
+
+#include <signal.h>
+#include <stdlib.h>
+
+enum { INTERVALS_A_ROUND = 2, POLL_MS = 10 };
+
+static const double interval_seconds = 0.5;
+
+struct run;
+
+struct run_thread {
+    struct run *run;
+    struct worker *worker;
+    pthread_t thread;
+};
+
+struct run {
+    const struct plan *plan;
+    struct world world;
+    struct gate gate;
+    struct watchdog watchdog;
+    struct progress progress;
+    struct worker *workers; /* of plan->threads threads, then the coordinator's */
+    struct run_thread *threads;
+    void *shared;
+    double started;
+    uint64_t validations;
+    uint64_t rounds;
+    uint64_t chain_depth;
+    char replay[REPLAY_MAX];
+};
+
+/* Set by the handler, which gets no context. */
+static volatile sig_atomic_t interrupted;
+
+static void on_interrupt(int number)
+{
+    (void)number;
+    interrupted = 1;
+}
+
+/* The first signal ends the run, a second one the process. */
+static void catch_interrupts(void)
+{
+    struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+static struct worker *coordinator_of(struct run *run)
+{
+    return &run->workers[run->plan->threads];
+}
+
+static void *thread_main(void *context)
+{
+    const struct run_thread *thread = context;
+    struct run *run = thread->run;
+    const struct workload *workload = run->plan->workload;
+    worker_current = thread->worker;
+    for (;;) {
+        switch (gate_wait(&run->gate, thread->worker)) {
+        case GATE_RUN:
+            while (!gate_is_called(&run->gate) && !findings_any(&run->world.findings)) {
+                workload->step(thread->worker);
+            }
+            break;
+        case GATE_DRAIN:
+            workload->drain(thread->worker, run->plan->threads);
+            break;
+        case GATE_LEAVE:
+            return NULL;
+        }
+    }
+}
+
+/* Paths that the workload is there for, and that nobody took. */
+static uint64_t missing_paths(const struct run *run, const struct outcome *outcome)
+{
+    const struct workload *workload = run->plan->workload;
+    uint64_t due = workload->required;
+    uint64_t missing = 0;
+    for (unsigned i = 0; i < run->plan->threads && workload->arms_faults; i++) {
+        uint64_t asked = relaxed_load(&run->workers[i].sites_asked);
+        for (unsigned site = 0; site < FAULT_SITES; site++) {
+            bool asks = (asked >> site & 1) != 0;
+            due |= asks ? PATH_BIT(path_of_fault((enum fault_site)site)) : 0;
+        }
+    }
+    for (unsigned path = 0; path < PATHS; path++) {
+        bool able = world_can(&run->world, path_capabilities((enum path)path));
+        if (able && outcome->paths[path] == 0) {
+            missing |= due & PATH_BIT(path);
+        }
+    }
+    return missing;
+}
+
+/* What has come of it so far. Context: any thread. */
+static void run_assess(const struct run *run, struct outcome *outcome)
+{
+    *outcome = (struct outcome){
+        .interrupted = interrupted != 0,
+        .seconds = clock_seconds() - run->started,
+        .validations = run->validations,
+        .rounds = run->rounds,
+        .chain_depth = run->chain_depth,
+        .findings = &run->world.findings,
+    };
+    for (unsigned i = 0; i < run->plan->threads; i++) {
+        outcome->operations += relaxed_load(&run->workers[i].operations);
+        for (unsigned path = 0; path < PATHS; path++) {
+            outcome->paths[path] += relaxed_load(&run->workers[i].paths[path]);
+        }
+    }
+    outcome->missing = missing_paths(run, outcome);
+    outcome->result = outcome->missing != 0 ? RESULT_INCONCLUSIVE : RESULT_NOTHING_FOUND;
+    if (findings_any(outcome->findings)) {
+        outcome->result = RESULT_VIOLATION;
+    }
+}
+
+/* The summary. Return: the exit status. */
+static enum result run_report(struct run *run)
+{
+    struct outcome outcome;
+    run_assess(run, &outcome);
+    report_end(run->plan, &outcome, &run->progress);
+    return outcome.result;
+}
+
+/* A thread is stuck, maybe with locks of the subject: nothing can be ended in order. */
+static void run_give_up(void *context)
+{
+    run_report(context);
+    crash_exit(RESULT_VIOLATION);
+}
+
+static bool run_goes_on(const struct run *run)
+{
+    return interrupted == 0 && !findings_any(&run->world.findings) &&
+           clock_seconds() - run->started < (double)run->plan->seconds;
+}
+
+/* Lets the threads work for a while, then checks. */
+static void run_interval(struct run *run)
+{
+    struct worker *coordinator = coordinator_of(run);
+    double end = clock_seconds() + interval_seconds;
+    int64_t objects_live = 0;
+    relaxed_store(&coordinator->parked, 1);
+    gate_open(&run->gate, GATE_RUN);
+    while (run_goes_on(run) && clock_seconds() < end) {
+        clock_sleep_ms(POLL_MS);
+        if (report_is_due(&run->progress)) {
+            struct outcome outcome;
+            run_assess(run, &outcome);
+            report_progress(&run->progress, run->plan, &outcome);
+        }
+    }
+    gate_collect(&run->gate);
+    relaxed_store(&coordinator->parked, 0);
+    if (findings_any(&run->world.findings)) {
+        return;
+    }
+    for (unsigned i = 0; i < run->plan->threads; i++) {
+        objects_live += run->workers[i].objects_live;
+    }
+    quiescent_check(coordinator, (uint64_t)objects_live);
+    run->validations++;
+}
+
+/* Notes how deep the subject's calls went since it booted. */
+static void run_note_depth(struct run *run)
+{
+    const struct world *world = &run->world;
+    struct subject_stats stats = {0};
+    if (world_can(world, SUBJECT_COUNTERS)) {
+        world->subject->stats(world->instance, &stats);
+    }
+    if (stats.chain_depth_seen > run->chain_depth) {
+        run->chain_depth = stats.chain_depth_seen;
+    }
+}
+
+/* Has all freed and checks that memory is whole again. */
+static void run_end_round(struct run *run)
+{
+    struct worker *coordinator = coordinator_of(run);
+    if (findings_any(&run->world.findings)) {
+        return;
+    }
+    relaxed_store(&coordinator->parked, 1);
+    gate_open(&run->gate, GATE_DRAIN);
+    gate_collect(&run->gate);
+    relaxed_store(&coordinator->parked, 0);
+    quiescent_check(coordinator, 0);
+    run->validations++;
+    world_destroy_caches(&run->world);
+    quiescent_check_whole(coordinator);
+    run_note_depth(run);
+    world_shut(&run->world);
+    run->rounds++;
+}
+
+/* Boots the subject that has booted on this very map before. Return: whether it did. */
+static bool run_boot_again(struct run *run)
+{
+    struct worker *coordinator = coordinator_of(run);
+    worker_begin(coordinator, "boot");
+    enum status status = world_boot(&run->world);
+    if (status != STATUS_OK) {
+        worker_report(coordinator, FINDING_STATUS, "the same boot now answers %d", (int)status);
+    }
+    worker_end(coordinator);
+    return status == STATUS_OK;
+}
+
+static void run_rounds(struct run *run)
+{
+    do {
+        for (unsigned i = 0; i < INTERVALS_A_ROUND && run_goes_on(run); i++) {
+            run_interval(run);
+        }
+        run_end_round(run);
+    } while (run_goes_on(run) && run_boot_again(run));
+}
+
+/* Allocates what the threads need. Return: whether there was memory; run_close() in any case. */
+static bool run_open(struct run *run, const struct plan *plan)
+{
+    const struct workload *workload = plan->workload;
+    *run = (struct run){.plan = plan};
+    report_replay(plan, run->replay);
+    gate_init(&run->gate, plan->threads);
+    run->workers = calloc(plan->threads + 1, sizeof(*run->workers));
+    run->threads = calloc(plan->threads, sizeof(*run->threads));
+    run->shared = calloc(1, workload->shared_bytes + 1);
+    if (run->workers == NULL || run->threads == NULL || run->shared == NULL) {
+        return false;
+    }
+    for (unsigned i = 0; i <= plan->threads; i++) {
+        struct worker *worker = &run->workers[i];
+        worker_init(worker, &run->world, i, plan->seed);
+        worker->shared = run->shared;
+        worker->own = calloc(1, workload->own_bytes + 1);
+        if (worker->own == NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void run_close(struct run *run)
+{
+    for (unsigned i = 0; run->workers != NULL && i <= run->plan->threads; i++) {
+        free(run->workers[i].own);
+    }
+    free(run->workers);
+    free(run->threads);
+    free(run->shared);
+    gate_destroy(&run->gate);
+}
+
+/* Starts the threads; they wait at the gate. Return: how many there are. */
+static unsigned run_start(struct run *run)
+{
+    unsigned started = 0;
+    for (; started < run->plan->threads; started++) {
+        struct run_thread *thread = &run->threads[started];
+        *thread = (struct run_thread){.run = run, .worker = &run->workers[started]};
+        if (pthread_create(&thread->thread, NULL, thread_main, thread) != 0) {
+            break;
+        }
+    }
+    return started;
+}
+
+/* Sends the @started threads home. */
+static void run_stop(struct run *run, unsigned started)
+{
+    gate_open(&run->gate, GATE_LEAVE);
+    for (unsigned i = 0; i < started; i++) {
+        pthread_join(run->threads[i].thread, NULL);
+    }
+}
+
+static enum result run_threads(struct run *run)
+{
+    unsigned started = run_start(run);
+    run->gate.threads = started;
+    run->watchdog = (struct watchdog){
+        .workers = run->workers,
+        .count = run->plan->threads + 1,
+        .bite = run_give_up,
+        .context = run,
+    };
+    gate_collect(&run->gate);
+    bool complete = started == run->plan->threads && watchdog_start(&run->watchdog);
+    if (complete) {
+        run->started = clock_seconds();
+        run_rounds(run);
+        watchdog_stop(&run->watchdog);
+    }
+    run_stop(run, started);
+    if (!complete) {
+        fprintf(stderr, "potad-stress: --threads: the system starts no more than %u\n", started);
+        return RESULT_BAD_USAGE;
+    }
+    return run_report(run);
+}
+
+enum result run_execute(const struct plan *plan)
+{
+    static struct run run;
+    enum result result = RESULT_BAD_USAGE;
+    if (!run_open(&run, plan) || !world_open(&run.world, plan->subject, plan->frames)) {
+        fprintf(stderr, "potad-stress: --frames: no memory for %" PRIu64 "\n", plan->frames);
+        run_close(&run);
+        return result;
+    }
+    worker_current = coordinator_of(&run);
+    catch_interrupts();
+    crash_install(run.replay);
+    simmem_watch(&run.world.memory);
+    report_begin(plan, &run.progress);
+    enum status status = world_boot(&run.world);
+    if (status == STATUS_OK) {
+        result = run_threads(&run);
+    } else {
+        fprintf(stderr, "potad-stress: --frames: %s does not boot on %" PRIu64 ": status %d\n",
+                plan->subject->name, plan->frames, (int)status);
+    }
+    simmem_watch(NULL);
+    world_close(&run.world);
+    run_close(&run);
+    return result;
+}

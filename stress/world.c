@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+#include "stress/world.h"
+
+#include "stress/worker.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* From many small objects a slab to few that need slabs of several frames. */
+const struct cache_shape cache_shapes[WORLD_CACHES] = {
+    {24, 8}, {64, 64}, {200, 32}, {1000, 8}, {6000, 16},
+};
+
+enum { INSTANCE_ALIGN = 64 };
+
+/* The map, of @frames frames in all, edges at odd frames:
+ *
+ *   | zone 0: accepted | hole | zone 0: accepted | unaccepted | zone 1: accepted | unaccepted |
+ *
+ * Only zone 0 may hold metadata. Ranges of one zone, and the zones, touch each other: merges must
+ * stop at both borders. */
+static void map_make(struct boot_map *map, uint64_t frames, bool unaccepted)
+{
+    const struct {
+        uint64_t gap;
+        uint64_t sixteenths;
+        zone_id_t zone;
+        bool unaccepted;
+    } parts[] = {{259, 4, 0, false},
+                 {101, 3, 0, false},
+                 {0, 3, 0, true},
+                 {0, 1, 1, false},
+                 {0, 0, 1, true}}; /* the last takes what is left */
+    *map = (struct boot_map){
+        .zones_count = 2,
+        .ranges_count = sizeof(parts) / sizeof(parts[0]),
+        .metadata_allowed = {true, false},
+    };
+    pfn_t pfn = 0;
+    uint64_t left = frames;
+    for (uint32_t i = 0; i < map->ranges_count; i++) {
+        uint64_t share = parts[i].sixteenths == 0 ? left : frames * parts[i].sixteenths / 16 | 1;
+        map->ranges[i] = (struct range){
+            .start = pfn + parts[i].gap,
+            .frames = share,
+            .zone = parts[i].zone,
+            .unaccepted = parts[i].unaccepted && unaccepted,
+        };
+        pfn = map->ranges[i].start + share;
+        left -= share;
+    }
+}
+
+const struct range *world_range_of(const struct world *world, pfn_t pfn)
+{
+    for (uint32_t i = 0; i < world->map.ranges_count; i++) {
+        const struct range *range = &world->map.ranges[i];
+        if (pfn - range->start < range->frames) {
+            return range;
+        }
+    }
+    return NULL;
+}
+
+/* Whether metadata may be in @frames frames from @pfn. */
+static bool may_hold_metadata(const struct world *world, pfn_t pfn, uint64_t frames)
+{
+    const struct range *range = world_range_of(world, pfn);
+    return range != NULL && world->map.metadata_allowed[range->zone] &&
+           shadow_is_accepted(&world->shadow, pfn, frames);
+}
+
+static void world_expose(void *context, pfn_t pfn, uint64_t frames, bool zeroed)
+{
+    struct world *world = context;
+    struct shadow_conflict conflict;
+    char text[COOKIE_TEXT_MAX];
+    if (!shadow_claim(&world->shadow, pfn, frames, COOKIE_SUBJECT, &conflict)) {
+        worker_report(worker_current, FINDING_OVERLAP,
+                      "the subject makes frame %#" PRIx64 " metadata, which is of %s", conflict.pfn,
+                      cookie_describe(conflict.cookie, text));
+    }
+    if (!may_hold_metadata(world, pfn, frames)) {
+        worker_report(worker_current, FINDING_METADATA_HOME,
+                      "the subject makes %" PRIu64 " frames from %#" PRIx64
+                      " metadata, in a zone that is not for it or not accepted",
+                      frames, pfn);
+    }
+    simmem_expose(&world->memory, pfn, frames, zeroed);
+}
+
+static void world_conceal(void *context, pfn_t pfn, uint64_t frames)
+{
+    struct world *world = context;
+    struct shadow_conflict conflict;
+    char text[COOKIE_TEXT_MAX];
+    simmem_conceal(&world->memory, pfn, frames);
+    if (!shadow_release(&world->shadow, pfn, frames, COOKIE_SUBJECT, &conflict)) {
+        worker_report(worker_current, FINDING_OWNERSHIP,
+                      "the subject gives metadata frame %#" PRIx64 " back, which is of %s",
+                      conflict.pfn, cookie_describe(conflict.cookie, text));
+    }
+}
+
+static bool world_accept(void *context, pfn_t pfn, uint64_t frames)
+{
+    struct world *world = context;
+    if (!shadow_accept(&world->shadow, pfn, frames)) {
+        worker_report(worker_current, FINDING_ACCEPT,
+                      "%" PRIu64 " frames from %#" PRIx64 " are accepted twice, in part at least",
+                      frames, pfn);
+    }
+    worker_count(worker_current, PATH_ACCEPT);
+    return true;
+}
+
+static bool world_fault(void *context, enum fault_site site)
+{
+    (void)context;
+    return worker_fault(worker_current, site);
+}
+
+static void world_window(void *context, enum window window)
+{
+    (void)context;
+    worker_window(worker_current, window);
+}
+
+bool world_open(struct world *world, const struct subject *subject, uint64_t frames)
+{
+    size_t bytes = (subject->instance_bytes + INSTANCE_ALIGN - 1) / INSTANCE_ALIGN * INSTANCE_ALIGN;
+    *world = (struct world){.subject = subject};
+    findings_init(&world->findings);
+    map_make(&world->map, frames, world_can(world, SUBJECT_UNACCEPTED));
+    world->instance = aligned_alloc(INSTANCE_ALIGN, bytes);
+    if (world->instance == NULL || !shadow_open(&world->shadow, &world->map) ||
+        !simmem_open(&world->memory, &world->map)) {
+        world_close(world);
+        return false;
+    }
+    world->port = (struct port){
+        .context = world,
+        .direct_map = simmem_direct_map(&world->memory),
+        .expose = world_expose,
+        .conceal = world_conceal,
+        .accept = world_accept,
+        .fault = world_fault,
+        .window = world_window,
+    };
+    return true;
+}
+
+void world_close(struct world *world)
+{
+    simmem_close(&world->memory);
+    shadow_close(&world->shadow);
+    free(world->instance);
+    findings_destroy(&world->findings);
+}
+
+uint64_t world_count_frames(const struct world *world, cookie_t cookie)
+{
+    uint64_t count = 0;
+    for (uint64_t frame = 0; frame < world->shadow.frames; frame++) {
+        count += shadow_owner(&world->shadow, world->shadow.start + frame) == cookie ? 1 : 0;
+    }
+    return count;
+}
+
+enum status world_boot(struct world *world)
+{
+    simmem_reset(&world->memory);
+    shadow_reset(&world->shadow, &world->map);
+    memset(world->instance, 0, world->subject->instance_bytes);
+    enum status status = world->subject->open(world->instance, &world->port, &world->map);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    world->boot_frames = world_count_frames(world, COOKIE_SUBJECT);
+    for (unsigned i = 0; i < WORLD_CACHES && world_can(world, SUBJECT_CACHE); i++) {
+        status = world->subject->cache_create(world->instance, cache_shapes[i].size,
+                                              cache_shapes[i].align, &world->caches[i]);
+        if (status != STATUS_OK) {
+            return status;
+        }
+    }
+    return STATUS_OK;
+}
+
+void world_destroy_caches(struct world *world)
+{
+    for (unsigned i = 0; i < WORLD_CACHES && world_can(world, SUBJECT_CACHE); i++) {
+        enum status status = world->subject->cache_destroy(world->instance, world->caches[i]);
+        if (status != STATUS_OK) {
+            worker_report(worker_current, FINDING_STATUS,
+                          "cache-destroy of an empty cache answers %d", (int)status);
+        }
+    }
+}
+
+void world_shut(struct world *world)
+{
+    world->subject->close(world->instance);
+}
