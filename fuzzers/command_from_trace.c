@@ -98,9 +98,12 @@ static bool cut(struct trace *trace, const struct cut_options *cutting, struct c
         }
     }
     const struct traffic_counts *counts = traffic_counts(traffic);
-    fprintf(stderr, "%llu events: %llu frees of unknown frames left out, %llu double allocations\n",
-            (unsigned long long)counts->events, (unsigned long long)counts->unknown_frees,
-            (unsigned long long)counts->double_allocs);
+    if (result != TRACE_ERROR) {
+        fprintf(stderr,
+                "%llu events: %llu frees of unknown frames left out, %llu double allocations\n",
+                (unsigned long long)counts->events, (unsigned long long)counts->unknown_frees,
+                (unsigned long long)counts->double_allocs);
+    }
     traffic_close(traffic);
     return result != TRACE_ERROR;
 }
@@ -149,11 +152,15 @@ static const char *take_option(struct cut_options *cutting, int option)
 {
     switch (option) {
     case 's':
-        return parse_number(optarg, 0, UINT64_MAX, &cutting->skip) ? NULL : "bad --skip";
+        return parse_number(optarg, 0, UINT64_MAX, &cutting->skip) ? NULL
+                                                                   : "not a number of events";
     case 'n':
-        return parse_number(optarg, 1, UINT32_MAX, &cutting->ops) ? NULL : "bad --ops";
+        return parse_number(optarg, 1, UINT32_MAX, &cutting->ops) ? NULL
+                                                                  : "not a number of operations";
     case 'f':
-        return parse_number(optarg, 16, UINT32_MAX, &cutting->frames) ? NULL : "bad --frames";
+        return parse_number(optarg, 16, UINT32_MAX, &cutting->frames)
+                   ? NULL
+                   : "not a number of frames, 16 or more";
     case 'o':
         cutting->output = optarg;
         return NULL;
@@ -175,11 +182,11 @@ int command_from_trace(int argc, char **argv)
         }
         const char *wrong = take_option(&cutting, option);
         if (wrong != NULL) {
-            return usage_error("from-trace", wrong);
+            return usage_error("from-trace", option == '?' ? unknown_option(argv) : optarg, wrong);
         }
     }
     if (optind + 1 != argc) {
-        return usage_error("from-trace", "one TRACE is needed");
+        return usage_error("from-trace", NULL, "one TRACE is needed");
     }
     struct trace *trace = trace_open(argv[optind], error);
     if (trace == NULL) {

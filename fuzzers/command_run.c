@@ -83,7 +83,7 @@ static const char *take_option(struct run_options *run, int option)
         run->map = optarg;
         return NULL;
     case 'v':
-        return parse_count(optarg, &run->validate_period) ? NULL : "--validate needs a number";
+        return parse_count(optarg, &run->validate_period) ? NULL : "not a number of operations";
     case 'j':
         run->json = optarg;
         return NULL;
@@ -184,11 +184,11 @@ int command_run(int argc, char **argv)
         }
         const char *wrong = take_option(&run, option);
         if (wrong != NULL) {
-            return usage_error("run", wrong);
+            return usage_error("run", option == '?' ? unknown_option(argv) : optarg, wrong);
         }
     }
     if ((run.trace == NULL) == (optind == argc)) {
-        return usage_error("run", "FILEs or one --trace are needed");
+        return usage_error("run", NULL, "FILEs or one --trace are needed");
     }
     json_t *results = json_object();
     int status =

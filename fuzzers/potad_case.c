@@ -37,10 +37,18 @@ static void usage(FILE *out)
           out);
 }
 
-int usage_error(const char *command, const char *reason)
+int usage_error(const char *command, const char *culprit, const char *reason)
 {
-    fprintf(stderr, "potad-case %s: %s; see 'potad-case %s --help'\n", command, reason, command);
+    const char *before = culprit == NULL ? "" : ": '";
+    const char *after = culprit == NULL ? "" : "'";
+    fprintf(stderr, "potad-case %s%s%s%s: %s; see 'potad-case %s --help'\n", command, before,
+            culprit == NULL ? "" : culprit, after, reason, command);
     return EXIT_BAD_INPUT;
+}
+
+const char *unknown_option(char **argv)
+{
+    return argv[optind - 1];
 }
 
 static const struct option show_options[] = {
@@ -73,15 +81,16 @@ int command_show(int argc, char **argv)
         case 't':
             limits = case_limits_find(optarg);
             if (limits == NULL) {
-                return usage_error("show", "no such target");
+                return usage_error("show", optarg, "no such target");
             }
             break;
         default:
-            return usage_error("show", "unknown option");
+            return usage_error("show", unknown_option(argv),
+                               "unknown option, or one without its value");
         }
     }
     if (optind + 1 != argc) {
-        return usage_error("show", "one FILE is needed");
+        return usage_error("show", NULL, "one FILE is needed");
     }
     struct program program;
     program_init(&program);
@@ -132,11 +141,12 @@ int command_asm(int argc, char **argv)
             output = optarg;
             break;
         default:
-            return usage_error("asm", "unknown option");
+            return usage_error("asm", unknown_option(argv),
+                               "unknown option, or one without its value");
         }
     }
     if (optind + 1 != argc || output == NULL) {
-        return usage_error("asm", "one FILE and -o OUTPUT are needed");
+        return usage_error("asm", NULL, "one FILE and -o OUTPUT are needed");
     }
     struct program program;
     program_init(&program);
@@ -147,7 +157,9 @@ int command_asm(int argc, char **argv)
 
 int command_list(int argc, char **argv)
 {
-    (void)argv;
+    if (argc > 1 && strcmp(argv[1], "--help") != 0) {
+        return usage_error("list", argv[1], "nothing is expected here");
+    }
     if (argc > 1) {
         puts("usage: potad-case list\n\n"
              "Lists what cases are made of, the subjects to run them on, and the fuzz targets.");

@@ -19,7 +19,11 @@ int command_run(int argc, char **argv);
 int command_from_trace(int argc, char **argv);
 int command_list(int argc, char **argv);
 
-/* Says on stderr that option @name of @command is unknown or misused. Return: EXIT_BAD_INPUT. */
-int usage_error(const char *command, const char *reason);
+/* Says on stderr what is wrong with the word @culprit of the command line (NULL: with all of it).
+ * Return: EXIT_BAD_INPUT. */
+int usage_error(const char *command, const char *culprit, const char *reason);
+
+/* What getopt_long() has answered '?' to: the option itself. */
+const char *unknown_option(char **argv);
 
 #endif

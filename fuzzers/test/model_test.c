@@ -396,6 +396,32 @@ static void model_hash_is_of_the_state_alone(void **state)
     }
 }
 
+/* All states of a few frames, each free, allocated or metadata: no two have one hash. */
+static void model_hash_tells_states_apart(void **state)
+{
+    (void)state;
+    enum { FRAMES = 7, STATES = 3 * 3 * 3 * 3 * 3 * 3 * 3 };
+    static const struct drawing seven = {"seven", 1, "aaaaaaa"};
+    static struct pair pair;
+    static uint64_t hashes[STATES];
+    for (unsigned i = 0; i < STATES; i++) {
+        unsigned uses = i;
+        pair_open(&pair, &seven);
+        for (unsigned frame = 0; frame < FRAMES; frame++, uses /= 3) {
+            if (uses % 3 == 1) {
+                model_allocate(&pair.model, pair.start + frame, 0, 0);
+            } else if (uses % 3 == 2) {
+                model_expose(&pair.model, pair.start + frame);
+            }
+        }
+        hashes[i] = pair.model.hash;
+        for (unsigned before = 0; before < i; before++) {
+            assert_int_not_equal(hashes[before], hashes[i]);
+        }
+        model_close(&pair.model);
+    }
+}
+
 /* The memory of a large map serves a small one, and nothing of the old state is left. */
 static void model_open_again_forgets_the_last_map(void **state)
 {
@@ -446,6 +472,7 @@ int main(void)
         cmocka_unit_test(model_random_steps_agree_with_brute_force),
         cmocka_unit_test(model_release_merges_up_to_the_top),
         cmocka_unit_test(model_hash_is_of_the_state_alone),
+        cmocka_unit_test(model_hash_tells_states_apart),
         cmocka_unit_test(model_open_again_forgets_the_last_map),
         cmocka_unit_test(model_is_free_refuses_what_is_too_large),
     };
