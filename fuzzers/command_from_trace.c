@@ -152,15 +152,15 @@ static const char *take_option(struct cut_options *cutting, int option)
 {
     switch (option) {
     case 's':
-        return parse_number(optarg, 0, UINT64_MAX, &cutting->skip) ? NULL
-                                                                   : "not a number of events";
+        return parse_number(optarg, 0, UINT64_MAX, &cutting->skip) ? NULL : "--skip needs a number";
     case 'n':
-        return parse_number(optarg, 1, UINT32_MAX, &cutting->ops) ? NULL
-                                                                  : "not a number of operations";
+        return parse_number(optarg, 1, UINT32_MAX, &cutting->ops)
+                   ? NULL
+                   : "--ops needs a number, 1 or more";
     case 'f':
         return parse_number(optarg, 16, UINT32_MAX, &cutting->frames)
                    ? NULL
-                   : "not a number of frames, 16 or more";
+                   : "--frames needs a number, 16 or more";
     case 'o':
         cutting->output = optarg;
         return NULL;

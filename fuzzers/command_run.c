@@ -83,7 +83,7 @@ static const char *take_option(struct run_options *run, int option)
         run->map = optarg;
         return NULL;
     case 'v':
-        return parse_count(optarg, &run->validate_period) ? NULL : "not a number of operations";
+        return parse_count(optarg, &run->validate_period) ? NULL : "--validate needs a number";
     case 'j':
         run->json = optarg;
         return NULL;
