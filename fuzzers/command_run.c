@@ -51,7 +51,8 @@ static void usage(void)
          "  --map FILE       with --trace: the memory map, as the range lines of a text case\n"
          "                   (default: 24 GiB with a hole from 3 to 4 GiB)\n"
          "  --json FILE      write the results as JSON\n\n"
-         "Exit status: 0 nothing found, 1 a violation was found, 2 bad usage or bad input.");
+         "Exit status: 0 nothing found, 1 a violation was found, 2 bad usage or bad input,\n"
+         "3 a case did not run, because its map has no room for metadata.");
 }
 
 static bool parse_count(const char *text, uint32_t *count)
@@ -103,7 +104,10 @@ static int run_case(struct executor *executor, const struct run_options *run, co
         bool good = executor_run(executor, &program);
         const char *violated = good ? "" : executor->harness.report.name;
         status = good ? EXIT_NOTHING_FOUND : EXIT_VIOLATION;
-        if (good) {
+        if (good && !executor->harness.opened) {
+            printf("%s: nothing was run: the map has no room for metadata\n", path);
+            status = EXIT_INCONCLUSIVE;
+        } else if (good) {
             printf("%s: %u operations, state %016" PRIx64 "\n", path, program.ops_count,
                    executor->state_hash);
         } else {
@@ -134,7 +138,7 @@ static void report_faults(const struct fault_plan *plan, json_t *results)
     json_object_set_new(results, "fault_sites", sites);
 }
 
-/* Runs all files; a violation outweighs an unreadable file. */
+/* Runs all files. A violation outweighs an unreadable file, and that a case that did not run. */
 static int run_cases(const struct run_options *run, char **paths, json_t *results)
 {
     int status = EXIT_NOTHING_FOUND;
@@ -145,7 +149,8 @@ static int run_cases(const struct run_options *run, char **paths, json_t *result
     executor.validate_period = run->validate_period;
     for (; *paths != NULL; paths++) {
         int one = run_case(&executor, run, *paths, cases);
-        bool worse = one == EXIT_VIOLATION || (one != 0 && status == EXIT_NOTHING_FOUND);
+        bool worse = status == EXIT_NOTHING_FOUND || one == EXIT_VIOLATION ||
+                     (one == EXIT_BAD_INPUT && status == EXIT_INCONCLUSIVE);
         status = worse ? one : status;
     }
     report_faults(&executor.harness.fault, results);
@@ -160,6 +165,7 @@ static int run_one_trace(const struct run_options *run, json_t *results)
     program_init(&map);
     if (run->map != NULL) {
         if (!input_read_case(run->map, NULL, &map)) {
+            program_free(&map);
             return EXIT_BAD_INPUT;
         }
         trace.map = &map.map;

@@ -185,14 +185,7 @@ void harness_settle(struct harness *harness)
     }
 }
 
-/* What a failed operation must leave as it was. */
-struct before {
-    uint64_t model_hash;
-    uint64_t accepted;
-    uint64_t state_hash; /* taken where a fault is armed: it costs more */
-};
-
-static struct before remember(struct harness *harness)
+struct before harness_remember(struct harness *harness)
 {
     struct before before = {.model_hash = harness->model.hash, .accepted = harness->model.accepted};
     if (harness->fault.nth != 0) {
@@ -201,8 +194,7 @@ static struct before remember(struct harness *harness)
     return before;
 }
 
-/* F1, but for memory that was accepted on the way: that cannot be undone. */
-static void check_unchanged(struct harness *harness, const struct before *before)
+void harness_check_unchanged(struct harness *harness, const struct before *before)
 {
     bool same = harness->model.hash == before->model_hash;
     if (same && harness->fault.nth != 0) {
@@ -313,7 +305,7 @@ static void check_ends(struct harness *harness, const struct harness_block *bloc
 bool harness_alloc(struct harness *harness, const struct subject_request *request, uint32_t index)
 {
     struct harness_block *block = &harness->blocks[index];
-    struct before before = remember(harness);
+    struct before before = harness_remember(harness);
     struct subject_request asked = *request;
     bool invalid = request_is_invalid(harness, request);
     bool must = !invalid && alloc_must_succeed(harness, request->order, request->zone);
@@ -329,7 +321,7 @@ bool harness_alloc(struct harness *harness, const struct subject_request *reques
                          request->order, request->zone, (int)status);
         }
         harness_settle(harness);
-        check_unchanged(harness, &before);
+        harness_check_unchanged(harness, &before);
         return false;
     }
     if (invalid) {
@@ -384,7 +376,7 @@ bool harness_split(struct harness *harness, uint32_t index, order_t order, const
     struct harness_block *whole = &harness->blocks[index];
     struct subject_block old = whole->block;
     struct subject_block results[ORDERS];
-    struct before before = remember(harness);
+    struct before before = harness_remember(harness);
     bool invalid = order >= old.order || whole->type != MEMDESC_NONE;
     bool must = !invalid && (old.order - order <= spare_descriptors(harness) ||
                              metadata_room(&harness->model) >= SLACK_FRAMES);
@@ -400,7 +392,7 @@ bool harness_split(struct harness *harness, uint32_t index, order_t order, const
                          (int)status);
         }
         harness_settle(harness);
-        check_unchanged(harness, &before);
+        harness_check_unchanged(harness, &before);
         return false;
     }
     check_parts(harness, &old, order, results);

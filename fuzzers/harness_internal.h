@@ -17,6 +17,18 @@ void harness_settle(struct harness *harness);
 /* Compares what the subject says of frame @pfn with the model. */
 void harness_check_lookup(struct harness *harness, pfn_t pfn);
 
+/* What a failed operation must leave as it was. */
+struct before {
+    uint64_t model_hash;
+    uint64_t accepted;
+    uint64_t state_hash; /* taken where a fault is armed: it costs more */
+};
+
+struct before harness_remember(struct harness *harness);
+
+/* Compares with what it was (F1), but for memory that was accepted: that cannot be undone. */
+void harness_check_unchanged(struct harness *harness, const struct before *before);
+
 /* Fills in harness->port. */
 void harness_port_init(struct harness *harness);
 

@@ -184,6 +184,16 @@ int command_list(int argc, char **argv)
     return EXIT_NOTHING_FOUND;
 }
 
+/* What was printed must have been written, or the status is worth nothing. */
+static int finish_output(int status)
+{
+    if ((fflush(stdout) != 0 || ferror(stdout) != 0) && status != EXIT_VIOLATION) {
+        fprintf(stderr, "potad-case: standard output: %s\n", strerror(errno));
+        return EXIT_BAD_INPUT;
+    }
+    return status;
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 2) {
@@ -198,7 +208,7 @@ int main(int argc, char **argv)
         if (strcmp(argv[1], commands[i].name) == 0) {
             /* getopt's own messages would not name the command. */
             opterr = 0;
-            return commands[i].run(argc - 1, argv + 1);
+            return finish_output(commands[i].run(argc - 1, argv + 1));
         }
     }
     fprintf(stderr, "potad-case: unknown command '%s'; see 'potad-case --help'\n", argv[1]);
