@@ -23,6 +23,7 @@ struct run_options {
     const char *map;
     const char *json;
     uint32_t validate_period;
+    bool twice;
 };
 
 static const struct option options[] = {
@@ -34,6 +35,7 @@ static const struct option options[] = {
     {"map", required_argument, NULL, 'm'},
     {"validate", required_argument, NULL, 'v'},
     {"json", required_argument, NULL, 'j'},
+    {"twice", no_argument, NULL, 'w'},
     {NULL, 0, NULL, 0},
 };
 
@@ -46,6 +48,7 @@ static void usage(void)
          "after every operation.\n\n"
          "  --subject NAME   the allocator under test (default core; see potad-case list)\n"
          "  --validate N     full validation every N operations (default: at the end only)\n"
+         "  --twice          run each case twice; it must end in the same state\n"
          "  --raw            take a file that is no case as bytes that a fuzz target was given\n"
          "  --target NAME    that target (default page_fuzzer); implies --raw\n"
          "  --map FILE       with --trace: the memory map, as the range lines of a text case\n"
@@ -85,6 +88,9 @@ static const char *take_option(struct run_options *run, int option)
         return NULL;
     case 'v':
         return parse_count(optarg, &run->validate_period) ? NULL : "--validate needs a number";
+    case 'w':
+        run->twice = true;
+        return NULL;
     case 'j':
         run->json = optarg;
         return NULL;
@@ -101,7 +107,8 @@ static int run_case(struct executor *executor, const struct run_options *run, co
     int status = EXIT_BAD_INPUT;
     program_init(&program);
     if (input_read_case(path, run->limits, &program)) {
-        bool good = executor_run(executor, &program);
+        bool good =
+            run->twice ? executor_run_twice(executor, &program) : executor_run(executor, &program);
         const char *violated = good ? "" : executor->harness.report.name;
         status = good ? EXIT_NOTHING_FOUND : EXIT_VIOLATION;
         if (good && !executor->harness.opened) {

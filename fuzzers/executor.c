@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "fuzzers/executor.h"
 
+#include "fuzzers/harness_internal.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -301,6 +303,22 @@ bool executor_run(struct executor *executor, const struct program *program)
         tear_down(executor);
     }
     return !harness_violated(harness);
+}
+
+bool executor_run_twice(struct executor *executor, const struct program *program)
+{
+    if (!executor_run(executor, program)) {
+        return false;
+    }
+    uint64_t first = executor->state_hash;
+    if (!executor_run(executor, program)) {
+        return false;
+    }
+    if (executor->state_hash != first) {
+        harness_fail(&executor->harness, CHECK_DETERMINISM, "state %016llx, then %016llx",
+                     (unsigned long long)first, (unsigned long long)executor->state_hash);
+    }
+    return !harness_violated(&executor->harness);
 }
 
 void executor_print_violation(FILE *out, const struct executor *executor,

@@ -34,6 +34,10 @@ void executor_close(struct executor *executor);
 bool executor_run(struct executor *executor, const struct program *program)
     __attribute__((warn_unused_result));
 
+/* Runs @program twice: a different state before the teardown is a violation, too. */
+bool executor_run_twice(struct executor *executor, const struct program *program)
+    __attribute__((warn_unused_result));
+
 /* Prints the violation, the operation at which it was found, and the @before operations before. */
 void executor_print_violation(FILE *out, const struct executor *executor,
                               const struct program *program, uint32_t before);
