@@ -46,7 +46,8 @@ uint32_t zones_for_metadata(const struct potad *potad);
 /* Address of frame @pfn. */
 static inline unsigned char *pfn_address(const struct potad *potad, pfn_t pfn)
 {
-    return potad->port.direct_map + (pfn << FRAME_SHIFT);
+    /* As a number: where frame 0 does not exist, direct_map points to nothing. */
+    return (unsigned char *)((uintptr_t)potad->port.direct_map + (pfn << FRAME_SHIFT));
 }
 
 /* The frame that @address lies in. */

@@ -292,7 +292,8 @@ static uint64_t count_bits(uint64_t word)
 static bool check_slab(const struct kmem_cache *cache, const struct slab *slab, bool full,
                        struct violation *violation)
 {
-    pfn_t pfn = (pfn_t)(slab->objects - cache->source->port->direct_map) >> FRAME_SHIFT;
+    pfn_t pfn =
+        ((uintptr_t)slab->objects - (uintptr_t)cache->source->port->direct_map) >> FRAME_SHIFT;
     uint64_t live = 0;
     for (unsigned word = 0; word < SLAB_WORDS; word++) {
         live += count_bits(slab->used[word]);

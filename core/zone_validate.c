@@ -15,9 +15,10 @@ struct zone_census {
 static bool check_words_clear(const struct zone *zone, pfn_t from, pfn_t to, enum invariant broken,
                               struct violation *violation)
 {
-    const atomic_word_t *words = zone->table->words - zone->table->start;
+    const atomic_word_t *words = zone->table->words;
+    pfn_t start = zone->table->start;
     for (pfn_t pfn = from; pfn < to; pfn++) {
-        memdesc_t word = atomic_word_acquire(&words[pfn]);
+        memdesc_t word = atomic_word_acquire(&words[pfn - start]);
         if (word != 0) {
             return invariant_check(violation, broken, pfn, 0, word);
         }
