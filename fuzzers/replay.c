@@ -97,14 +97,23 @@ static int is_shown(const struct dirent *entry)
     return entry->d_name[0] != '.';
 }
 
-static void replay_path(struct replay *replay, const char *path)
+static void replay_directory(struct replay *replay, const char *path);
+
+/* Context: @path was found in a directory; what is neither file nor directory is passed over. */
+static void replay_entry(struct replay *replay, const char *path)
 {
     struct stat status;
-    struct dirent **entries;
-    if (stat(path, &status) != 0 || !S_ISDIR(status.st_mode)) {
+    bool known = stat(path, &status) == 0;
+    if (known && S_ISDIR(status.st_mode)) {
+        replay_directory(replay, path);
+    } else if (!known || S_ISREG(status.st_mode)) {
         replay_file(replay, path);
-        return;
     }
+}
+
+static void replay_directory(struct replay *replay, const char *path)
+{
+    struct dirent **entries;
     int count = scandir(path, &entries, is_shown, by_name);
     if (count < 0) {
         fprintf(stderr, "potad: %s: %s\n", path, strerror(errno));
@@ -116,11 +125,21 @@ static void replay_path(struct replay *replay, const char *path)
         if (asprintf(&inner, "%s/%s", path, entries[i]->d_name) < 0) {
             abort();
         }
-        replay_path(replay, inner);
+        replay_entry(replay, inner);
         free(inner);
         free(entries[i]);
     }
     free(entries);
+}
+
+static void replay_path(struct replay *replay, const char *path)
+{
+    struct stat status;
+    if (stat(path, &status) == 0 && S_ISDIR(status.st_mode)) {
+        replay_directory(replay, path);
+    } else {
+        replay_file(replay, path);
+    }
 }
 
 int main(int argc, char **argv)
