@@ -28,7 +28,8 @@ static bool zone_lookup(const struct zone *zone, pfn_t pfn, struct memdesc_info 
         return true;
     }
     struct frame_entry entry = frame_table_find(zone->table, pfn);
-    if (entry.word == 0) {
+    /* From a hole, the search may end in another zone, whose lock is not held here. */
+    if (entry.word == 0 || entry.pfn < zone->start) {
         return false;
     }
     enum memdesc_type type = memdesc_type(entry.word);

@@ -46,7 +46,8 @@ struct port {
     void *context;
 
     /* Address of frame 0: frame n starts at direct_map + n * FRAME_SIZE. Only frames that the core
-     * has exposed are touched through it (requirements E2, E3). */
+     * has exposed are touched through it (requirements E2, E3). Objects are aligned in memory as
+     * far as this is. */
     unsigned char *direct_map;
 
     /* Makes @frames frames from @pfn accessible: they hold metadata or slab objects from now on.

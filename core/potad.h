@@ -40,7 +40,8 @@ struct potad {
 
 /* Boots @potad on the memory of @map. The frame table and the first descriptors are carved from
  * the end of the first accepted range that may hold them.
- * Return: INVALID where the map is not as it should be, NO_MEMORY where nothing holds the table.
+ * Return: INVALID where ranges or zones are not as boot_map.h says, NO_MEMORY where no range that
+ * may hold metadata, accepted, has room for the table.
  * Source: requirements A1, E3. */
 enum status potad_boot(struct potad *potad, const struct port *port, const struct boot_map *map)
     __attribute__((warn_unused_result));
@@ -91,12 +92,14 @@ struct memdesc_info {
  * Source: requirements A5, A10, F4. */
 bool memdesc_lookup(struct potad *potad, pfn_t pfn, struct memdesc_info *info);
 
-/* Creates a cache of objects of @size bytes that start at multiples of @align. Return: OK and
- * *@cache; INVALID for a size or alignment out of range, NO_MEMORY. */
+/* Creates a cache of objects of @size bytes (1 to SLAB_STRIDE_MAX) whose physical addresses are
+ * multiples of @align (a power of two up to SLAB_STRIDE_MAX). Return: OK and *@cache; INVALID for
+ * a size or alignment out of range, NO_MEMORY. */
 enum status kmem_cache_create(struct potad *potad, const char *name, uint64_t size, uint64_t align,
                               struct kmem_cache **cache) __attribute__((warn_unused_result));
 
-/* Destroys a cache without objects. Return: OK, or BUSY while objects are in use. */
+/* Destroys a cache without objects, that no other thread allocates from or frees to meanwhile.
+ * Return: OK, or BUSY while objects are in use. */
 enum status kmem_cache_destroy(struct potad *potad, struct kmem_cache *cache)
     __attribute__((warn_unused_result));
 
@@ -121,7 +124,8 @@ bool potad_validate(struct potad *potad, struct violation *violation);
 
 /* A hash of all blocks (place, extent, state, type, acceptance) and of all caches' objects in
  * number, the same for the same state however it was reached: descriptors' own places are not in
- * it. Context: no other thread is inside the allocator. Cost: as the number of blocks. */
+ * it. Context: no other thread is inside the allocator. Cost: as the number of blocks, and of
+ * frames that are no block's. */
 uint64_t potad_state_hash(struct potad *potad);
 
 #endif

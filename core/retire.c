@@ -66,17 +66,6 @@ static bool slab_is_pinned(struct slab *slab)
     return false;
 }
 
-/* How many descriptors of @released lie in slabs other than @slab. */
-static uint64_t count_usable(const struct buddy_stash *released, const struct slab *slab)
-{
-    uint64_t count = 0;
-    list_for_each (link, &released->list) {
-        const struct buddy *buddy = buddy_of_link(link);
-        count += buddy_is_in_page(buddy, slab->objects) ? 0 : 1;
-    }
-    return count;
-}
-
 /* Adds what @merged comes to: its descriptors need no place, but the merged block does, where none
  * of them lies elsewhere; where more than one does, the others are left over. */
 static void plan_merged(struct retirement *plan, const struct merge_preview *merged)
@@ -124,20 +113,15 @@ static bool retire_plan(struct potad *potad, struct slab *slab, const struct bud
     uint64_t free_here = (uint64_t)(slab->capacity - slab->live);
     uint64_t free_all = buddys->slabs * buddys->capacity - buddys->live;
     uint64_t places = free_all - free_here + potad->boot_spare.count + plan->gains;
-    return plan->moves <= places + count_usable(released, slab);
+    /* None of @released lies in @slab: a descriptor in hand would pin it. */
+    return plan->moves <= places + released->count;
 }
 
-/* A descriptor for a move: out of @released, if one lies elsewhere, of the boot, or a free slot. */
-static struct buddy *move_target(struct potad *potad, const struct slab *slab,
-                                 struct buddy_stash *released)
+/* A descriptor for a move: out of @released, of the boot, or a free slot. */
+static struct buddy *move_target(struct potad *potad, struct buddy_stash *released)
 {
-    list_for_each (link, &released->list) {
-        struct buddy *buddy = buddy_of_link(link);
-        if (!buddy_is_in_page(buddy, slab->objects)) {
-            list_remove(&buddy->list);
-            released->count--;
-            return buddy;
-        }
+    if (released->count > 0) {
+        return buddy_stash_take(released);
     }
     if (potad->boot_spare.count > 0) {
         atomic_word_add(&potad->boot_buddies, 1);
@@ -154,7 +138,7 @@ static void move_rest(struct potad *potad, struct slab *slab, struct buddy_stash
     for (uint64_t slot = slab_next_used(slab, 0); slot < slab->capacity;
          slot = slab_next_used(slab, slot + 1)) {
         struct buddy *from = slab_slot(slab, slot);
-        struct buddy *to = move_target(potad, slab, released);
+        struct buddy *to = move_target(potad, released);
         struct zone *zone = &potad->zones[from->head.zone];
         zone_replace_buddy(zone, from, to);
         if (buddy_state(to) == BUDDY_SLAB) {

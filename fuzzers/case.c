@@ -46,12 +46,13 @@ const struct case_limits case_limits_slab = {.name = "slab_fuzzer",
                                              .slots = 512,
                                              .op_weights = slab_weights};
 
+const struct case_limits *const case_limits_all[] = {&case_limits_page, &case_limits_slab, NULL};
+
 const struct case_limits *case_limits_find(const char *name)
 {
-    static const struct case_limits *const all[] = {&case_limits_page, &case_limits_slab};
-    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
-        if (strcmp(all[i]->name, name) == 0) {
-            return all[i];
+    for (const struct case_limits *const *limits = case_limits_all; *limits != NULL; limits++) {
+        if (strcmp((*limits)->name, name) == 0) {
+            return *limits;
         }
     }
     return NULL;

@@ -148,6 +148,9 @@ struct case_limits {
 extern const struct case_limits case_limits_page; /* for page_fuzzer */
 extern const struct case_limits case_limits_slab; /* for slab_fuzzer */
 
+/* Those of all fuzz targets over cases; NULL ends the array. */
+extern const struct case_limits *const case_limits_all[];
+
 /* The limits of the fuzz target @name, or NULL. */
 const struct case_limits *case_limits_find(const char *name);
 

@@ -127,6 +127,7 @@ bool harness_boot(struct harness *harness, const struct boot_map *asked)
     harness->freeing = false;
     harness->operations = 0;
     harness->blocks_used = 0;
+    harness->blocks_end = 0;
     if (!prepare_memory(harness, map) || !model_open(&harness->model, map)) {
         fprintf(stderr, "potad: no address space for %llu frames\n",
                 (unsigned long long)map->ranges[map->ranges_count - 1].start);
@@ -303,6 +304,11 @@ static void check_ends(struct harness *harness, const struct harness_block *bloc
     }
 }
 
+static void harness_note_number(struct harness *harness, uint32_t number)
+{
+    harness->blocks_end = number < harness->blocks_end ? harness->blocks_end : number + 1;
+}
+
 bool harness_alloc(struct harness *harness, const struct subject_request *request, uint32_t index)
 {
     struct harness_block *block = &harness->blocks[index];
@@ -335,6 +341,7 @@ bool harness_alloc(struct harness *harness, const struct subject_request *reques
     check_granted(harness, request, block, index);
     if (!harness_violated(harness)) {
         harness->blocks_used++;
+        harness_note_number(harness, index);
         harness_settle(harness);
         check_ends(harness, block);
     }
@@ -406,6 +413,7 @@ bool harness_split(struct harness *harness, uint32_t index, order_t order, const
         part->used = true;
         model_set_owner(&harness->model, results[i].pfn, results[i].order, number);
         harness->blocks_used += number == index ? 0 : 1;
+        harness_note_number(harness, number);
         check_ends(harness, part);
     }
     harness_settle(harness);

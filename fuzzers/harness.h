@@ -60,6 +60,7 @@ struct harness {
     struct harness_block *blocks; /* a block's number in the model is its index here */
     uint32_t blocks_count;
     uint32_t blocks_used;
+    uint32_t blocks_end;       /* behind the last number used since boot */
     bool opened;               /* the subject has booted */
     bool freeing;              /* the present operation must not allocate */
     pfn_t boot_metadata_start; /* what the subject exposed while it booted */
@@ -104,7 +105,8 @@ void harness_cache_free(struct harness *harness, struct harness_object *object);
 
 void harness_shrink(struct harness *harness);
 
-/* Checks all that the subject can check of itself, and all blocks of the model. */
+/* Checks all that the subject can check of itself, the counters, and one frame of every block that
+ * is held, another one each time, and one of the whole map. */
 void harness_validate(struct harness *harness);
 
 /* Checks that memory is as after boot. Context: everything is freed, and only harness_boot() or

@@ -85,6 +85,20 @@ void harness_check_lookup(struct harness *harness, pfn_t pfn)
     }
 }
 
+/* One frame of every block held, and one of the map: the operations so far choose which. */
+static void check_some_frames(struct harness *harness)
+{
+    uint64_t turn = harness->operations;
+    for (uint32_t i = 0; i < harness->blocks_end; i++) {
+        const struct harness_block *block = &harness->blocks[i];
+        if (block->used) {
+            uint64_t frames = (uint64_t)1 << block->block.order;
+            harness_check_lookup(harness, block->block.pfn + turn % frames);
+        }
+    }
+    harness_check_lookup(harness, harness->model.start + turn * 7919 % harness->model.frames);
+}
+
 void harness_validate(struct harness *harness)
 {
     const struct subject *subject = harness->subject;
@@ -93,6 +107,7 @@ void harness_validate(struct harness *harness)
         return;
     }
     harness_settle(harness);
+    check_some_frames(harness);
     if ((subject->capabilities & SUBJECT_VALIDATE) == 0) {
         return;
     }

@@ -33,7 +33,8 @@ static void usage(FILE *out)
         fprintf(out, "  %-12s %s\n", commands[i].name, commands[i].summary);
     }
     fputs("\n'potad-case COMMAND --help' is the manual of each. FILE may be - for standard input.\n"
-          "Exit status: 0 nothing found, 1 a violation was found, 2 bad usage or bad input.\n",
+          "Exit status: 0 nothing found, 1 a violation was found, 2 bad usage or bad input,\n"
+          "3 a case could not run.\n",
           out);
 }
 
@@ -177,6 +178,11 @@ int command_list(int argc, char **argv)
 #define X(id, name, what) printf("  %-14s %s\n", name, what);
     FAULT_SITE_TABLE(X)
 #undef X
+    puts("fuzz targets:");
+    for (const struct case_limits *const *limits = case_limits_all; *limits != NULL; limits++) {
+        printf("  %-14s %u operations at most, %u slots\n", (*limits)->name, (*limits)->ops,
+               (*limits)->slots);
+    }
     puts("subjects:");
     for (const struct subject *const *subject = subjects; *subject != NULL; subject++) {
         printf("  %-14s %s\n", (*subject)->name, (*subject)->summary);

@@ -82,7 +82,11 @@ static enum result run(const struct options *options)
     }
     enum result result = run_execute(&plan);
     if (plan.json != NULL) {
-        fclose(plan.json);
+        bool written = fflush(plan.json) == 0 && ferror(plan.json) == 0;
+        if (fclose(plan.json) != 0 || !written) {
+            fprintf(stderr, "potad-stress: --json: %s: it could not be written\n", options->json);
+            result = result == RESULT_VIOLATION ? result : RESULT_BAD_USAGE;
+        }
     }
     return result;
 }

@@ -15,10 +15,11 @@ enum { INSTANCE_ALIGN = 64 };
 
 /* The map, of @frames frames in all, edges at odd frames:
  *
- *   | zone 0: accepted | hole | zone 0: accepted | unaccepted | zone 1: accepted | unaccepted |
+ *   | zone 0: accepted | hole | accepted | unaccepted | zone 1: accepted | hole | unaccepted |
  *
  * Only zone 0 may hold metadata. Ranges of one zone, and the zones, touch each other: merges must
- * stop at both borders. */
+ * stop at both borders. With 16,384 frames the second hole has frame 0x3000, from where a search
+ * for a block's first frame goes straight to zone 0. */
 static void map_make(struct boot_map *map, uint64_t frames, bool unaccepted)
 {
     const struct {
@@ -30,7 +31,7 @@ static void map_make(struct boot_map *map, uint64_t frames, bool unaccepted)
                  {101, 3, 0, false},
                  {0, 3, 0, true},
                  {0, 1, 1, false},
-                 {0, 0, 1, true}}; /* the last takes what is left */
+                 {701, 0, 1, true}}; /* the last takes what is left */
     *map = (struct boot_map){
         .zones_count = 2,
         .ranges_count = sizeof(parts) / sizeof(parts[0]),
