@@ -404,14 +404,17 @@ static bool line_next(struct trace *trace, struct span *line)
         const char *first = trace->buffer + trace->unread;
         size_t bytes = trace->filled - trace->unread;
         const char *newline = memchr(first + searched, '\n', bytes - searched);
-        if (newline != NULL || (trace->ended && bytes > 0)) {
-            *line = (struct span){first, newline != NULL ? newline : first + bytes};
-            trace->unread += span_bytes(*line) + (newline != NULL);
+        if (newline != NULL) {
+            *line = (struct span){first, newline};
+            trace->unread += span_bytes(*line) + 1;
             trace->counts.lines++;
             return true;
         }
         if (trace->ended) {
             trace->last = TRACE_END;
+            if (bytes > 0) {
+                trace_fail(trace, trace->counts.lines + 1, "the last line is cut short");
+            }
             return false;
         }
         searched = bytes;

@@ -10,18 +10,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+static unsigned char *frame_of(const struct arena *arena, pfn_t pfn)
+{
+    return arena->memory + ((pfn - arena->base) << FRAME_SHIFT);
+}
+
 static void test_expose(void *context, pfn_t pfn, uint64_t frames, bool zeroed)
 {
     struct arena *arena = context;
     arena->exposed += frames;
-    memset(arena->memory + (pfn << FRAME_SHIFT), zeroed ? 0 : 0xa5, frames << FRAME_SHIFT);
+    memset(frame_of(arena, pfn), zeroed ? 0 : 0xa5, frames << FRAME_SHIFT);
 }
 
 static void test_conceal(void *context, pfn_t pfn, uint64_t frames)
 {
     struct arena *arena = context;
     arena->exposed -= frames;
-    memset(arena->memory + (pfn << FRAME_SHIFT), 0x5a, frames << FRAME_SHIFT);
+    memset(frame_of(arena, pfn), 0x5a, frames << FRAME_SHIFT);
 }
 
 static bool test_accept(void *context, pfn_t pfn, uint64_t frames)
@@ -50,11 +55,13 @@ static void test_window(void *context, enum window window)
 void arena_open(struct arena *arena, const struct boot_map *map)
 {
     *arena = (struct arena){.map = *map, .fault = FAULT_SITES};
+    arena->base = map->ranges[0].start & ~(pfn_t)511;
     arena->memory = aligned_alloc((size_t)1 << 21, (size_t)ARENA_FRAMES << FRAME_SHIFT);
     assert_non_null(arena->memory);
     arena->port = (struct port){
         .context = arena,
-        .direct_map = arena->memory,
+        .direct_map =
+            (unsigned char *)((uintptr_t)arena->memory - (uintptr_t)(arena->base << FRAME_SHIFT)),
         .expose = test_expose,
         .conceal = test_conceal,
         .accept = test_accept,

@@ -13,7 +13,8 @@ struct arena {
     struct potad potad;
     struct port port;
     struct boot_map map;
-    unsigned char *memory;
+    unsigned char *memory; /* of frame base */
+    pfn_t base;
     uint64_t exposed;            /* frames */
     uint64_t accepted;           /* frames */
     uint64_t steps[FAULT_SITES]; /* fallible steps asked about */

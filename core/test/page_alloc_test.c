@@ -280,6 +280,97 @@ static void potad_boot_refuses_bad_maps(void **state)
     }
 }
 
+/* The last frames that 64-bit addresses have. */
+static void potad_boot_runs_at_the_highest_frames(void **state)
+{
+    (void)state;
+    struct arena arena;
+    struct memdesc_info info;
+    const pfn_t limit = (pfn_t)1 << (64 - FRAME_SHIFT);
+    const struct boot_map map = {
+        .zones_count = 1,
+        .ranges_count = 1,
+        .metadata_allowed = {true},
+        .ranges = {{.start = limit - 300, .frames = 300, .zone = 0}},
+    };
+    arena_open(&arena, &map);
+    struct buddy *buddy = arena_take(&arena, 5);
+    arena_validate(&arena);
+    assert_true(memdesc_lookup(&arena.potad, buddy->pfn + 31, &info));
+    assert_int_equal(info.pfn, buddy->pfn);
+    assert_true(memdesc_lookup(&arena.potad, limit - 1, &info));
+    assert_false(memdesc_lookup(&arena.potad, limit, &info));
+    assert_false(memdesc_lookup(&arena.potad, limit - 301, &info));
+    free_pages(&arena.potad, buddy);
+    arena_validate(&arena);
+    arena_close(&arena);
+}
+
+/* As many ranges and zones as can be, of 1 to 3 frames, with holes between most of them. */
+static void potad_boot_takes_the_most_ranges(void **state)
+{
+    (void)state;
+    struct arena arena;
+    struct buddy *taken[RANGES_MAX * 3];
+    struct boot_map map = {
+        .zones_count = ZONES_MAX, .ranges_count = RANGES_MAX, .metadata_allowed = {true}};
+    pfn_t pfn = 7;
+    unsigned count = 0;
+    for (uint32_t i = 0; i < RANGES_MAX; i++) {
+        uint64_t frames = i == 0 ? 64 : 1 + i % 3;
+        map.ranges[i] =
+            (struct range){.start = pfn, .frames = frames, .zone = i / (RANGES_MAX / ZONES_MAX)};
+        pfn += frames + i % 4;
+    }
+    arena_open(&arena, &map);
+    uint64_t hash = potad_state_hash(&arena.potad);
+    arena_validate(&arena);
+    for (zone_id_t zone = 1; zone < ZONES_MAX; zone++) {
+        struct page_request request = {.order = 0, .zone = zone};
+        while (alloc_pages(&arena.potad, &request, &taken[count]) == STATUS_OK) {
+            count++;
+        }
+    }
+    arena_validate(&arena);
+    while (count > 0) {
+        free_pages(&arena.potad, taken[--count]);
+    }
+    potad_shrink(&arena.potad);
+    arena_validate(&arena);
+    assert_int_equal(potad_state_hash(&arena.potad), hash);
+    arena_close(&arena);
+}
+
+/* F4: from a hole, the bits cleared lead past the zone's start; another zone's block, whatever its
+ * extent claims, is none of its business:
+ *
+ *   | zone 0: one block of order 12 |    zone 1    | hole: frame 0x1800 | zone 1 |
+ */
+static void memdesc_lookup_from_a_hole_stays_in_its_zone(void **state)
+{
+    (void)state;
+    struct arena arena;
+    struct memdesc_info info;
+    const struct boot_map map = {
+        .zones_count = 2,
+        .ranges_count = 3,
+        .metadata_allowed = {true, true},
+        .ranges = {{.start = 0, .frames = 0x1100, .zone = 0},
+                   {.start = 0x1100, .frames = 0x100, .zone = 1},
+                   {.start = 0x1900, .frames = 0x100, .zone = 1}},
+    };
+    arena_open(&arena, &map);
+    struct frame_entry entry = frame_table_find(&arena.potad.table, 0x1800);
+    assert_int_equal(entry.pfn, 0x1000);
+    /* A block of zone 0 that is just being cut: its order is not to be read from zone 1. */
+    struct memdesc *head = memdesc_head(entry.word);
+    uint8_t order = head->order;
+    head->order = 12;
+    assert_false(memdesc_lookup(&arena.potad, 0x1800, &info));
+    head->order = order;
+    arena_close(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -295,6 +386,9 @@ int main(void)
         cmocka_unit_test(alloc_pages_accepts_what_it_hands_out),
         cmocka_unit_test(potad_boot_keeps_metadata_in_lowmem),
         cmocka_unit_test(potad_boot_refuses_bad_maps),
+        cmocka_unit_test(potad_boot_runs_at_the_highest_frames),
+        cmocka_unit_test(potad_boot_takes_the_most_ranges),
+        cmocka_unit_test(memdesc_lookup_from_a_hole_stays_in_its_zone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
