@@ -3,8 +3,10 @@
 
 #include <stdlib.h>
 
-/* Frames around the map's span that are looked up too. */
-enum { LOOKUP_MARGIN = 64 };
+enum {
+    LOOKUP_MARGIN = 64, /* frames around the map's span that are looked up too */
+    LOOKUP_ORDERS = 14  /* a looked-up frame is rounded down to a start of one of so many orders */
+};
 
 struct subject_request held_block_request(struct worker *worker, order_t order_max, bool described)
 {
@@ -167,12 +169,21 @@ void held_block_lookup(struct worker *worker, const struct held_block *held)
     worker_end(worker);
 }
 
+/* A frame of the map, of a hole, or just outside; often one where a large block could start: from
+ * there a search takes its longest steps. */
+static pfn_t any_frame(struct worker *worker)
+{
+    const struct shadow *shadow = &worker->world->shadow;
+    uint64_t span = shadow->frames + 2 * (uint64_t)LOOKUP_MARGIN;
+    pfn_t pfn = shadow->start - LOOKUP_MARGIN + random_below(&worker->random, span);
+    return pfn & ~(order_frames((order_t)random_below(&worker->random, LOOKUP_ORDERS)) - 1);
+}
+
 void held_block_lookup_any(struct worker *worker)
 {
     struct world *world = worker->world;
     struct memdesc_info info = {0};
-    uint64_t span = world->shadow.frames + 2 * (uint64_t)LOOKUP_MARGIN;
-    pfn_t pfn = world->shadow.start - LOOKUP_MARGIN + random_below(&worker->random, span);
+    pfn_t pfn = any_frame(worker);
     const struct range *range = world_range_of(world, pfn);
     worker_begin(worker, "lookup-any");
     bool found = world->subject->lookup(world->instance, pfn, &info);

@@ -27,9 +27,9 @@ static void map_make(struct boot_map *map, uint64_t frames, bool unaccepted)
         uint64_t sixteenths;
         zone_id_t zone;
         bool unaccepted;
-    } parts[] = {{259, 4, 0, false},
-                 {101, 3, 0, false},
-                 {0, 3, 0, true},
+    } parts[] = {{259, 5, 0, false},
+                 {101, 4, 0, false},
+                 {0, 1, 0, true},
                  {0, 1, 1, false},
                  {701, 0, 1, true}}; /* the last takes what is left */
     *map = (struct boot_map){
