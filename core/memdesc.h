@@ -14,7 +14,8 @@
 #include "core/sync.h"
 #include "core/types.h"
 
-/* X(id, name). Types from MEMDESC_USER on have no meaning for the core: users register them. */
+/* X(id, name). Types from MEMDESC_USER on mean to the core what they mean to it above MEMDESC_SLAB:
+ * an owner. Which owner is for the users to say. */
 #define MEMDESC_TABLE(X)                                                                           \
     X(MEMDESC_NONE, "none")                                                                        \
     X(MEMDESC_BUDDY_FREE, "free")                                                                  \
