@@ -273,3 +273,14 @@ sanitized_find() {
     if ((bits > 28)) && setarch -R true 2>/dev/null; then sanitized=(setarch -R); fi
 }
 sanitized_find
+
+# Turns the text seeds of a fuzz target, and those that all targets share, into binary cases.
+seeds_assemble() { # target potad-case folder
+    local seed file message
+    for seed in "$tree/corpus/seeds/$1"/*.ops "$tree/corpus/seeds/common"/*.ops; do
+        [[ -e $seed || -L $seed ]] || continue
+        file=$(basename "$(dirname "$seed")")-$(basename "$seed" .ops).bin
+        message=$("$2" asm "$seed" -o "$3/$file" 2>&1) ||
+            die "$(path_shown "$seed"): ${message##*"$seed": }"
+    done
+}

@@ -84,6 +84,15 @@ static inline order_t buddy_order(const struct buddy *buddy)
     return buddy->head.order;
 }
 
+/* Copies what the common head says of @buddy's block into the head of its owner's descriptor.
+ * Context: the zone's lock. */
+static inline void buddy_describe(const struct buddy *buddy, struct memdesc *owner)
+{
+    owner->order = buddy->head.order;
+    owner->zone = buddy->head.zone;
+    owner->migratetype = buddy->head.migratetype;
+}
+
 static inline struct buddy *buddy_of_link(struct list_head *link)
 {
     return list_item(link, struct buddy, list);

@@ -17,6 +17,14 @@ void transaction_commit(struct potad *potad, struct alloc_transaction *transacti
     descriptors_release(potad, &transaction->pending);
 }
 
+/* Adds all of @stash to @released. */
+static void stash_release(struct buddy_stash *stash, struct buddy_stash *released)
+{
+    while (stash->count > 0) {
+        buddy_stash_put(released, buddy_stash_take(stash));
+    }
+}
+
 /* Puts the descriptors that come from slabs younger than @generation back, so that those slabs
  * are left with the descriptors of blocks alone; with @generation 0, puts all back. */
 static void put_younger(struct potad *potad, uint64_t generation, struct buddy_stash *pending)
@@ -33,9 +41,7 @@ static void put_younger(struct potad *potad, uint64_t generation, struct buddy_s
             slab_page_give_back(potad, slab, pending);
         }
     }
-    while (older.count > 0) {
-        buddy_stash_put(pending, buddy_stash_take(&older));
-    }
+    stash_release(&older, pending);
 }
 
 void transaction_undo(struct potad *potad, struct alloc_transaction *transaction)
@@ -93,13 +99,6 @@ static bool stash_fill(struct potad *potad, struct alloc_context alloc, struct b
     return true;
 }
 
-static void stash_release(struct buddy_stash *stash, struct buddy_stash *released)
-{
-    while (stash->count > 0) {
-        buddy_stash_put(released, buddy_stash_take(stash));
-    }
-}
-
 bool block_accept(struct potad *potad, struct zone *zone, struct buddy *buddy, uint64_t frames,
                   struct buddy_stash *released)
 {
@@ -126,10 +125,7 @@ static void block_give(struct zone *zone, struct buddy *buddy, enum migratetype 
         zone_set_word(zone, buddy, memdesc_make(buddy, MEMDESC_BUDDY_ALLOCATED));
         return;
     }
-    struct memdesc *head = memdesc_head(owner);
-    head->order = buddy->head.order;
-    head->zone = buddy->head.zone;
-    head->migratetype = buddy->head.migratetype;
+    buddy_describe(buddy, memdesc_head(owner));
     zone_set_word(zone, buddy, owner);
 }
 

@@ -19,12 +19,13 @@
  */
 #include "core/page_alloc.h"
 
-/* Makes @slab the owner of the allocated block of @buddy. Context: the zone's lock. */
+/* Makes @slab the owner of the detached or allocated block of @buddy, which is accepted. Context:
+ * the zone's lock. */
 static void slab_own_block(struct zone *zone, struct slab *slab, struct buddy *buddy)
 {
-    slab->head.order = buddy->head.order;
-    slab->head.zone = buddy->head.zone;
-    slab->head.migratetype = buddy->head.migratetype;
+    buddy_set_unaccepted(buddy, false);
+    buddy->head.migratetype = MIGRATE_UNMOVABLE;
+    buddy_describe(buddy, &slab->head);
     slab->buddy = buddy;
     zone_set_state(zone, buddy, BUDDY_SLAB);
     zone_set_word(zone, buddy, memdesc_make(slab, MEMDESC_SLAB));
@@ -121,8 +122,6 @@ static void single_make(struct potad *potad, struct slab *slab, struct buddy *bu
 {
     struct zone *zone = &potad->zones[buddy->head.zone];
     spinlock_lock(&zone->lock);
-    buddy_set_unaccepted(buddy, false);
-    buddy->head.migratetype = MIGRATE_UNMOVABLE;
     slab_own_block(zone, slab, buddy);
     spinlock_unlock(&zone->lock);
 }
@@ -143,8 +142,6 @@ static void pair_make(struct potad *potad, struct slab *home, struct slab *descr
     spinlock_lock(&potad->cache_slab.lock);
     spinlock_lock(&zone->lock);
     struct buddy *pair = zone_split_detached(zone, buddy, 1, &stash);
-    buddy_set_unaccepted(pair, false);
-    pair->head.migratetype = MIGRATE_UNMOVABLE;
     zone_split_allocated(zone, pair, 0, &stash, parts);
     slab_own_block(zone, home, parts[0]);
     slab_own_block(zone, descriptors, parts[1]);
@@ -210,8 +207,6 @@ static enum made self_cut_make(struct potad *potad, struct slab *slab, struct al
     spinlock_lock(&potad->cache_buddy.lock);
     spinlock_lock(&zone->lock);
     buddy = zone_split_detached(zone, buddy, 0, &stash);
-    buddy_set_unaccepted(buddy, false);
-    buddy->head.migratetype = MIGRATE_UNMOVABLE;
     slab_own_block(zone, slab, buddy);
     kmem_cache_list(&potad->cache_buddy, slab);
     spinlock_unlock(&zone->lock);

@@ -129,8 +129,9 @@ bool harness_boot(struct harness *harness, const struct boot_map *asked)
     harness->blocks_used = 0;
     harness->blocks_end = 0;
     if (!prepare_memory(harness, map) || !model_open(&harness->model, map)) {
-        fprintf(stderr, "potad: no address space for %llu frames\n",
-                (unsigned long long)map->ranges[map->ranges_count - 1].start);
+        const struct range *last = &map->ranges[map->ranges_count - 1];
+        uint64_t span = last->start + last->frames - map->ranges[0].start;
+        fprintf(stderr, "potad: no address space for %llu frames\n", (unsigned long long)span);
         abort();
     }
     harness_port_init(harness);
@@ -244,7 +245,7 @@ static bool alloc_must_succeed(struct harness *harness, order_t order, zone_id_t
     bool roomy = metadata_room(model) >= ((uint64_t)1 << order) + SLACK_FRAMES;
     for (uint8_t kind = 1; kind < MODEL_KINDS; kind++) {
         order_t found = model_smallest(model, kind, order);
-        if (found < ORDERS && zone_asked(harness, asked, (zone_id_t)(kind - 1) / 2) &&
+        if (found < ORDERS && zone_asked(harness, asked, model_kind_zone(kind)) &&
             (found - order <= spare || roomy)) {
             return true;
         }
@@ -280,12 +281,12 @@ static void check_granted(struct harness *harness, const struct subject_request 
         return;
     }
     uint8_t kind = model_frame_kind(model, pfn);
-    if (!zone_asked(harness, request->zone, (zone_id_t)(kind - 1) / 2)) {
+    if (!zone_asked(harness, request->zone, model_kind_zone(kind))) {
         harness_fail(harness, CHECK_CONTAINMENT, "block %#llx is in zone %u, asked for %u",
-                     (unsigned long long)pfn, (unsigned)(kind - 1) / 2, request->zone);
+                     (unsigned long long)pfn, model_kind_zone(kind), request->zone);
         return;
     }
-    if ((kind - 1) % 2 != 0) {
+    if (model_kind_unaccepted(kind)) {
         harness_fail(harness, CHECK_ACCEPT, "block %#llx was granted without being accepted",
                      (unsigned long long)pfn);
         return;

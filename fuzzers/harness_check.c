@@ -23,8 +23,8 @@ static void check_free_lookup(struct harness *harness, pfn_t pfn, const struct m
     uint8_t kind = model_frame_kind(&harness->model, pfn);
     model_free_block(&harness->model, pfn, &start, &order);
     if (info->type != MEMDESC_BUDDY_FREE || info->pfn != start ||
-        info->frames != (uint64_t)1 << order || info->zone != (zone_id_t)(kind - 1) / 2 ||
-        info->unaccepted != ((kind - 1) % 2 != 0)) {
+        info->frames != (uint64_t)1 << order || info->zone != model_kind_zone(kind) ||
+        info->unaccepted != model_kind_unaccepted(kind)) {
         fail_lookup(harness, pfn, info, "the free block around it");
     }
 }
@@ -35,7 +35,7 @@ static void check_owner_lookup(struct harness *harness, pfn_t pfn, const struct 
     const struct harness_block *block = &harness->blocks[number];
     bool own = block->type != MEMDESC_NONE;
     enum memdesc_type type = own ? block->type : MEMDESC_BUDDY_ALLOCATED;
-    zone_id_t zone = (zone_id_t)(model_frame_kind(&harness->model, pfn) - 1) / 2;
+    zone_id_t zone = model_kind_zone(model_frame_kind(&harness->model, pfn));
     if (info->type != type || info->pfn != block->block.pfn ||
         info->frames != (uint64_t)1 << block->block.order || info->zone != zone ||
         info->migratetype != block->migratetype ||

@@ -26,10 +26,10 @@ static void port_expose(void *context, pfn_t pfn, uint64_t frames, bool zeroed)
             break;
         }
         uint8_t kind = model_frame_kind(model, at);
-        if ((kind - 1) % 2 != 0 || !model->map.metadata_allowed[(kind - 1) / 2]) {
+        if (model_kind_unaccepted(kind) || !model->map.metadata_allowed[model_kind_zone(kind)]) {
             harness_fail(harness, CHECK_METADATA_HOME, "metadata in frame %#llx of zone %u%s",
-                         (unsigned long long)at, (unsigned)(kind - 1) / 2,
-                         (kind - 1) % 2 != 0 ? ", unaccepted" : "");
+                         (unsigned long long)at, model_kind_zone(kind),
+                         model_kind_unaccepted(kind) ? ", unaccepted" : "");
         }
         model_expose(model, at);
     }
@@ -56,7 +56,8 @@ static bool port_accept(void *context, pfn_t pfn, uint64_t frames)
     struct model *model = &harness->model;
     check_may_allocate(harness, "acceptance");
     for (pfn_t at = pfn; at < pfn + frames; at++) {
-        if (model_use(model, at) != USE_FREE || (model_frame_kind(model, at) - 1) % 2 == 0) {
+        if (model_use(model, at) != USE_FREE ||
+            !model_kind_unaccepted(model_frame_kind(model, at))) {
             harness_fail(harness, CHECK_ACCEPT, "frame %#llx accepted, not free and unaccepted",
                          (unsigned long long)at);
             return false;

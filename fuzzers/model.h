@@ -32,6 +32,16 @@ static inline uint8_t model_kind(zone_id_t zone, bool unaccepted)
     return (uint8_t)(1 + 2 * zone + (unaccepted ? 1 : 0));
 }
 
+static inline zone_id_t model_kind_zone(uint8_t kind)
+{
+    return (zone_id_t)(kind - 1) / 2;
+}
+
+static inline bool model_kind_unaccepted(uint8_t kind)
+{
+    return (kind - 1) % 2 != 0;
+}
+
 struct model {
     struct boot_map map;
     pfn_t start;
