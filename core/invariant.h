@@ -29,7 +29,18 @@
       "a slab's count is that of its used slots; it is never empty, and on the list that its "     \
       "count asks for")                                                                            \
     X(INVARIANT_SLAB_HOME, "I10", "slab-home",                                                     \
-      "slabs lie in zones that may hold metadata, in accepted memory")
+      "slabs lie in zones that may hold metadata, in accepted memory")                             \
+    X(INVARIANT_RANGE_ORDER, "I12", "range-order",                                                 \
+      "ranges and pivots ascend, each inside the span that its parents give it")                   \
+    X(INVARIANT_RANGE_FILL, "I13", "range-fill",                                                   \
+      "no node of a range tree is empty or over-full, its counts are right, and levels go down "   \
+      "by one")                                                                                    \
+    X(INVARIANT_RANGE_GAP, "I14", "range-gap",                                                     \
+      "the gap code of each child is that of the largest gap below it")                            \
+    X(INVARIANT_RANGE_NODES, "I15", "range-nodes",                                                 \
+      "a node has one parent, in adjacent slots; nodes and ranges are as many as counted; "        \
+      "prepared "                                                                                  \
+      "stores have their nodes")
 
 enum invariant {
     INVARIANT_NONE,

@@ -45,6 +45,32 @@ static inline uint64_t atomic_word_add(atomic_word_t *word, uint64_t value)
     return atomic_fetch_add_explicit(&word->value, value, memory_order_relaxed);
 }
 
+/* The next four take part in one order that all threads agree on: epoch.c says what for. Each is an
+ * acquire, and where it writes a release, too. */
+static inline uint64_t atomic_word_load_ordered(const atomic_word_t *word)
+{
+    return atomic_load_explicit(&word->value, memory_order_seq_cst);
+}
+
+/* Return: the value before the addition. */
+static inline uint64_t atomic_word_add_ordered(atomic_word_t *word, uint64_t value)
+{
+    return atomic_fetch_add_explicit(&word->value, value, memory_order_seq_cst);
+}
+
+static inline void atomic_word_or_ordered(atomic_word_t *word, uint64_t bits)
+{
+    atomic_fetch_or_explicit(&word->value, bits, memory_order_seq_cst);
+}
+
+/* Makes @word, if it is 0, @value. Return: whether it was 0. */
+static inline bool atomic_word_claim_ordered(atomic_word_t *word, uint64_t value)
+{
+    uint64_t none = 0;
+    return atomic_compare_exchange_strong_explicit(&word->value, &none, value, memory_order_seq_cst,
+                                                   memory_order_relaxed);
+}
+
 /* Raises @word to at least @value. */
 static inline void atomic_word_raise(atomic_word_t *word, uint64_t value)
 {

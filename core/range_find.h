@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * range_find.h: from a root to a value or a place in a leaf, in two builds of the same code: for
+ * any machine, and with AVX2. The number of steps depends on the tree's height alone, and no step
+ * branches on keys, so that a CPU works on many lookups at a time.
+ */
+#ifndef POTAD_CORE_RANGE_FIND_H
+#define POTAD_CORE_RANGE_FIND_H
+
+#include "core/range_node.h"
+
+/* The leaf whose span has a key in it, and its last slot that starts at or before that key: -1
+ * where none does. */
+struct range_place {
+    range_word_t leaf;
+    int slot;
+    uint64_t span_first; /* the leaf's, as far as the path's slots say */
+    uint64_t span_last;
+};
+
+struct range_find {
+    const char *name;
+
+    /* The value of the range that @key is in, or 0. Context of both: inside a section of the
+     * tree's epoch, or no writer; @root is not 0. */
+    uint64_t (*value)(range_word_t root, uint64_t key);
+    struct range_place (*place)(range_word_t root, uint64_t key);
+
+    /* One step of the above: the slot of @inner whose child's span @key is in, and the last slot
+     * of @leaf that starts at or before @key, or -1. */
+    unsigned (*inner_slot)(const struct range_inner *inner, uint64_t key);
+    int (*leaf_slot)(range_word_t leaf, uint64_t key);
+};
+
+extern const struct range_find range_find_portable;
+
+/* With vector instructions, or NULL where this CPU has none of those that this build knows. */
+const struct range_find *range_find_vector(void);
+
+typedef unsigned range_inner_slot_fn(const struct range_inner *inner, uint64_t key);
+typedef unsigned range_narrow_slot_fn(const struct range_narrow *narrow, int16_t distance);
+
+/* The slot of the last range of @narrow that starts at or before @key; -1: none does. */
+static inline __attribute__((always_inline)) int
+range_narrow_find(const struct range_narrow *narrow, uint64_t key, range_narrow_slot_fn *slot_of)
+{
+    uint64_t units = (key - narrow->base) >> narrow->shift;
+    int16_t distance = units <= RANGE_NEAR_MAX ? (int16_t)units : (int16_t)RANGE_FAR;
+    /* Slot 0 starts at distance 0. */
+    int slot = (int)slot_of(narrow, distance);
+    return key >= narrow->base ? slot : -1;
+}
+
+static inline int range_wide_find(const struct range_wide *wide, uint64_t key)
+{
+    int slot = -1;
+    for (unsigned i = 0; i < wide->count; i++) {
+        slot += wide->first[i] <= key ? 1 : 0;
+    }
+    return slot;
+}
+
+static inline __attribute__((always_inline)) int range_leaf_find(range_word_t leaf, uint64_t key,
+                                                                 range_narrow_slot_fn *slot_of)
+{
+    const union range_node *node = range_word_node(leaf);
+    return range_word_is_wide(leaf) ? range_wide_find(&node->wide, key)
+                                    : range_narrow_find(&node->narrow, key, slot_of);
+}
+
+static inline __attribute__((always_inline)) uint64_t
+range_value_of(range_word_t root, uint64_t key, range_inner_slot_fn *inner_slot,
+               range_narrow_slot_fn *narrow_slot)
+{
+    range_word_t word = root;
+    for (unsigned level = range_word_height(root); level > 0; level--) {
+        const struct range_inner *inner = &range_word_node(word)->inner;
+        word = range_inner_child(inner, inner_slot(inner, key));
+    }
+    const union range_node *leaf = range_word_node(word);
+    if (__builtin_expect(range_word_is_wide(word), 0)) {
+        int slot = range_wide_find(&leaf->wide, key);
+        return slot >= 0 && key <= leaf->wide.last[slot]
+                   ? atomic_word_acquire(&leaf->wide.value[slot])
+                   : 0;
+    }
+    const struct range_narrow *narrow = &leaf->narrow;
+    __builtin_prefetch((const char *)leaf + CACHE_LINE);
+    __builtin_prefetch((const char *)leaf + 2 * CACHE_LINE);
+    __builtin_prefetch((const char *)leaf + 3 * CACHE_LINE);
+    int slot = range_narrow_find(narrow, key, narrow_slot);
+    uint64_t units = (key - narrow->base) >> narrow->shift;
+    return slot >= 0 && units <= (uint64_t)narrow->last[slot]
+               ? atomic_word_acquire(&narrow->value[slot])
+               : 0;
+}
+
+static inline __attribute__((always_inline)) struct range_place
+range_place_of(range_word_t root, uint64_t key, range_inner_slot_fn *inner_slot,
+               range_narrow_slot_fn *narrow_slot)
+{
+    struct range_place place = {.leaf = root, .span_last = UINT64_MAX};
+    for (unsigned level = range_word_height(root); level > 0; level--) {
+        const struct range_inner *inner = &range_word_node(place.leaf)->inner;
+        unsigned slot = inner_slot(inner, key);
+        if (slot > 0) {
+            place.span_first = inner->pivot[slot - 1] + 1;
+        }
+        /* A last child's pivot is the maximum; its span ends where its parent's does. */
+        if (slot < RANGE_PIVOTS && inner->pivot[slot] < place.span_last) {
+            place.span_last = inner->pivot[slot];
+        }
+        place.leaf = range_inner_child(inner, slot);
+    }
+    place.leaf = range_word_plain(place.leaf);
+    place.slot = range_leaf_find(place.leaf, key, narrow_slot);
+    return place;
+}
+
+#endif

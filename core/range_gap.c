@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * range_gap.c: the largest gap below each child, and the search for a gap.
+ *
+ * A gap over a border between leaves counts in full for the leaf that it ends in; for the one that
+ * it begins in, only the piece inside its span does.
+ *
+ *        span of leaf A      |      span of leaf B      | span of C
+ *    aaaa....aa....aaa.......|...bbb.....bbb...bb.......|ccc
+ *         4     4    7 for A  10 for B  5   3     7      0
+ *
+ * So a change in a leaf changes its own code, and, where its last range moves, that of the next;
+ * and the leaf before has to be looked at only where a span begins with a gap.
+ */
+#include "core/range_internal.h"
+
+enum { CODE_MANTISSA_BITS = 10 };
+
+/* A floating-point number of 16 bits, rounded down: a larger gap never has a smaller code.
+ * Context: @first <= @last. */
+uint16_t range_gap_code(uint64_t first, uint64_t last)
+{
+    uint64_t beyond = last - first; /* the size less one: the whole space fits */
+    unsigned exponent = 0;
+    if (beyond >= (uint64_t)2 << CODE_MANTISSA_BITS) {
+        exponent = 63 - (unsigned)__builtin_clzll(beyond) - CODE_MANTISSA_BITS;
+    }
+    return (uint16_t)((exponent << CODE_MANTISSA_BITS) + (beyond >> exponent) + 1);
+}
+
+/* Where the gap that ends before the key @first, the first of a leaf's span, begins. */
+static uint64_t leading_gap(const struct range_tree *tree, uint64_t first)
+{
+    struct range_entry before;
+    if (first == 0 || !range_tree_prev(tree, first - 1, &before)) {
+        return 0;
+    }
+    return before.last + 1;
+}
+
+uint16_t range_gap_of_leaf(const struct range_tree *tree, range_word_t leaf, uint64_t first,
+                           uint64_t last)
+{
+    struct range_entry entries[RANGE_NARROW];
+    unsigned count = range_leaf_read(leaf, entries);
+    uint16_t largest = 0;
+    if (entries[0].first > first) {
+        largest = range_gap_code(leading_gap(tree, first), entries[0].first - 1);
+    }
+    for (unsigned i = 0; i < count; i++) {
+        uint64_t end = i + 1 < count ? entries[i + 1].first - 1 : last;
+        if (entries[i].last < end) {
+            uint16_t code = range_gap_code(entries[i].last + 1, end);
+            largest = code > largest ? code : largest;
+        }
+    }
+    return largest;
+}
+
+uint16_t range_gap_of_inner(const struct range_inner *inner)
+{
+    uint16_t largest = 0;
+    for (unsigned slot = 0; slot < inner->count; slot++) {
+        largest = inner->gap[slot] > largest ? inner->gap[slot] : largest;
+    }
+    return largest;
+}
+
+/* Sets the code of the child of @at. Return: whether it was another. */
+static bool code_set(const struct range_step *at, uint16_t code)
+{
+    struct range_inner *inner = range_step_inner(at);
+    unsigned last = range_group_last(inner, at->slot);
+    bool differs = false;
+    for (unsigned slot = range_group_first(inner, at->slot); slot <= last; slot++) {
+        differs = differs || inner->gap[slot] != code;
+        inner->gap[slot] = code;
+    }
+    return differs;
+}
+
+void range_gap_raise(const struct range_path *path, unsigned level)
+{
+    while (level < path->height) {
+        uint16_t code = range_gap_of_inner(range_step_inner(&path->steps[level]));
+        if (!code_set(&path->steps[++level], code)) {
+            return;
+        }
+    }
+}
+
+void range_gap_refresh(struct range_tree *tree, uint64_t key)
+{
+    struct range_path path;
+    if (range_tree_height(tree) == 0) {
+        return;
+    }
+    range_path_find(tree, key, &path);
+    const struct range_step *leaf = &path.steps[0];
+    uint16_t code = range_gap_of_leaf(tree, leaf->word, leaf->first, leaf->last);
+    if (code_set(&path.steps[1], code)) {
+        range_gap_raise(&path, 1);
+    }
+}
+
+/* What is looked for, and what was found. */
+struct gap_search {
+    const struct range_tree *tree;
+    const struct range_gap_request *request;
+    uint16_t code; /* of the size asked for: smaller codes need no look */
+    uint64_t found;
+};
+
+/* Whether the gap from @first to @last has a place for what is asked; if so, notes it. */
+static bool gap_serves(struct gap_search *search, uint64_t first, uint64_t last)
+{
+    const struct range_gap_request *request = search->request;
+    uint64_t mask = request->align - 1;
+    uint64_t beyond = request->size - 1;
+    first = first > request->first ? first : request->first;
+    last = last < request->last ? last : request->last;
+    if (first > last || last - first < beyond) {
+        return false;
+    }
+    uint64_t start = request->from_above ? last - beyond : first;
+    start = request->from_above ? start & ~mask : (start + mask) & ~mask;
+    /* Rounded past the end of the keys, or of the gap. */
+    if (start < first || start > last || last - start < beyond) {
+        return false;
+    }
+    search->found = start;
+    return true;
+}
+
+static bool search_leaf(struct gap_search *search, const struct range_step *leaf)
+{
+    struct range_entry entries[RANGE_NARROW];
+    unsigned count = range_leaf_read(leaf->word, entries);
+    bool above = search->request->from_above;
+    for (unsigned i = 0; i <= count; i++) {
+        unsigned at = above ? count - i : i; /* the gap before entry @at */
+        uint64_t first = leaf->first;
+        if (at > 0) {
+            if (entries[at - 1].last == leaf->last) {
+                continue;
+            }
+            first = entries[at - 1].last + 1;
+        } else if (entries[0].first == leaf->first) {
+            continue;
+        } else {
+            first = leading_gap(search->tree, leaf->first);
+        }
+        if (gap_serves(search, first, at < count ? entries[at].first - 1 : leaf->last)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool search_node(struct gap_search *search, const struct range_step *node, unsigned level)
+{
+    const struct range_inner *inner = range_step_inner(node);
+    if (level == 0) {
+        return search_leaf(search, node);
+    }
+    for (unsigned i = 0; i < inner->count; i++) {
+        unsigned slot = search->request->from_above ? inner->count - 1u - i : i;
+        bool again = search->request->from_above ? slot != range_group_last(inner, slot)
+                                                 : slot != range_group_first(inner, slot);
+        if (again || inner->gap[slot] < search->code) {
+            continue;
+        }
+        struct range_step child = {.word = range_inner_child(inner, slot)};
+        range_child_span(node, slot, &child.first, &child.last);
+        bool outside = child.last < search->request->first || child.first > search->request->last;
+        if (!outside && search_node(search, &child, level - 1)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+enum status range_tree_gap(const struct range_tree *tree, const struct range_gap_request *request,
+                           uint64_t *found)
+{
+    bool aligned = request->align != 0 && (request->align & (request->align - 1)) == 0;
+    if (request->first > request->last || request->size == 0 || !aligned) {
+        return STATUS_INVALID;
+    }
+    range_word_t root = atomic_word_peek(&tree->root);
+    struct gap_search search = {
+        .tree = tree, .request = request, .code = range_gap_code(0, request->size - 1)};
+    struct range_step top = {.word = range_word_plain(root), .last = UINT64_MAX};
+    bool there = root == 0 ? gap_serves(&search, 0, UINT64_MAX)
+                           : search_node(&search, &top, range_word_height(root));
+    if (!there) {
+        return STATUS_NOT_FOUND;
+    }
+    *found = search.found;
+    return STATUS_OK;
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * range_internal.h: what the files of the range tree share.
+ */
+#ifndef POTAD_CORE_RANGE_INTERNAL_H
+#define POTAD_CORE_RANGE_INTERNAL_H
+
+#include "core/range_tree.h"
+
+/* A node on the way from the root to a leaf. */
+struct range_step {
+    range_word_t word;
+    unsigned slot;  /* of an inner node: the child that the way goes on to */
+    uint64_t first; /* the node's span */
+    uint64_t last;
+};
+
+/* steps[0] is the leaf, steps[height] the root. */
+struct range_path {
+    unsigned height;
+    struct range_step steps[RANGE_HEIGHT_MAX + 1];
+};
+
+/* Descends to the leaf whose span @key is in. Context: the tree is not empty. */
+void range_path_find(const struct range_tree *tree, uint64_t key, struct range_path *path);
+
+static inline struct range_inner *range_step_inner(const struct range_step *step)
+{
+    return &range_word_node(step->word)->inner;
+}
+
+/* The span of the child in @slot, adjacent slots that hold the same one included. */
+void range_child_span(const struct range_step *step, unsigned slot, uint64_t *first,
+                      uint64_t *last);
+
+/* Whether no slot of @leaf behind @slot has a value. */
+bool range_leaf_is_last(range_word_t leaf, unsigned slot);
+
+/* A spare node. @reserved: those kept for prepared stores may be used. Return: NULL where there is
+ * none. Never allocates. */
+union range_node *range_node_take(struct range_tree *tree, bool reserved);
+
+/* Keeps a node that was taken and that no reader has seen. */
+void range_node_keep(struct range_tree *tree, union range_node *node);
+
+/* Takes note that the node of @word is not in the tree any more. */
+void range_node_retire(struct range_tree *tree, range_word_t word);
+
+/* Looks at grace periods, and gives back what need not be kept: ends each operation that has
+ * retired anything. */
+void range_tree_settle(struct range_tree *tree);
+
+/* Writes a word that readers see. */
+void range_publish(const struct range_tree *tree, atomic_word_t *at, range_word_t word);
+
+/* Writes @word into the slots from @first to @last of @inner, and its gap code. */
+void range_publish_group(const struct range_tree *tree, struct range_inner *inner, unsigned first,
+                         unsigned last, range_word_t word, uint16_t gap);
+
+/* At this many ranges or children or fewer a node is sparse, and is to become one with a neighbour;
+ * the result may have so many. */
+enum {
+    RANGE_SPARSE_LEAF = RANGE_NARROW / 3,
+    RANGE_MERGED_LEAF = RANGE_NARROW - 3,
+    RANGE_SPARSE_INNER = RANGE_CHILDREN / 3,
+    RANGE_MERGED_INNER = RANGE_CHILDREN - 2
+};
+
+/* range_compact.c: takes the empty leaf of @path out of the tree. */
+void range_unhook(struct range_tree *tree, struct range_path *path);
+
+/* Merges the node of @path at @level with a neighbour where it is sparse, then those above it, as
+ * far as spare nodes last. */
+void range_merge_sparse(struct range_tree *tree, struct range_path *path, unsigned level);
+
+/* Makes the root's only child the root, as long as it has but one. */
+void range_lower_root(struct range_tree *tree);
+
+/* range_splice.c: replaces all that is stored from @first to @last by @count (at most
+ * RANGE_STORE_MANY) entries inside, sorted and apart. Return: OK, or NO_MEMORY with the tree as it
+ * was. */
+enum status range_splice(struct range_tree *tree, uint64_t first, uint64_t last,
+                         const struct range_entry *entries, unsigned count)
+    __attribute__((warn_unused_result));
+
+/* range_store.c: whether @entries are sorted, apart, with values, and from @first to @last. */
+bool range_entries_are_valid(const struct range_entry *entries, uint64_t count, uint64_t first,
+                             uint64_t last);
+
+/* range_gap.c: the code of the gap from @first to @last: grows with the gap; no gap has code 0. */
+uint16_t range_gap_code(uint64_t first, uint64_t last);
+
+/* The largest code of gaps that count for the leaf @leaf of the span from @first to @last. */
+uint16_t range_gap_of_leaf(const struct range_tree *tree, range_word_t leaf, uint64_t first,
+                           uint64_t last);
+
+/* The largest code in @inner. */
+uint16_t range_gap_of_inner(const struct range_inner *inner);
+
+/* Brings the codes of the leaf that @key is in, and of the nodes above it, up to date. */
+void range_gap_refresh(struct range_tree *tree, uint64_t key);
+
+/* Brings the codes of the nodes of @path from @level on up to date: that of its child is. */
+void range_gap_raise(const struct range_path *path, unsigned level);
+
+#endif

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * range_tree.c: nodes in hand, ways down the tree, reading, and erasing in place.
+ */
+#include "core/range_tree.h"
+
+#include "core/range_internal.h"
+
+void range_tree_init(struct range_tree *tree, struct epoch *epoch,
+                     const struct range_source *source)
+{
+    const struct range_find *vector = range_find_vector();
+    *tree = (struct range_tree){
+        .find = vector != NULL ? vector : &range_find_portable,
+        .source = source,
+    };
+    epoch_queue_init(&tree->retired, epoch);
+}
+
+static union range_node *node_of_link(struct epoch_link *link)
+{
+    return (union range_node *)(void *)((char *)link - RANGE_LINK_AT);
+}
+
+static uint64_t spare_reserved(const struct range_tree *tree)
+{
+    return tree->prepared * tree->store_need;
+}
+
+union range_node *range_node_take(struct range_tree *tree, bool reserved)
+{
+    uint64_t kept = reserved ? 0 : spare_reserved(tree);
+    if (tree->spare.count <= kept) {
+        epoch_poll(&tree->retired, &tree->spare);
+    }
+    return tree->spare.count > kept ? node_of_link(epoch_list_pop(&tree->spare)) : NULL;
+}
+
+void range_node_keep(struct range_tree *tree, union range_node *node)
+{
+    epoch_list_push(&tree->spare, &node->retired.link);
+}
+
+void range_node_retire(struct range_tree *tree, range_word_t word)
+{
+    tree->nodes--;
+    epoch_retire(&tree->retired, &range_word_node(word)->retired.link);
+}
+
+static void trim_to(struct range_tree *tree, uint64_t count)
+{
+    while (tree->source != NULL && tree->spare.count > count) {
+        union range_node *node = node_of_link(epoch_list_pop(&tree->spare));
+        tree->source->give_back(tree->source->context, node);
+    }
+}
+
+void range_tree_settle(struct range_tree *tree)
+{
+    if (tree->retired.fresh.count + tree->retired.waiting.count >= RANGE_RETIRED_POLL) {
+        epoch_poll(&tree->retired, &tree->spare);
+    }
+    trim_to(tree, spare_reserved(tree) + RANGE_SPARE_KEEP);
+}
+
+void range_tree_trim(struct range_tree *tree)
+{
+    epoch_poll(&tree->retired, &tree->spare);
+    trim_to(tree, spare_reserved(tree));
+}
+
+static void retire_all(struct range_tree *tree, range_word_t word, unsigned level)
+{
+    struct range_child children[RANGE_CHILDREN];
+    if (level > 0) {
+        unsigned count = range_inner_read(&range_word_node(word)->inner, UINT64_MAX, children);
+        for (unsigned i = 0; i < count; i++) {
+            retire_all(tree, children[i].word, level - 1);
+        }
+    }
+    range_node_retire(tree, word);
+}
+
+void range_tree_destroy(struct range_tree *tree)
+{
+    range_word_t root = atomic_word_peek(&tree->root);
+    if (root != 0) {
+        range_publish(tree, &tree->root, 0);
+        retire_all(tree, range_word_plain(root), range_word_height(root));
+    }
+    tree->ranges = 0;
+    tree->prepared = 0;
+    epoch_poll(&tree->retired, &tree->spare);
+    ASSERT(tree->retired.waiting.count == 0);
+    trim_to(tree, 0);
+}
+
+/* Stores split nodes: the height grows by one, and by one more for each factor of 7. */
+static unsigned height_after(unsigned height, uint64_t stores)
+{
+    unsigned grown = height + 1;
+    for (uint64_t left = stores; left >= RANGE_CHILDREN / 2; left /= RANGE_CHILDREN / 2) {
+        grown++;
+    }
+    return grown;
+}
+
+enum status range_tree_prepare(struct range_tree *tree, uint64_t stores)
+{
+    uint64_t need = range_store_many_nodes(height_after(range_tree_height(tree), stores), 1);
+    uint64_t before = tree->spare.count;
+    if (stores > UINT64_MAX / need) {
+        return STATUS_NO_MEMORY;
+    }
+    while (tree->spare.count < stores * need) {
+        uint64_t count = tree->spare.count;
+        epoch_poll(&tree->retired, &tree->spare);
+        void *node = NULL;
+        if (tree->spare.count == count && tree->source != NULL) {
+            node = tree->source->take(tree->source->context);
+        }
+        if (node != NULL) {
+            range_node_keep(tree, node);
+        } else if (tree->spare.count == count) {
+            trim_to(tree, before > RANGE_SPARE_KEEP ? before : RANGE_SPARE_KEEP);
+            return STATUS_NO_MEMORY;
+        }
+    }
+    tree->prepared = stores;
+    tree->store_need = need;
+    range_tree_settle(tree);
+    return STATUS_OK;
+}
+
+static void step(const struct range_tree *tree)
+{
+    if (tree->source != NULL && tree->source->step != NULL) {
+        tree->source->step(tree->source->context);
+    }
+}
+
+void range_publish(const struct range_tree *tree, atomic_word_t *at, range_word_t word)
+{
+    step(tree);
+    atomic_word_release(at, word);
+    step(tree);
+}
+
+void range_publish_group(const struct range_tree *tree, struct range_inner *inner, unsigned first,
+                         unsigned last, range_word_t word, uint16_t gap)
+{
+    for (unsigned slot = first; slot <= last; slot++) {
+        inner->gap[slot] = gap;
+        range_publish(tree, &inner->child[slot], word);
+    }
+}
+
+void range_child_span(const struct range_step *step, unsigned slot, uint64_t *first, uint64_t *last)
+{
+    const struct range_inner *inner = range_step_inner(step);
+    unsigned low = range_group_first(inner, slot);
+    unsigned high = range_group_last(inner, slot);
+    *first = low > 0 ? inner->pivot[low - 1] + 1 : step->first;
+    *last = high + 1u < inner->count ? inner->pivot[high] : step->last;
+}
+
+void range_path_find(const struct range_tree *tree, uint64_t key, struct range_path *path)
+{
+    range_word_t root = atomic_word_peek(&tree->root);
+    path->height = range_word_height(root);
+    struct range_step *at = &path->steps[path->height];
+    *at = (struct range_step){.word = range_word_plain(root), .last = UINT64_MAX};
+    for (unsigned level = path->height; level > 0; level--, at--) {
+        const struct range_inner *inner = range_step_inner(at);
+        at->slot = tree->find->inner_slot(inner, key);
+        at[-1].word = range_inner_child(inner, at->slot);
+        range_child_span(at, at->slot, &at[-1].first, &at[-1].last);
+    }
+}
+
+bool range_tree_load(const struct range_tree *tree, uint64_t key, struct range_entry *entry)
+{
+    range_word_t root = atomic_word_acquire(&tree->root);
+    if (root == 0) {
+        return false;
+    }
+    struct range_place place = tree->find->place(root, key);
+    if (place.slot < 0) {
+        return false;
+    }
+    *entry = range_leaf_entry(place.leaf, (unsigned)place.slot);
+    return entry->value != 0 && key <= entry->last;
+}
+
+/* The first slot of @leaf from @slot on that has a value and ends at or behind @key. */
+static bool leaf_next(range_word_t leaf, unsigned slot, uint64_t key, struct range_entry *entry)
+{
+    for (unsigned count = range_leaf_count(leaf); slot < count; slot++) {
+        *entry = range_leaf_entry(leaf, slot);
+        if (entry->value != 0 && key <= entry->last) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool range_tree_next(const struct range_tree *tree, uint64_t key, struct range_entry *entry)
+{
+    for (;;) {
+        range_word_t root = atomic_word_acquire(&tree->root);
+        if (root == 0) {
+            return false;
+        }
+        struct range_place place = tree->find->place(root, key);
+        if (leaf_next(place.leaf, place.slot < 0 ? 0 : (unsigned)place.slot, key, entry)) {
+            return true;
+        }
+        if (place.span_last == UINT64_MAX) {
+            return false;
+        }
+        key = place.span_last + 1;
+    }
+}
+
+bool range_tree_prev(const struct range_tree *tree, uint64_t key, struct range_entry *entry)
+{
+    for (;;) {
+        range_word_t root = atomic_word_acquire(&tree->root);
+        if (root == 0) {
+            return false;
+        }
+        struct range_place place = tree->find->place(root, key);
+        for (int slot = place.slot; slot >= 0; slot--) {
+            *entry = range_leaf_entry(place.leaf, (unsigned)slot);
+            if (entry->value != 0) {
+                return true;
+            }
+        }
+        if (place.span_first == 0) {
+            return false;
+        }
+        key = place.span_first - 1;
+    }
+}
+
+bool range_leaf_is_last(range_word_t leaf, unsigned slot)
+{
+    struct range_entry behind;
+    return !leaf_next(leaf, slot + 1, 0, &behind);
+}
+
+/* Empties @slot of the leaf of @path. */
+static void erase_slot(struct range_tree *tree, struct range_path *path, unsigned slot)
+{
+    range_word_t leaf = path->steps[0].word;
+    uint64_t first = path->steps[0].first;
+    uint64_t last = path->steps[0].last;
+    uint8_t *live = range_leaf_live(leaf);
+    bool was_last = range_leaf_is_last(leaf, slot);
+    range_publish(tree, range_leaf_value(leaf, slot), 0);
+    tree->ranges--;
+    --*live;
+    if (*live == 0) {
+        range_unhook(tree, path);
+    } else if (*live <= RANGE_SPARSE_LEAF) {
+        range_merge_sparse(tree, path, 0);
+    }
+    range_gap_refresh(tree, first);
+    if (was_last && last != UINT64_MAX) {
+        range_gap_refresh(tree, last + 1);
+    }
+    range_tree_settle(tree);
+}
+
+bool range_tree_erase(struct range_tree *tree, uint64_t key, struct range_entry *erased)
+{
+    struct range_path path;
+    if (atomic_word_peek(&tree->root) == 0) {
+        return false;
+    }
+    range_path_find(tree, key, &path);
+    range_word_t leaf = path.steps[0].word;
+    int slot = tree->find->leaf_slot(leaf, key);
+    if (slot < 0) {
+        return false;
+    }
+    struct range_entry entry = range_leaf_entry(leaf, (unsigned)slot);
+    if (entry.value == 0 || key > entry.last) {
+        return false;
+    }
+    if (erased != NULL) {
+        *erased = entry;
+    }
+    erase_slot(tree, &path, (unsigned)slot);
+    return true;
+}
