@@ -124,7 +124,7 @@ static unsigned build_leaf(struct range_builder *builder, const struct range_ent
     unsigned size = leaf_fill(entries, count);
     uint64_t last = size < count ? entries[size].first - 1 : UINT64_MAX;
     range_word_t word = range_leaf_write(node, entries, size);
-    uint16_t gap = range_gap_of_leaf(builder->tree, word, first, last);
+    uint16_t gap = range_gap_of_entries(builder->tree, entries, size, first, last);
     if (build_add(builder, (struct range_child){word, last, gap})) {
         return size;
     }

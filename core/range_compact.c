@@ -65,42 +65,39 @@ union contents {
     struct range_child children[2 * RANGE_CHILDREN];
 };
 
-/* Fills @contents with what the nodes @left, whose span ends at @left_last, and @right have.
- * Return: how much, or 0 where that is too much for one node that has room to grow. */
-static unsigned merged_contents(unsigned level, range_word_t left, uint64_t left_last,
-                                range_word_t right, uint64_t right_last, union contents *contents)
+/* Fills @contents with what the nodes @left and @right at @level have. Return: how much, or 0 where
+ * that is too much for one node that has room to grow. */
+static unsigned merged_contents(unsigned level, const struct range_extent *left,
+                                const struct range_extent *right, union contents *contents)
 {
     if (level == 0) {
-        unsigned count = (unsigned)(*range_leaf_live(left) + *range_leaf_live(right));
+        unsigned count = (unsigned)(*range_leaf_live(left->word) + *range_leaf_live(right->word));
         if (count > RANGE_MERGED_LEAF) {
             return 0;
         }
-        unsigned half = range_leaf_read(left, contents->entries);
-        range_leaf_read(right, contents->entries + half);
+        unsigned half = range_leaf_read(left->word, contents->entries);
+        range_leaf_read(right->word, contents->entries + half);
         return range_leaf_fits(contents->entries, count) ? count : 0;
     }
-    const struct range_inner *inner = &range_word_node(left)->inner;
-    unsigned half = range_inner_read(inner, left_last, contents->children);
-    inner = &range_word_node(right)->inner;
-    unsigned count = half + range_inner_read(inner, right_last, contents->children + half);
+    const struct range_inner *inner = &range_word_node(left->word)->inner;
+    unsigned half = range_inner_read(inner, left->last, contents->children);
+    inner = &range_word_node(right->word)->inner;
+    unsigned count = half + range_inner_read(inner, right->last, contents->children + half);
     return count <= RANGE_MERGED_INNER ? count : 0;
 }
 
-/* Merges the children in slots @low and @high of @at, neighbours, if they and a spare node are
- * there for it. Return: whether it did. */
-static bool merge_pair(struct range_tree *tree, struct range_step *at, unsigned low, unsigned high,
-                       unsigned level)
+/* Merges the nodes at @level in slots @low and @high of the one of @path above, neighbours, if they
+ * and a spare node are there for it. Return: whether it did. */
+static bool merge_pair(struct range_tree *tree, struct range_path *path, unsigned low,
+                       unsigned high, unsigned level)
 {
+    struct range_step *at = &path->steps[level + 1];
     struct range_inner *parent = range_step_inner(at);
-    range_word_t left = range_inner_child(parent, low);
-    range_word_t right = range_inner_child(parent, high);
+    struct range_extent above = range_path_extent(path, level + 1);
+    struct range_extent left = range_extent_child(&above, low);
+    struct range_extent right = range_extent_child(&above, high);
     union contents contents;
-    uint64_t first;
-    uint64_t middle;
-    uint64_t last;
-    range_child_span(at, low, &first, &middle);
-    range_child_span(at, high, &last, &last);
-    unsigned count = merged_contents(level, left, middle, right, last, &contents);
+    unsigned count = merged_contents(level, &left, &right, &contents);
     union range_node *node = count > 0 ? range_node_take(tree, false) : NULL;
     if (node == NULL) {
         return false;
@@ -111,8 +108,8 @@ static bool merge_pair(struct range_tree *tree, struct range_step *at, unsigned 
     tree->nodes++;
     low = range_group_first(parent, low);
     range_publish_group(tree, parent, low, range_group_last(parent, high), word, gap);
-    range_node_retire(tree, left);
-    range_node_retire(tree, right);
+    range_node_retire(tree, left.word);
+    range_node_retire(tree, right.word);
     at->slot = low;
     return true;
 }
@@ -130,8 +127,8 @@ void range_merge_sparse(struct range_tree *tree, struct range_path *path, unsign
         const struct range_inner *parent = range_step_inner(at);
         unsigned first = range_group_first(parent, at->slot);
         unsigned last = range_group_last(parent, at->slot);
-        bool merged = (first > 0 && merge_pair(tree, at, first - 1, first, level)) ||
-                      (last + 1u < parent->count && merge_pair(tree, at, last, last + 1, level));
+        bool merged = (first > 0 && merge_pair(tree, path, first - 1, first, level)) ||
+                      (last + 1u < parent->count && merge_pair(tree, path, last, last + 1, level));
         if (!merged) {
             break;
         }

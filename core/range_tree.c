@@ -155,27 +155,49 @@ void range_publish_group(const struct range_tree *tree, struct range_inner *inne
     }
 }
 
-void range_child_span(const struct range_step *step, unsigned slot, uint64_t *first, uint64_t *last)
+struct range_extent range_extent_child(const struct range_extent *node, unsigned slot)
 {
-    const struct range_inner *inner = range_step_inner(step);
+    const struct range_inner *inner = &range_word_node(node->word)->inner;
     unsigned low = range_group_first(inner, slot);
     unsigned high = range_group_last(inner, slot);
-    *first = low > 0 ? inner->pivot[low - 1] + 1 : step->first;
-    *last = high + 1u < inner->count ? inner->pivot[high] : step->last;
+    return (struct range_extent){
+        .word = range_inner_child(inner, slot),
+        .first = low > 0 ? inner->pivot[low - 1] + 1 : node->first,
+        .last = high + 1u < inner->count ? inner->pivot[high] : node->last,
+    };
 }
 
-void range_path_find(const struct range_tree *tree, uint64_t key, struct range_path *path)
+uint64_t range_path_first(const struct range_path *path, unsigned level)
 {
-    range_word_t root = atomic_word_peek(&tree->root);
-    path->height = range_word_height(root);
-    struct range_step *at = &path->steps[path->height];
-    *at = (struct range_step){.word = range_word_plain(root), .last = UINT64_MAX};
-    for (unsigned level = path->height; level > 0; level--, at--) {
-        const struct range_inner *inner = range_step_inner(at);
-        at->slot = tree->find->inner_slot(inner, key);
-        at[-1].word = range_inner_child(inner, at->slot);
-        range_child_span(at, at->slot, &at[-1].first, &at[-1].last);
+    for (unsigned above = level + 1; above <= path->height; above++) {
+        const struct range_inner *inner = range_step_inner(&path->steps[above]);
+        unsigned slot = range_group_first(inner, path->steps[above].slot);
+        if (slot > 0) {
+            return inner->pivot[slot - 1] + 1;
+        }
     }
+    return 0;
+}
+
+uint64_t range_path_last(const struct range_path *path, unsigned level)
+{
+    for (unsigned above = level + 1; above <= path->height; above++) {
+        const struct range_inner *inner = range_step_inner(&path->steps[above]);
+        unsigned slot = range_group_last(inner, path->steps[above].slot);
+        if (slot + 1u < inner->count) {
+            return inner->pivot[slot];
+        }
+    }
+    return UINT64_MAX;
+}
+
+struct range_extent range_path_extent(const struct range_path *path, unsigned level)
+{
+    return (struct range_extent){
+        .word = path->steps[level].word,
+        .first = range_path_first(path, level),
+        .last = range_path_last(path, level),
+    };
 }
 
 bool range_tree_load(const struct range_tree *tree, uint64_t key, struct range_entry *entry)
@@ -253,19 +275,22 @@ bool range_leaf_is_last(range_word_t leaf, unsigned slot)
 static void erase_slot(struct range_tree *tree, struct range_path *path, unsigned slot)
 {
     range_word_t leaf = path->steps[0].word;
-    uint64_t first = path->steps[0].first;
-    uint64_t last = path->steps[0].last;
     uint8_t *live = range_leaf_live(leaf);
     bool was_last = range_leaf_is_last(leaf, slot);
+    uint64_t first = range_path_first(path, 0);
+    uint64_t last = range_path_last(path, 0);
     range_publish(tree, range_leaf_value(leaf, slot), 0);
     tree->ranges--;
     --*live;
     if (*live == 0) {
         range_unhook(tree, path);
-    } else if (*live <= RANGE_SPARSE_LEAF) {
-        range_merge_sparse(tree, path, 0);
+        range_gap_refresh(tree, first);
+    } else {
+        range_gap_erased(tree, path, slot);
+        if (*live <= RANGE_SPARSE_LEAF) {
+            range_merge_sparse(tree, path, 0);
+        }
     }
-    range_gap_refresh(tree, first);
     if (was_last && last != UINT64_MAX) {
         range_gap_refresh(tree, last + 1);
     }
@@ -278,13 +303,11 @@ bool range_tree_erase(struct range_tree *tree, uint64_t key, struct range_entry 
     if (atomic_word_peek(&tree->root) == 0) {
         return false;
     }
-    range_path_find(tree, key, &path);
-    range_word_t leaf = path.steps[0].word;
-    int slot = tree->find->leaf_slot(leaf, key);
+    int slot = range_path_find(tree, key, &path);
     if (slot < 0) {
         return false;
     }
-    struct range_entry entry = range_leaf_entry(leaf, (unsigned)slot);
+    struct range_entry entry = range_leaf_entry(path.steps[0].word, (unsigned)slot);
     if (entry.value == 0 || key > entry.last) {
         return false;
     }

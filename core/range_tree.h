@@ -42,7 +42,6 @@
 #include "core/range_node.h"
 
 enum {
-    RANGE_HEIGHT_MAX = 24,  /* inner levels: each takes 7 times as many stores as the one below */
     RANGE_SPARE_KEEP = 24,  /* spare nodes that are not given back */
     RANGE_RETIRED_POLL = 8, /* retired nodes at which grace periods are looked at */
     RANGE_STORE_MANY = 64   /* entries that one call stores */
