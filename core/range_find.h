@@ -66,6 +66,15 @@ range_narrow_find(const struct range_narrow *narrow, uint64_t key, range_narrow_
     return __builtin_expect(key >= narrow->base, 1) ? slot : -1;
 }
 
+/* Asks for all lines of @leaf at once. */
+static inline void range_leaf_prefetch(range_word_t leaf)
+{
+    const char *node = (const char *)range_word_node(leaf);
+    __builtin_prefetch(node + CACHE_LINE);
+    __builtin_prefetch(node + 2 * CACHE_LINE);
+    __builtin_prefetch(node + 3 * CACHE_LINE);
+}
+
 static inline int range_wide_find(const struct range_wide *wide, uint64_t key)
 {
     int slot = -1;
@@ -100,9 +109,7 @@ range_value_of(range_word_t root, uint64_t key, range_inner_slot_fn *inner_slot,
                    : 0;
     }
     const struct range_narrow *narrow = &leaf->narrow;
-    __builtin_prefetch((const char *)leaf + CACHE_LINE);
-    __builtin_prefetch((const char *)leaf + 2 * CACHE_LINE);
-    __builtin_prefetch((const char *)leaf + 3 * CACHE_LINE);
+    range_leaf_prefetch(word);
     int slot = range_narrow_find(narrow, key, narrow_slot);
     uint64_t units = (key - narrow->base) >> narrow->shift;
     bool inside = slot >= 0 && units <= (uint64_t)narrow->last[slot];
@@ -124,6 +131,7 @@ static inline __attribute__((always_inline)) int range_path_of(range_word_t root
         word = range_inner_child(inner, slot);
     }
     path->steps[0] = (struct range_step){.word = word};
+    range_leaf_prefetch(word);
     return range_leaf_find(word, key, narrow_slot);
 }
 

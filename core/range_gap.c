@@ -55,6 +55,40 @@ uint16_t range_gap_of_entries(const struct range_tree *tree, const struct range_
     return largest;
 }
 
+/* The same for a narrow leaf without empty slots: gaps in it are compared in its units. */
+static uint16_t gap_of_narrow(const struct range_tree *tree, const struct range_narrow *narrow,
+                              uint64_t first, uint64_t last)
+{
+    uint64_t end = narrow->base;
+    int32_t widest = 0;
+    for (unsigned i = 1; i < narrow->count; i++) {
+        int32_t units = narrow->first[i] - narrow->last[i - 1] - 1;
+        widest = units > widest ? units : widest;
+    }
+    uint16_t largest = widest > 0 ? range_gap_code(0, ((uint64_t)widest << narrow->shift) - 1) : 0;
+    if (narrow->base > first) {
+        uint16_t code = range_gap_code(leading_gap(tree, first), narrow->base - 1);
+        largest = code > largest ? code : largest;
+    }
+    end += ((uint64_t)narrow->last[narrow->count - 1] + 1) << narrow->shift;
+    if (end != 0 && end <= last) {
+        uint16_t code = range_gap_code(end, last);
+        largest = code > largest ? code : largest;
+    }
+    return largest;
+}
+
+static uint16_t gap_of_leaf(const struct range_tree *tree, const struct range_extent *leaf)
+{
+    struct range_entry entries[RANGE_NARROW];
+    const struct range_narrow *narrow = &range_word_node(leaf->word)->narrow;
+    if (!range_word_is_wide(leaf->word) && narrow->live == narrow->count) {
+        return gap_of_narrow(tree, narrow, leaf->first, leaf->last);
+    }
+    unsigned count = range_leaf_read(leaf->word, entries);
+    return range_gap_of_entries(tree, entries, count, leaf->first, leaf->last);
+}
+
 uint16_t range_gap_of_inner(const struct range_inner *inner)
 {
     uint16_t largest = 0;
@@ -87,14 +121,12 @@ void range_gap_set(const struct range_path *path, unsigned level, uint16_t code)
 void range_gap_refresh(struct range_tree *tree, uint64_t key)
 {
     struct range_path path;
-    struct range_entry entries[RANGE_NARROW];
     if (range_tree_height(tree) == 0) {
         return;
     }
     (void)range_path_find(tree, key, &path);
     struct range_extent leaf = range_path_extent(&path, 0);
-    unsigned count = range_leaf_read(leaf.word, entries);
-    range_gap_set(&path, 0, range_gap_of_entries(tree, entries, count, leaf.first, leaf.last));
+    range_gap_set(&path, 0, gap_of_leaf(tree, &leaf));
 }
 
 /* Where the gap around the empty @slot of the leaf of @path begins. */
@@ -125,7 +157,6 @@ static uint64_t gap_around_last(const struct range_path *path, unsigned slot)
 
 void range_gap_filled(const struct range_tree *tree, const struct range_path *path, unsigned slot)
 {
-    struct range_entry entries[RANGE_NARROW];
     if (path->height == 0) {
         return;
     }
@@ -137,8 +168,7 @@ void range_gap_filled(const struct range_tree *tree, const struct range_path *pa
         return;
     }
     struct range_extent leaf = range_path_extent(path, 0);
-    unsigned count = range_leaf_read(leaf.word, entries);
-    range_gap_set(path, 0, range_gap_of_entries(tree, entries, count, leaf.first, leaf.last));
+    range_gap_set(path, 0, gap_of_leaf(tree, &leaf));
 }
 
 void range_gap_erased(const struct range_tree *tree, const struct range_path *path, unsigned slot)
