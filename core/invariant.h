@@ -24,12 +24,17 @@
     X(INVARIANT_ACCOUNTING, "I7", "accounting",                                                    \
       "free, allocated and metadata frames add up to the managed ones, zone by zone")              \
     X(INVARIANT_DESC_COUNT, "I8", "desc-count",                                                    \
-      "live struct buddys are as many as blocks, live struct slabs as many as slabs")              \
+      "live struct buddys are as many as blocks and as records hold, live struct slabs as many "   \
+      "as slabs")                                                                                  \
     X(INVARIANT_SLAB, "I9", "slab-consistent",                                                     \
       "a slab's count is that of its used slots; it is never empty, and on the list that its "     \
       "count asks for")                                                                            \
     X(INVARIANT_SLAB_HOME, "I10", "slab-home",                                                     \
-      "slabs lie in zones that may hold metadata, in accepted memory")
+      "slabs lie in zones that may hold metadata, in accepted memory")                             \
+    X(INVARIANT_POISON, "I11", "poison-record",                                                    \
+      "each record of a failed frame lies with an allocated block that is marked, and holds as "   \
+      "many struct buddys as the block's order; each marked block has a record; poisoned blocks "  \
+      "are single frames")
 
 enum invariant {
     INVARIANT_NONE,

@@ -35,7 +35,8 @@ enum status {
     STATUS_NO_MEMORY,     /* no block, or no memory for a descriptor: nothing has changed */
     STATUS_ACCEPT_FAILED, /* only unaccepted memory was left, and the port could not accept it */
     STATUS_INVALID,       /* an argument is out of its range */
-    STATUS_BUSY           /* the object still has users */
+    STATUS_BUSY,          /* the object still has users */
+    STATUS_EXISTS         /* it is so already */
 };
 
 /* Frames in a block of @order (below ORDERS). */
