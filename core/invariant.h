@@ -22,7 +22,7 @@
     X(INVARIANT_COALESCED, "I6", "coalesced",                                                      \
       "no two free buddies of one order, zone and acceptance lie side by side")                    \
     X(INVARIANT_ACCOUNTING, "I7", "accounting",                                                    \
-      "free, allocated and metadata frames add up to the managed ones, zone by zone")              \
+      "free, allocated, metadata and poisoned frames add up to the managed ones, zone by zone")    \
     X(INVARIANT_DESC_COUNT, "I8", "desc-count",                                                    \
       "live struct buddys are as many as blocks and as records hold, live struct slabs as many "   \
       "as slabs")                                                                                  \
