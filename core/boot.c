@@ -136,6 +136,7 @@ static void boot_caches(struct potad *potad)
         {&potad->cache_buddy, "kmem_cache_buddy", sizeof(struct buddy), FAULT_BUDDY_DESC},
         {&potad->cache_slab, "kmem_cache_slab", sizeof(struct slab), FAULT_SLAB_DESC},
         {&potad->cache_cache, "kmem_cache", sizeof(struct kmem_cache), FAULT_CACHE_DESC},
+        {&potad->cache_poison, "kmem_cache_poison", sizeof(struct poison), FAULT_POISON_DESC},
     };
     spinlock_init(&potad->caches_lock);
     list_init(&potad->caches);
@@ -164,6 +165,7 @@ enum status potad_boot(struct potad *potad, const struct port *port, const struc
     potad->table.start = map->ranges[0].start;
     potad->table.frames = last->start + last->frames - potad->table.start;
     buddy_stash_init(&potad->boot_spare);
+    memory_failure_init(potad);
     atomic_word_poke(&potad->boot_buddies, 0);
     atomic_word_poke(&potad->slab_generation, 0);
     atomic_word_poke(&potad->chain_depth_seen, 0);

@@ -17,14 +17,6 @@ void transaction_commit(struct potad *potad, struct alloc_transaction *transacti
     descriptors_release(potad, &transaction->pending);
 }
 
-/* Adds all of @stash to @released. */
-static void stash_release(struct buddy_stash *stash, struct buddy_stash *released)
-{
-    while (stash->count > 0) {
-        buddy_stash_put(released, buddy_stash_take(stash));
-    }
-}
-
 /* Puts the descriptors that come from slabs younger than @generation back, so that those slabs
  * are left with the descriptors of blocks alone; with @generation 0, puts all back. */
 static void put_younger(struct potad *potad, uint64_t generation, struct buddy_stash *pending)
@@ -41,7 +33,7 @@ static void put_younger(struct potad *potad, uint64_t generation, struct buddy_s
             slab_page_give_back(potad, slab, pending);
         }
     }
-    stash_release(&older, pending);
+    buddy_stash_move(&older, pending);
 }
 
 void transaction_undo(struct potad *potad, struct alloc_transaction *transaction)
@@ -61,22 +53,23 @@ void transaction_undo(struct potad *potad, struct alloc_transaction *transaction
 
 void descriptors_release(struct potad *potad, struct buddy_stash *released)
 {
-    while (released->count > 0) {
-        struct buddy *buddy = buddy_stash_take(released);
-        if (buddy_is(buddy, BUDDY_BOOT)) {
-            retire_keep_boot(potad, buddy);
-            continue;
+    do {
+        while (released->count > 0) {
+            struct buddy *buddy = buddy_stash_take(released);
+            if (buddy_is(buddy, BUDDY_BOOT)) {
+                retire_keep_boot(potad, buddy);
+                continue;
+            }
+            struct slab *empty = retire_put(potad, buddy, released);
+            if (empty != NULL) {
+                slab_page_give_back(potad, empty, released);
+            }
         }
-        struct slab *empty = retire_put(potad, buddy, released);
-        if (empty != NULL) {
-            slab_page_give_back(potad, empty, released);
-        }
-    }
+    } while (poison_release(potad, released));
 }
 
-/* Fills @stash up to @count descriptors, all or none of what is missing. */
-static bool stash_fill(struct potad *potad, struct alloc_context alloc, struct buddy_stash *stash,
-                       order_t count)
+bool stash_fill(struct potad *potad, struct alloc_context alloc, struct buddy_stash *stash,
+                order_t count)
 {
     void *objects[ORDERS];
     struct buddy_stash *pending = &alloc.transaction->pending;
@@ -121,11 +114,13 @@ static void block_give(struct zone *zone, struct buddy *buddy, enum migratetype 
 {
     buddy_set_unaccepted(buddy, false);
     buddy->head.migratetype = (uint8_t)migratetype;
+    zone_set_state(zone, buddy, BUDDY_ALLOCATED);
     if (owner == 0) {
         zone_set_word(zone, buddy, memdesc_make(buddy, MEMDESC_BUDDY_ALLOCATED));
         return;
     }
     buddy_describe(buddy, memdesc_head(owner));
+    memdesc_head(owner)->flawed = false;
     zone_set_word(zone, buddy, owner);
 }
 
@@ -185,7 +180,7 @@ static enum status block_alloc_from(struct potad *potad, struct alloc_context al
         *result = buddy;
     }
     spinlock_unlock(&zone->lock);
-    stash_release(&stash, pending);
+    buddy_stash_move(&stash, pending);
     return status;
 }
 
@@ -266,10 +261,25 @@ enum status alloc_pages_desc(struct potad *potad, const struct page_request *req
                              struct buddy **buddy)
 {
     bool aligned = ((uintptr_t)descriptor & (MEMDESC_ALIGN - 1)) == 0;
-    if (!aligned || descriptor == NULL || type < MEMDESC_FOLIO || type >= MEMDESC_TYPES) {
+    if (!aligned || descriptor == NULL || !memdesc_type_is_owner(type)) {
         return STATUS_INVALID;
     }
     return request_alloc(potad, request, memdesc_make(descriptor, type), buddy);
+}
+
+void block_free(struct potad *potad, struct zone *zone, struct buddy *buddy, const void *avoid,
+                struct buddy_stash *released)
+{
+    struct memdesc *head = memdesc_head(frame_table_read(&potad->table, buddy->pfn));
+    if (!head->flawed) {
+        zone_free(zone, buddy, avoid, released);
+        return;
+    }
+    head->flawed = false;
+    spinlock_lock(&potad->spent_lock);
+    zone_free_flawed(zone, buddy, &potad->spent, released);
+    atomic_word_poke(&potad->spent_any, true);
+    spinlock_unlock(&potad->spent_lock);
 }
 
 void free_pages(struct potad *potad, struct buddy *buddy)
@@ -279,7 +289,7 @@ void free_pages(struct potad *potad, struct buddy *buddy)
     buddy_stash_init(&released);
     spinlock_lock(&zone->lock);
     ASSERT(buddy_state(buddy) == BUDDY_ALLOCATED);
-    zone_free(zone, buddy, NULL, &released);
+    block_free(potad, zone, buddy, NULL, &released);
     spinlock_unlock(&zone->lock);
     descriptors_release(potad, &released);
 }
@@ -297,12 +307,17 @@ enum status split_pages(struct potad *potad, struct buddy *buddy, order_t order,
     struct alloc_context alloc = transaction_begin(potad, &transaction);
     buddy_stash_init(&stash);
     if (!stash_fill(potad, alloc, &stash, buddy_order(buddy) - order)) {
-        stash_release(&stash, &transaction.pending);
+        buddy_stash_move(&stash, &transaction.pending);
         transaction_undo(potad, &transaction);
         return STATUS_NO_MEMORY;
     }
+    order_t last = buddy_order(buddy) - order;
     spinlock_lock(&zone->lock);
+    bool flawed = buddy->head.flawed;
     zone_split_allocated(zone, buddy, order, &stash, parts);
+    for (order_t i = 0; flawed && i <= last; i++) {
+        zone_settle_flaws(zone, parts[i], &transaction.pending);
+    }
     spinlock_unlock(&zone->lock);
     transaction_commit(potad, &transaction);
     return STATUS_OK;

@@ -30,6 +30,16 @@ void transaction_undo(struct potad *potad, struct alloc_transaction *transaction
  * are retired. */
 void descriptors_release(struct potad *potad, struct buddy_stash *released);
 
+/* Fills @stash up to @count descriptors, all or none of what is missing. Context: inside a
+ * transaction, no lock is held. */
+bool stash_fill(struct potad *potad, struct alloc_context alloc, struct buddy_stash *stash,
+                order_t count) __attribute__((warn_unused_result));
+
+/* Frees the block of @buddy, a caller's or a slab's: zone_free(), but frames of it that have failed
+ * are kept back. Follow with descriptors_release(). Context: the zone's lock. */
+void block_free(struct potad *potad, struct zone *zone, struct buddy *buddy, const void *avoid,
+                struct buddy_stash *released);
+
 /* Allocates a block for @owner, or for nobody if that is 0. Context: inside a transaction. */
 enum status block_alloc(struct potad *potad, struct alloc_context alloc,
                         const struct block_request *request, memdesc_t owner, struct buddy **buddy)
@@ -39,6 +49,20 @@ enum status block_alloc(struct potad *potad, struct alloc_context alloc,
  * go while the port works. Return: whether it did; if not, the block is free and as it was. */
 bool block_accept(struct potad *potad, struct zone *zone, struct buddy *buddy, uint64_t frames,
                   struct buddy_stash *released) __attribute__((warn_unused_result));
+
+/* lookup.c: the zone whose span @pfn is in, or NULL. */
+struct zone *zone_of(struct potad *potad, pfn_t pfn);
+
+/* Finds the block that frame @pfn of the zone's span is in. Context: the zone's lock. Return: false
+ * where it is in none: boot metadata, or a hole. */
+bool block_find(const struct zone *zone, pfn_t pfn, struct frame_entry *entry);
+
+/* memory_failure.c: an allocator without failures and without owners to tell. */
+void memory_failure_init(struct potad *potad);
+
+/* Gives back one record that a free has used up, and what that frees to @released.
+ * Return: whether there was one. Context: no lock. */
+bool poison_release(struct potad *potad, struct buddy_stash *released);
 
 /* The zones that may hold metadata, as bits. */
 uint32_t zones_for_metadata(const struct potad *potad);

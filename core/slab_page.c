@@ -23,6 +23,10 @@
  * the zone's lock. */
 static void slab_own_block(struct zone *zone, struct slab *slab, struct buddy *buddy)
 {
+    if (buddy_state(buddy) == BUDDY_TAKEN) {
+        /* Else it was @slab's before, and frames may have failed since. */
+        slab->head.flawed = false;
+    }
     buddy_set_unaccepted(buddy, false);
     buddy->head.migratetype = MIGRATE_UNMOVABLE;
     buddy_describe(buddy, &slab->head);
@@ -233,7 +237,7 @@ static enum made block_make(struct potad *potad, struct kmem_cache *cache, struc
     if (cache == &potad->cache_buddy && kmem_cache_has_free(cache)) {
         /* Cutting this block took a slab of struct buddys already: another is one too many. */
         spinlock_lock(&zone->lock);
-        zone_free(zone, buddy, NULL, &alloc.transaction->pending);
+        block_free(potad, zone, buddy, NULL, &alloc.transaction->pending);
         spinlock_unlock(&zone->lock);
         return MADE_NONE;
     }
@@ -299,9 +303,11 @@ void slab_page_give_back(void *context, struct slab *slab, struct buddy_stash *r
         struct zone *zone = &potad->zones[slab->head.zone];
         bool self_described = slab->floor > 0;
         spinlock_lock(&zone->lock);
-        struct buddy *buddy = slab->buddy;
-        potad->port.conceal(potad->port.context, buddy->pfn, order_frames(buddy_order(buddy)));
-        zone_free(zone, buddy, NULL, released);
+        pfn_t pfn = slab->buddy->pfn;
+        order_t order = buddy_order(slab->buddy);
+        /* A slab that describes itself is looked into, so it must not be concealed yet. */
+        block_free(potad, zone, slab->buddy, NULL, released);
+        potad->port.conceal(potad->port.context, pfn, order_frames(order));
         spinlock_unlock(&zone->lock);
         if (self_described) {
             return;

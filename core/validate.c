@@ -48,9 +48,24 @@ static bool check_cache(const struct potad *potad, const struct kmem_cache *cach
     return true;
 }
 
+/* What the records of failed frames hold. */
+struct record_census {
+    uint64_t records;
+    uint64_t buddys;
+};
+
+static void count_records(const struct zone *zone, struct record_census *census)
+{
+    list_for_each (link, &zone->flaws) {
+        census->records++;
+        census->buddys += list_item(link, struct poison, list)->buddys.count;
+    }
+}
+
 bool potad_validate(struct potad *potad, struct violation *violation)
 {
     struct slab_census census = {0};
+    struct record_census held = {0};
     uint64_t blocks = 0;
     uint64_t slab_frames = 0;
     *violation = (struct violation){.pfn = PFN_NONE};
@@ -60,6 +75,7 @@ bool potad_validate(struct potad *potad, struct violation *violation)
         }
         blocks += potad->zones[id].blocks;
         slab_frames += potad->zones[id].frames[BUDDY_SLAB];
+        count_records(&potad->zones[id], &held);
     }
     list_for_each (link, &potad->caches) {
         const struct kmem_cache *cache = list_item(link, struct kmem_cache, caches);
@@ -68,10 +84,13 @@ bool potad_validate(struct potad *potad, struct violation *violation)
         }
     }
     uint64_t buddys = potad->cache_buddy.live + atomic_word_peek(&potad->boot_buddies);
-    return invariant_check(violation, INVARIANT_DESC_COUNT, PFN_NONE, blocks, buddys) &&
+    return invariant_check(violation, INVARIANT_DESC_COUNT, PFN_NONE, blocks + held.buddys,
+                           buddys) &&
            invariant_check(violation, INVARIANT_DESC_COUNT, PFN_NONE,
                            census.slabs - census.self_described, potad->cache_slab.live) &&
-           invariant_check(violation, INVARIANT_ACCOUNTING, PFN_NONE, census.frames, slab_frames);
+           invariant_check(violation, INVARIANT_ACCOUNTING, PFN_NONE, census.frames, slab_frames) &&
+           invariant_check(violation, INVARIANT_POISON, PFN_NONE, held.records,
+                           potad->cache_poison.live);
 }
 
 /* The finaliser of SplitMix64: every input bit reaches every output bit. */
@@ -96,13 +115,16 @@ static uint64_t hash_zone(const struct zone *zone)
         }
         enum memdesc_type type = memdesc_type(word);
         const struct memdesc *head = memdesc_head(word);
-        bool buddy = type == MEMDESC_BUDDY_FREE || type == MEMDESC_BUDDY_ALLOCATED;
+        bool buddy = memdesc_type_is_buddy(type);
         bool unaccepted =
             buddy && buddy_is((const struct buddy *)(const void *)head, BUDDY_UNACCEPTED);
         uint64_t what = (uint64_t)type | (uint64_t)head->order << 8 | (uint64_t)head->zone << 16 |
                         (unaccepted ? (uint64_t)1 << 24 : 0);
         hash += mix(mix(pfn + 1) ^ what);
         pfn += order_frames(head->order);
+    }
+    list_for_each (link, &zone->flaws) {
+        hash += mix(~mix(list_item(link, struct poison, list)->pfn + 1));
     }
     return hash;
 }

@@ -17,6 +17,7 @@ void zone_init(struct zone *zone, zone_id_t id, struct frame_table *table,
     zone->orders = 64 - (order_t)__builtin_clzll(zone->end - zone->start);
     zone->orders = zone->orders < ORDERS ? zone->orders : ORDERS;
     spinlock_init(&zone->lock);
+    list_init(&zone->flaws);
     for (unsigned area = 0; area < AREAS; area++) {
         for (order_t order = 0; order < ORDERS; order++) {
             list_init(&zone->areas[area].lists[order]);
@@ -107,7 +108,7 @@ void zone_detach(struct zone *zone, struct buddy *buddy)
 {
     ASSERT(buddy_state(buddy) == BUDDY_FREE);
     zone_list_remove(zone, buddy);
-    zone_set_state(zone, buddy, BUDDY_ALLOCATED);
+    zone_set_state(zone, buddy, BUDDY_TAKEN);
 }
 
 /* Gives the lower half of @upper's block to @lower, which is in hand. Writes no word. */
@@ -118,6 +119,7 @@ static void zone_halve(struct zone *zone, struct buddy *upper, struct buddy *low
     lower->head.order = (uint8_t)order;
     lower->head.zone = upper->head.zone;
     lower->head.migratetype = upper->head.migratetype;
+    lower->head.flawed = false;
     lower->pfn = upper->pfn;
     buddy_set_unaccepted(lower, buddy_is(upper, BUDDY_UNACCEPTED));
     buddy_set_state(lower, buddy_state(upper));
@@ -218,6 +220,108 @@ struct buddy *zone_free(struct zone *zone, struct buddy *buddy, const void *avoi
     return merged;
 }
 
+/* Makes the single frame of @buddy, on no list, a poisoned block. */
+static void zone_poison_block(struct zone *zone, struct buddy *buddy)
+{
+    ASSERT(buddy_order(buddy) == 0);
+    zone_set_state(zone, buddy, BUDDY_POISONED);
+    zone_set_word(zone, buddy, memdesc_make(buddy, MEMDESC_POISONED));
+}
+
+void zone_poison_free(struct zone *zone, struct buddy *buddy, pfn_t pfn, struct buddy_stash *stash)
+{
+    struct buddy *part = buddy;
+    zone_detach(zone, buddy);
+    while (buddy_order(part) > 0) {
+        struct buddy *lower = buddy_stash_take(stash);
+        zone_halve(zone, part, lower);
+        bool below = pfn < part->pfn;
+        zone_list_block(zone, below ? part : lower);
+        part = below ? lower : part;
+    }
+    ASSERT(part->pfn == pfn);
+    zone_poison_block(zone, part);
+}
+
+static struct poison *poison_of_link(struct list_head *link)
+{
+    return list_item(link, struct poison, list);
+}
+
+/* The first record on @records of a frame of the block of @order at @pfn, or NULL. */
+static struct poison *find_record(const struct list_head *records, pfn_t pfn, order_t order)
+{
+    list_for_each (link, records) {
+        struct poison *record = poison_of_link(link);
+        if (record->pfn - pfn < order_frames(order)) {
+            return record;
+        }
+    }
+    return NULL;
+}
+
+struct poison *zone_find_flaw(const struct zone *zone, pfn_t pfn)
+{
+    return find_record(&zone->flaws, pfn, 0);
+}
+
+bool zone_has_flaw(const struct zone *zone, pfn_t pfn, order_t order)
+{
+    return find_record(&zone->flaws, pfn, order) != NULL;
+}
+
+void zone_free_flawed(struct zone *zone, struct buddy *buddy, struct list_head *spent,
+                      struct buddy_stash *released)
+{
+    struct list_head records;
+    struct buddy_stash stash;
+    struct buddy *uppers[ORDERS];
+    struct poison *record;
+    order_t depth = 0;
+    list_init(&records);
+    buddy_stash_init(&stash);
+    while ((record = find_record(&zone->flaws, buddy->pfn, buddy_order(buddy))) != NULL) {
+        list_remove(&record->list);
+        list_push(&records, &record->list);
+        buddy_stash_move(&record->buddys, &stash);
+    }
+    /* Halves until the half in hand has no failed frame or is one, and goes on with the last upper
+     * half that was put aside. */
+    uppers[depth++] = buddy;
+    while (depth > 0) {
+        struct buddy *part = uppers[--depth];
+        while (buddy_order(part) > 0 && find_record(&records, part->pfn, buddy_order(part))) {
+            struct buddy *lower = buddy_stash_take(&stash);
+            zone_halve(zone, part, lower);
+            uppers[depth++] = part;
+            part = lower;
+        }
+        if (find_record(&records, part->pfn, buddy_order(part)) != NULL) {
+            zone_poison_block(zone, part);
+        } else {
+            zone_free(zone, part, NULL, released);
+        }
+    }
+    while (!list_is_empty(&records)) {
+        list_push(spent, list_pop(&records));
+    }
+    buddy_stash_move(&stash, released);
+}
+
+void zone_settle_flaws(struct zone *zone, struct buddy *buddy, struct buddy_stash *released)
+{
+    buddy->head.flawed = false;
+    list_for_each (link, &zone->flaws) {
+        struct poison *record = poison_of_link(link);
+        if (record->pfn - buddy->pfn < order_frames(buddy_order(buddy))) {
+            buddy->head.flawed = true;
+            while (record->buddys.count > buddy_order(buddy)) {
+                buddy_stash_put(released, buddy_stash_take(&record->buddys));
+            }
+        }
+    }
+}
+
 void zone_add_block(struct zone *zone, struct buddy *buddy, struct buddy_stash *released)
 {
     uint64_t frames = order_frames(buddy_order(buddy));
@@ -233,7 +337,7 @@ void zone_replace_buddy(struct zone *zone, struct buddy *from, struct buddy *to)
 {
     ASSERT(buddy_state(to) == BUDDY_HELD);
     enum buddy_state state = buddy_state(from);
-    ASSERT(state == BUDDY_FREE || state == BUDDY_SLAB);
+    ASSERT(state == BUDDY_FREE || state == BUDDY_SLAB || state == BUDDY_POISONED);
     uint32_t kept = atomic_flags_peek(&to->head.flags) & (uint32_t)BUDDY_BOOT;
     to->head = from->head;
     atomic_flags_poke(&to->head.flags, atomic_flags_peek(&from->head.flags) | kept);
@@ -241,6 +345,8 @@ void zone_replace_buddy(struct zone *zone, struct buddy *from, struct buddy *to)
     if (state == BUDDY_FREE) {
         list_replace(&from->list, &to->list);
         zone_set_word(zone, to, memdesc_make(to, MEMDESC_BUDDY_FREE));
+    } else if (state == BUDDY_POISONED) {
+        zone_set_word(zone, to, memdesc_make(to, MEMDESC_POISONED));
     }
     buddy_set_state(from, BUDDY_HELD);
 }
@@ -275,4 +381,11 @@ struct merge_preview zone_preview_free(const struct zone *zone, const struct bud
         merged.pfn &= ~order_frames(merged.order);
         merged.order++;
     }
+}
+
+struct merge_preview zone_preview_poison(const struct buddy *buddy, const void *page)
+{
+    struct merge_preview alone = {.pfn = buddy->pfn, .order = buddy_order(buddy)};
+    preview_add(&alone, buddy, page);
+    return alone;
 }

@@ -86,6 +86,21 @@ static void core_shrink(void *instance)
     potad_shrink(instance);
 }
 
+static enum status core_watch(void *instance, enum memdesc_type type, const struct memdesc_ops *ops)
+{
+    return memdesc_register(instance, type, ops);
+}
+
+static enum status core_memory_failure(void *instance, pfn_t pfn)
+{
+    return memory_failure(instance, pfn);
+}
+
+static enum status core_unpoison(void *instance, pfn_t pfn)
+{
+    return unpoison(instance, pfn);
+}
+
 static const uint64_t *core_free_blocks(void *instance, zone_id_t zone, bool unaccepted)
 {
     struct potad *potad = instance;
@@ -101,7 +116,8 @@ static uint64_t cache_spare(const struct kmem_cache *cache, uint64_t taken)
 static void core_stats(void *instance, struct subject_stats *stats)
 {
     const struct potad *potad = instance;
-    const struct kmem_cache *own[] = {&potad->cache_buddy, &potad->cache_slab, &potad->cache_cache};
+    const struct kmem_cache *own[] = {&potad->cache_buddy, &potad->cache_slab, &potad->cache_cache,
+                                      &potad->cache_poison};
     *stats = (struct subject_stats){
         .descriptors_live = potad->cache_buddy.live + atomic_word_peek(&potad->boot_buddies),
         .descriptors_spare = cache_spare(&potad->cache_buddy, 0),
@@ -111,12 +127,15 @@ static void core_stats(void *instance, struct subject_stats *stats)
     list_for_each (link, &potad->caches) {
         const struct kmem_cache *cache = list_item(link, struct kmem_cache, caches);
         stats->slabs += cache->slabs;
-        if (cache != own[0] && cache != own[1] && cache != own[2]) {
+        if (cache != own[0] && cache != own[1] && cache != own[2] && cache != own[3]) {
             stats->cache_objects_live += cache->live;
         }
     }
     for (zone_id_t id = 0; id < potad->zones_count; id++) {
         stats->frame_table_writes += potad->zones[id].frame_writes;
+        list_for_each (link, &potad->zones[id].flaws) {
+            stats->descriptors_reserved += list_item(link, struct poison, list)->buddys.count;
+        }
     }
 }
 
@@ -134,7 +153,7 @@ const struct subject subject_core = {
     .version = SUBJECT_VERSION,
     .capabilities = SUBJECT_DESC | SUBJECT_SPLIT | SUBJECT_LOOKUP | SUBJECT_CACHE |
                     SUBJECT_UNACCEPTED | SUBJECT_COUNTERS | SUBJECT_VALIDATE | SUBJECT_SHRINK |
-                    SUBJECT_THREADS,
+                    SUBJECT_THREADS | SUBJECT_POISON,
     .name = "core",
     .summary = "one word a frame, struct buddys apart (the scheme of core/)",
     .instance_bytes = sizeof(struct potad),
@@ -149,6 +168,9 @@ const struct subject subject_core = {
     .cache_alloc = core_cache_alloc,
     .cache_free = core_cache_free,
     .shrink = core_shrink,
+    .watch = core_watch,
+    .memory_failure = core_memory_failure,
+    .unpoison = core_unpoison,
     .free_blocks = core_free_blocks,
     .stats = core_stats,
     .validate = core_validate,
