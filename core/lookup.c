@@ -17,13 +17,28 @@ struct zone *zone_of(struct potad *potad, pfn_t pfn)
 
 bool block_find(const struct zone *zone, pfn_t pfn, struct frame_entry *entry)
 {
-    *entry = frame_table_find(zone->table, pfn);
+    *entry = block_map_find(&zone->map, pfn);
     /* From a hole, the search may end in another zone, whose lock is not held here. */
     if (entry->word == 0 || entry->pfn < zone->start) {
         return false;
     }
     /* A frame in a hole finds the block below the hole. */
     return pfn - entry->pfn < order_frames(memdesc_head(entry->word)->order);
+}
+
+struct frame_entry block_of_slab(void *context, pfn_t pfn)
+{
+    struct potad *potad = context;
+    const struct block_map *map = &zone_of(potad, pfn)->map;
+    if (!block_map_has_tree(map)) {
+        return frame_table_find(map->table, pfn);
+    }
+    struct epoch_slot *section = epoch_enter(&potad->epoch, epoch_hint());
+    struct range_entry head = {0};
+    bool found = range_tree_prev(&map->tree, pfn, &head);
+    epoch_exit(section);
+    ASSERT(found);
+    return (struct frame_entry){.pfn = head.first, .word = head.value};
 }
 
 /* Context: the zone's lock. */

@@ -24,6 +24,7 @@ struct failure {
     pfn_t pfn;
     struct buddy_stash stash;
     struct poison *record; /* or NULL */
+    struct alloc_context alloc;
     order_t buddys_needed;
     bool record_needed;
     memdesc_t told; /* word of the owner; 0: nobody */
@@ -97,12 +98,25 @@ static bool failure_ready(const struct failure *failure)
            (failure->record != NULL || !failure->record_needed);
 }
 
+/* Tree nodes that a record keeps for the free of its block, when the tree may have grown. */
+static uint64_t record_nodes(const struct failure *failure)
+{
+    const struct zone *zone = failure->zone;
+    unsigned count = failure->buddys_needed;
+    enum { GROWTH = 3 }; /* levels: by then there are 343 times as many blocks */
+    if (!block_map_has_tree(&zone->map) || count == 0) {
+        return 0;
+    }
+    return range_store_many_nodes(range_tree_height(&zone->map.tree) + GROWTH, count);
+}
+
 /* Hangs the record on the zone, and marks the block. */
 static void failure_record(struct failure *failure, memdesc_t word)
 {
     struct poison *record = failure->record;
     record->pfn = failure->pfn;
     buddy_stash_init(&record->buddys);
+    record->nodes = map_nodes_detach(failure->zone, record_nodes(failure));
     for (order_t i = 0; i < failure->buddys_needed; i++) {
         buddy_stash_put(&record->buddys, buddy_stash_take(&failure->stash));
     }
@@ -134,7 +148,9 @@ static enum status failure_try(struct failure *failure)
     }
     failure->buddys_needed = head->order;
     failure->record_needed = type != MEMDESC_BUDDY_FREE;
-    if (!failure_ready(failure)) {
+    uint64_t nodes = failure->record_needed ? record_nodes(failure)
+                                            : zone_cut_nodes(zone, failure->buddys_needed);
+    if (!failure_ready(failure) || !map_nodes_ready(failure->alloc, zone, nodes)) {
         return STATUS_NO_MEMORY;
     }
     if (type == MEMDESC_BUDDY_FREE) {
@@ -150,6 +166,9 @@ static bool failure_gather(struct failure *failure, struct alloc_context alloc)
 {
     struct potad *potad = failure->potad;
     void *object;
+    if (alloc.transaction->nodes_short) {
+        return map_nodes_fill(potad, alloc);
+    }
     if (!stash_fill(potad, alloc, &failure->stash, failure->buddys_needed)) {
         return false;
     }
@@ -171,6 +190,7 @@ enum status memory_failure(struct potad *potad, pfn_t pfn)
         return STATUS_INVALID;
     }
     struct alloc_context alloc = transaction_begin(potad, &transaction);
+    failure.alloc = alloc;
     buddy_stash_init(&failure.stash);
     do {
         /* The zone is not locked while descriptors are allocated, and a free block is not held, for
@@ -203,6 +223,7 @@ static struct poison *flaw_remove(struct zone *zone, const struct frame_entry *e
     if (record != NULL) {
         list_remove(&record->list);
         buddy_stash_move(&record->buddys, released);
+        map_nodes_attach(zone, &record->nodes);
         head->flawed = zone_has_flaw(zone, entry->pfn, head->order);
     }
     return record;

@@ -8,6 +8,7 @@
 struct alloc_context transaction_begin(struct potad *potad, struct alloc_transaction *transaction)
 {
     buddy_stash_init(&transaction->pending);
+    transaction->nodes_short = false;
     transaction->generation = atomic_word_peek(&potad->slab_generation);
     return (struct alloc_context){.transaction = transaction, .depth = 1};
 }
@@ -41,6 +42,7 @@ void transaction_undo(struct potad *potad, struct alloc_transaction *transaction
     uint64_t generation = transaction->generation;
     struct buddy_stash *pending = &transaction->pending;
     if (atomic_word_peek(&potad->slab_generation) != generation) {
+        map_nodes_leave(potad, generation, pending);
         /* The old descriptors stay in hand: blocks that new ones describe move over to them, as
          * it was before the call. */
         do {
@@ -65,7 +67,8 @@ void descriptors_release(struct potad *potad, struct buddy_stash *released)
                 slab_page_give_back(potad, empty, released);
             }
         }
-    } while (poison_release(potad, released));
+        map_nodes_trim(potad, released);
+    } while (released->count > 0 || poison_release(potad, released));
 }
 
 bool stash_fill(struct potad *potad, struct alloc_context alloc, struct buddy_stash *stash,
@@ -138,6 +141,11 @@ static struct buddy *block_take(struct potad *potad, struct alloc_context alloc,
         }
         order_t need = buddy_order(buddy) - order;
         zone_detach(zone, buddy);
+        uint64_t nodes = zone_cut_nodes(zone, need);
+        if (!map_nodes_ready(alloc, zone, nodes)) {
+            zone_free(zone, buddy, NULL, &alloc.transaction->pending);
+            return NULL;
+        }
         if (stash->count >= need) {
             return buddy;
         }
@@ -145,12 +153,14 @@ static struct buddy *block_take(struct potad *potad, struct alloc_context alloc,
         spinlock_unlock(&zone->lock);
         bool filled = stash_fill(potad, alloc, stash, need);
         spinlock_lock(&zone->lock);
-        if (filled) {
+        /* Others may have used the nodes meanwhile. */
+        bool ready = map_nodes_ready(alloc, zone, zone_cut_nodes(zone, need));
+        if (filled && ready) {
             return buddy;
         }
         zone_free(zone, buddy, NULL, &alloc.transaction->pending);
         spinlock_unlock(&zone->lock);
-        filled = stash_fill(potad, alloc, stash, need);
+        filled = ready && stash_fill(potad, alloc, stash, need);
         spinlock_lock(&zone->lock);
         if (!filled) {
             return NULL;
@@ -241,7 +251,10 @@ static enum status request_alloc(struct potad *potad, const struct page_request 
         return STATUS_INVALID;
     }
     struct alloc_context alloc = transaction_begin(potad, &transaction);
-    enum status status = block_alloc(potad, alloc, &block, owner, buddy);
+    enum status status;
+    do {
+        status = block_alloc(potad, alloc, &block, owner, buddy);
+    } while (status != STATUS_OK && map_nodes_fill(potad, alloc));
     if (status == STATUS_OK) {
         transaction_commit(potad, &transaction);
     } else {
@@ -270,7 +283,7 @@ enum status alloc_pages_desc(struct potad *potad, const struct page_request *req
 void block_free(struct potad *potad, struct zone *zone, struct buddy *buddy, const void *avoid,
                 struct buddy_stash *released)
 {
-    struct memdesc *head = memdesc_head(frame_table_read(&potad->table, buddy->pfn));
+    struct memdesc *head = memdesc_head(block_map_read(&zone->map, buddy->pfn));
     if (!head->flawed) {
         zone_free(zone, buddy, avoid, released);
         return;
@@ -294,6 +307,24 @@ void free_pages(struct potad *potad, struct buddy *buddy)
     descriptors_release(potad, &released);
 }
 
+/* Has in hand what @halvings in @zone need. Context: no lock. Return: whether it has: then the
+ * zone is locked. */
+static bool split_prepare(struct potad *potad, struct alloc_context alloc, struct zone *zone,
+                          order_t halvings, struct buddy_stash *stash)
+{
+    do {
+        if (!stash_fill(potad, alloc, stash, halvings)) {
+            continue;
+        }
+        spinlock_lock(&zone->lock);
+        if (map_nodes_ready(alloc, zone, zone_cut_nodes(zone, halvings))) {
+            return true;
+        }
+        spinlock_unlock(&zone->lock);
+    } while (map_nodes_fill(potad, alloc));
+    return false;
+}
+
 enum status split_pages(struct potad *potad, struct buddy *buddy, order_t order,
                         struct buddy **parts)
 {
@@ -301,18 +332,17 @@ enum status split_pages(struct potad *potad, struct buddy *buddy, order_t order,
     struct buddy_stash stash;
     struct zone *zone = &potad->zones[buddy->head.zone];
     memdesc_t plain = memdesc_make(buddy, MEMDESC_BUDDY_ALLOCATED);
-    if (order >= buddy_order(buddy) || frame_table_read(&potad->table, buddy->pfn) != plain) {
+    if (order >= buddy_order(buddy) || block_map_read(&zone->map, buddy->pfn) != plain) {
         return STATUS_INVALID;
     }
     struct alloc_context alloc = transaction_begin(potad, &transaction);
+    order_t last = buddy_order(buddy) - order;
     buddy_stash_init(&stash);
-    if (!stash_fill(potad, alloc, &stash, buddy_order(buddy) - order)) {
+    if (!split_prepare(potad, alloc, zone, last, &stash)) {
         buddy_stash_move(&stash, &transaction.pending);
         transaction_undo(potad, &transaction);
         return STATUS_NO_MEMORY;
     }
-    order_t last = buddy_order(buddy) - order;
-    spinlock_lock(&zone->lock);
     bool flawed = buddy->head.flawed;
     zone_split_allocated(zone, buddy, order, &stash, parts);
     for (order_t i = 0; flawed && i <= last; i++) {

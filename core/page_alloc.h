@@ -53,6 +53,9 @@ bool block_accept(struct potad *potad, struct zone *zone, struct buddy *buddy, u
 /* lookup.c: the zone whose span @pfn is in, or NULL. */
 struct zone *zone_of(struct potad *potad, pfn_t pfn);
 
+/* The slab_source's find(). */
+struct frame_entry block_of_slab(void *context, pfn_t pfn);
+
 /* Finds the block that frame @pfn of the zone's span is in. Context: the zone's lock. Return: false
  * where it is in none: boot metadata, or a hole. */
 bool block_find(const struct zone *zone, pfn_t pfn, struct frame_entry *entry);
@@ -63,6 +66,28 @@ void memory_failure_init(struct potad *potad);
 /* Gives back one record that a free has used up, and what that frees to @released.
  * Return: whether there was one. Context: no lock. */
 bool poison_release(struct potad *potad, struct buddy_stash *released);
+
+/* map_nodes.c: nodes for a zone of @blocks blocks at boot. */
+uint64_t map_nodes_boot(const struct zone *zone, uint64_t blocks);
+
+/* Whether a cut that takes @nodes may go ahead; if not, notes that. Context: the zone's lock. */
+bool map_nodes_ready(struct alloc_context alloc, struct zone *zone, uint64_t nodes);
+
+/* Where a cut did not go ahead for want of nodes, allocates some. Return: whether the call should
+ * be tried again. Context: no lock; all that the call had is given back. */
+bool map_nodes_fill(struct potad *potad, struct alloc_context alloc);
+
+/* Empties node slabs made after @generation, as far as other nodes go, and gives them back.
+ * Context: no lock. Never allocates. */
+void map_nodes_leave(struct potad *potad, uint64_t generation, struct buddy_stash *released);
+
+/* Gives back spare nodes where there are many. Context: no lock. Never allocates. */
+void map_nodes_trim(struct potad *potad, struct buddy_stash *released);
+
+/* Takes @count spare nodes of @zone's tree in hand, and puts such back. Context: the zone's lock.
+ */
+struct epoch_list map_nodes_detach(struct zone *zone, uint64_t count);
+void map_nodes_attach(struct zone *zone, struct epoch_list *nodes);
 
 /* The zones that may hold metadata, as bits. */
 uint32_t zones_for_metadata(const struct potad *potad);

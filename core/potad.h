@@ -30,7 +30,8 @@ struct memdesc_ops {
 
 struct potad {
     struct port port;
-    struct frame_table table;
+    struct epoch epoch;       /* of those who look into trees without the zone's lock */
+    struct frame_table table; /* of zones whose map is a table */
     struct range ranges[RANGES_MAX];
     uint32_t ranges_count;
     struct zone zones[ZONES_MAX];
@@ -40,6 +41,9 @@ struct potad {
     struct kmem_cache cache_slab;   /* kmem_cache_slab */
     struct kmem_cache cache_cache;  /* of the kmem_caches that users create */
     struct kmem_cache cache_poison; /* of records of failed frames */
+    struct kmem_cache cache_node;   /* of nodes of zones whose map is a tree */
+    unsigned char *boot_nodes;      /* nodes made at boot, outside of all slabs */
+    uint64_t boot_nodes_count;
     spinlock_t caches_lock;
     struct list_head caches; /* all of them */
     spinlock_t spent_lock;

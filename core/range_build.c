@@ -99,7 +99,7 @@ static void discard(struct range_tree *tree, range_word_t word, unsigned level)
         discard(tree, children[i].word, level - 1);
     }
     tree->nodes--;
-    range_node_keep(tree, range_word_node(word));
+    range_node_put(tree, range_word_node(word));
 }
 
 /* Keeps all nodes made so far for later. */
@@ -129,7 +129,7 @@ static unsigned build_leaf(struct range_builder *builder, const struct range_ent
         return size;
     }
     builder->tree->nodes--;
-    range_node_keep(builder->tree, node);
+    range_node_put(builder->tree, node);
     return 0;
 }
 

@@ -135,3 +135,90 @@ void range_merge_sparse(struct range_tree *tree, struct range_path *path, unsign
     }
     range_lower_root(tree);
 }
+
+/* Nodes that are to be empty, and others to move to. */
+struct evacuation {
+    struct range_tree *tree;
+    bool (*leaves)(void *context, const void *node);
+    void *context;
+    uint64_t keep;
+    struct epoch_list going; /* spare nodes that are to leave */
+};
+
+/* Sorts the spare nodes that are to leave out. */
+static void sort_spare(struct evacuation *evacuation)
+{
+    struct range_tree *tree = evacuation->tree;
+    struct epoch_list staying = {0};
+    epoch_poll(&tree->retired, &tree->spare);
+    while (tree->spare.count > 0) {
+        struct epoch_link *link = epoch_list_pop(&tree->spare);
+        bool leaves = evacuation->leaves(evacuation->context, range_node_of_link(link));
+        epoch_list_push(leaves ? &evacuation->going : &staying, link);
+    }
+    tree->spare = staying;
+}
+
+/* Moves the contents of the node of @word to a spare node. Return: its word, or @word itself where
+ * the node may stay, or there is none to move to. */
+static range_word_t move_node(struct evacuation *evacuation, range_word_t word)
+{
+    struct range_tree *tree = evacuation->tree;
+    union range_node *from = range_word_node(word);
+    if (tree->spare.count <= evacuation->keep || !evacuation->leaves(evacuation->context, from)) {
+        return word;
+    }
+    union range_node *to = range_node_of_link(epoch_list_pop(&tree->spare));
+    __builtin_memcpy(to, from, sizeof(*to));
+    return (uint64_t)(uintptr_t)to | (word & (RANGE_NODE_BYTES - 1));
+}
+
+/* Moves all nodes below @inner, a node at @level. */
+static void move_below(struct evacuation *evacuation, struct range_inner *inner, unsigned level)
+{
+    struct range_tree *tree = evacuation->tree;
+    for (unsigned slot = 0; slot < inner->count; slot++) {
+        unsigned last = range_group_last(inner, slot);
+        range_word_t word = range_inner_child(inner, slot);
+        range_word_t moved = move_node(evacuation, word);
+        if (moved != word) {
+            range_publish_group(tree, inner, slot, last, moved, inner->gap[slot]);
+            tree->nodes++;
+            range_node_retire(tree, word);
+        }
+        if (level > 1) {
+            move_below(evacuation, &range_word_node(moved)->inner, level - 1);
+        }
+        slot = last;
+    }
+}
+
+struct epoch_list range_tree_evacuate(struct range_tree *tree, uint64_t keep,
+                                      bool (*leaves)(void *context, const void *node),
+                                      void *context)
+{
+    struct evacuation evacuation = {
+        .tree = tree, .leaves = leaves, .context = context, .keep = keep};
+    struct epoch_list gone = {0};
+    range_word_t root = atomic_word_peek(&tree->root);
+    sort_spare(&evacuation);
+    if (root != 0) {
+        range_word_t moved = move_node(&evacuation, root);
+        if (moved != root) {
+            range_publish(tree, &tree->root, moved);
+            tree->nodes++;
+            range_node_retire(tree, root);
+        }
+        if (range_word_height(root) > 0) {
+            move_below(&evacuation, &range_word_node(moved)->inner, range_word_height(root));
+        }
+    }
+    sort_spare(&evacuation);
+    while (evacuation.going.count > 0 && tree->spare.count + evacuation.going.count > keep) {
+        epoch_list_push(&gone, epoch_list_pop(&evacuation.going));
+    }
+    while (evacuation.going.count > 0) {
+        epoch_list_push(&tree->spare, epoch_list_pop(&evacuation.going));
+    }
+    return gone;
+}

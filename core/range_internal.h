@@ -44,9 +44,6 @@ bool range_leaf_is_last(range_word_t leaf, unsigned slot);
  * none. Never allocates. */
 union range_node *range_node_take(struct range_tree *tree, bool reserved);
 
-/* Keeps a node that was taken and that no reader has seen. */
-void range_node_keep(struct range_tree *tree, union range_node *node);
-
 /* Takes note that the node of @word is not in the tree any more. */
 void range_node_retire(struct range_tree *tree, range_word_t word);
 
@@ -86,9 +83,6 @@ void range_lower_root(struct range_tree *tree);
 enum status range_splice(struct range_tree *tree, uint64_t first, uint64_t last,
                          const struct range_entry *entries, unsigned count)
     __attribute__((warn_unused_result));
-
-/* Has @count nodes in hand. Return: whether there are so many. */
-bool range_nodes_ensure(struct range_tree *tree, uint64_t count);
 
 /* range_store.c: whether @entries are sorted, apart, with values, and from @first to @last. */
 bool range_entries_are_valid(const struct range_entry *entries, uint64_t count, uint64_t first,

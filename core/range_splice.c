@@ -54,7 +54,7 @@ uint64_t range_store_many_nodes(unsigned height, unsigned count)
     return leaves + 3 * (uint64_t)height + (count <= 1 ? 1 : 3);
 }
 
-bool range_nodes_ensure(struct range_tree *tree, uint64_t count)
+bool range_nodes_ready(struct range_tree *tree, uint64_t count)
 {
     if (tree->spare.count < count) {
         epoch_poll(&tree->retired, &tree->spare);
@@ -64,7 +64,7 @@ bool range_nodes_ensure(struct range_tree *tree, uint64_t count)
         if (node == NULL) {
             return false;
         }
-        range_node_keep(tree, node);
+        range_node_put(tree, node);
     }
     return true;
 }
@@ -427,7 +427,7 @@ enum status range_splice(struct range_tree *tree, uint64_t first, uint64_t last,
 {
     struct splice splice;
     unsigned height = range_tree_height(tree);
-    if (!range_nodes_ensure(tree, range_store_many_nodes(height, count))) {
+    if (!range_nodes_ready(tree, range_store_many_nodes(height, count))) {
         return STATUS_NO_MEMORY;
     }
     splice.tree = tree;

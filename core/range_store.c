@@ -119,7 +119,7 @@ static bool store_by_copy(struct range_tree *tree, struct store_place *place,
         narrow->count == RANGE_NARROW || narrow->live != narrow->count ||
         narrow->live <= RANGE_SPARSE_LEAF ||
         !copy_serves(narrow, (unsigned)place->slot, range_path_last(path, 0), entry) ||
-        !range_nodes_ensure(tree, 1)) {
+        !range_nodes_ready(tree, 1)) {
         return false;
     }
     union range_node *node = range_node_take(tree, true);

@@ -17,11 +17,6 @@ void range_tree_init(struct range_tree *tree, struct epoch *epoch,
     epoch_queue_init(&tree->retired, epoch);
 }
 
-static union range_node *node_of_link(struct epoch_link *link)
-{
-    return (union range_node *)(void *)((char *)link - RANGE_LINK_AT);
-}
-
 static uint64_t spare_reserved(const struct range_tree *tree)
 {
     return tree->prepared * tree->store_need;
@@ -33,12 +28,18 @@ union range_node *range_node_take(struct range_tree *tree, bool reserved)
     if (tree->spare.count <= kept) {
         epoch_poll(&tree->retired, &tree->spare);
     }
-    return tree->spare.count > kept ? node_of_link(epoch_list_pop(&tree->spare)) : NULL;
+    return tree->spare.count > kept ? range_node_of_link(epoch_list_pop(&tree->spare)) : NULL;
 }
 
-void range_node_keep(struct range_tree *tree, union range_node *node)
+void range_node_put(struct range_tree *tree, void *node)
 {
-    epoch_list_push(&tree->spare, &node->retired.link);
+    union range_node *spare = node;
+    epoch_list_push(&tree->spare, &spare->retired.link);
+}
+
+void *range_node_get(struct range_tree *tree)
+{
+    return range_node_take(tree, false);
 }
 
 void range_node_retire(struct range_tree *tree, range_word_t word)
@@ -50,7 +51,7 @@ void range_node_retire(struct range_tree *tree, range_word_t word)
 static void trim_to(struct range_tree *tree, uint64_t count)
 {
     while (tree->source != NULL && tree->spare.count > count) {
-        union range_node *node = node_of_link(epoch_list_pop(&tree->spare));
+        union range_node *node = range_node_of_link(epoch_list_pop(&tree->spare));
         tree->source->give_back(tree->source->context, node);
     }
 }
@@ -120,7 +121,7 @@ enum status range_tree_prepare(struct range_tree *tree, uint64_t stores)
             node = tree->source->take(tree->source->context);
         }
         if (node != NULL) {
-            range_node_keep(tree, node);
+            range_node_put(tree, node);
         } else if (tree->spare.count == count) {
             trim_to(tree, before > RANGE_SPARE_KEEP ? before : RANGE_SPARE_KEEP);
             return STATUS_NO_MEMORY;

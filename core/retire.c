@@ -151,7 +151,7 @@ static void move_rest(struct potad *potad, struct slab *slab, struct buddy_stash
         struct zone *zone = &potad->zones[from->head.zone];
         zone_replace_buddy(zone, from, to);
         if (buddy_state(to) == BUDDY_SLAB) {
-            memdesc_t word = frame_table_read(&potad->table, to->pfn);
+            memdesc_t word = block_map_read(&zone->map, to->pfn);
             struct slab *owner = (struct slab *)(void *)memdesc_head(word);
             owner->buddy = to;
         }
@@ -215,7 +215,7 @@ struct slab *retire_put(struct potad *potad, struct buddy *buddy, struct buddy_s
     struct retirement plan;
     lock_all(potad);
     /* Somebody may have given the slab back meanwhile: its frame tells, under its zone's lock. */
-    memdesc_t word = frame_table_read(&potad->table, pfn);
+    memdesc_t word = block_map_read(&zone_of(potad, pfn)->map, pfn);
     bool same = memdesc_type(word) == MEMDESC_SLAB && (void *)memdesc_head(word) == (void *)slab;
     bool listed = same && atomic_flags_peek(&slab->head.flags) == SLAB_LISTED;
     if (listed && slab->cache == cache && retire_plan(potad, slab, released, &plan)) {
@@ -257,6 +257,8 @@ void potad_shrink(struct potad *potad)
 {
     struct buddy_stash released;
     buddy_stash_init(&released);
+    map_nodes_leave(potad, 0, &released);
+    descriptors_release(potad, &released);
     while (retire_one(potad, 0, &released)) {
         descriptors_release(potad, &released);
     }

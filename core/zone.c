@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/zone.h"
 
-void zone_init(struct zone *zone, zone_id_t id, struct frame_table *table,
-               const struct range *ranges, uint32_t ranges_count)
+void zone_init(struct zone *zone, zone_id_t id, const struct range *ranges, uint32_t ranges_count)
 {
     ASSERT(ranges_count > 0);
     const struct range *last = &ranges[ranges_count - 1];
     *zone = (struct zone){
         .id = id,
-        .table = table,
         .ranges = ranges,
         .ranges_count = ranges_count,
         .start = ranges[0].start,
@@ -51,7 +49,7 @@ static unsigned buddy_area(const struct buddy *buddy)
 static void zone_write(struct zone *zone, pfn_t pfn, memdesc_t word)
 {
     zone->frame_writes++;
-    frame_table_write(zone->table, pfn, word);
+    block_map_write(&zone->map, pfn, word);
 }
 
 void zone_set_word(struct zone *zone, const struct buddy *buddy, memdesc_t word)
@@ -128,31 +126,49 @@ static void zone_halve(struct zone *zone, struct buddy *upper, struct buddy *low
     zone->blocks++;
 }
 
+/* Writes the words of the new blocks of a cut of the block of @frames at @pfn. */
+static void zone_write_heads(struct zone *zone, pfn_t pfn, uint64_t frames,
+                             const struct block_heads *heads)
+{
+    zone->frame_writes += heads->count;
+    block_map_cut(&zone->map, pfn, frames, heads);
+}
+
 struct buddy *zone_split_detached(struct zone *zone, struct buddy *buddy, order_t order,
                                   struct buddy_stash *stash)
 {
+    struct block_heads heads = {.count = 0};
     struct buddy *part = buddy;
+    pfn_t pfn = buddy->pfn;
+    uint64_t frames = order_frames(buddy_order(buddy));
     while (buddy_order(part) > order) {
         struct buddy *lower = buddy_stash_take(stash);
         zone_halve(zone, part, lower);
-        zone_list_block(zone, part);
+        zone_set_state(zone, part, BUDDY_FREE);
+        zone_list_push(zone, part);
+        block_heads_add(&heads, part->pfn, memdesc_make(part, MEMDESC_BUDDY_FREE));
         part = lower;
     }
+    zone_write_heads(zone, pfn, frames, &heads);
     return part;
 }
 
 void zone_split_allocated(struct zone *zone, struct buddy *buddy, order_t order,
                           struct buddy_stash *stash, struct buddy **parts)
 {
+    struct block_heads heads = {.count = 0};
     order_t count = buddy_order(buddy) - order;
     struct buddy *part = buddy;
+    pfn_t pfn = buddy->pfn;
+    uint64_t frames = order_frames(buddy_order(buddy));
     for (order_t i = count; i > 0; i--) {
         struct buddy *lower = buddy_stash_take(stash);
         zone_halve(zone, part, lower);
-        zone_set_word(zone, part, memdesc_make(part, MEMDESC_BUDDY_ALLOCATED));
+        block_heads_add(&heads, part->pfn, memdesc_make(part, MEMDESC_BUDDY_ALLOCATED));
         parts[i] = part;
         part = lower;
     }
+    zone_write_heads(zone, pfn, frames, &heads);
     zone_set_word(zone, part, memdesc_make(part, MEMDESC_BUDDY_ALLOCATED));
     parts[0] = part;
 }
@@ -166,7 +182,7 @@ static struct buddy *zone_free_buddy(const struct zone *zone, pfn_t pfn, order_t
     if (other < zone->start || other >= zone->end || order + 1 >= zone->orders) {
         return NULL;
     }
-    memdesc_t word = frame_table_read(zone->table, other);
+    memdesc_t word = block_map_read(&zone->map, other);
     if (memdesc_type(word) != MEMDESC_BUDDY_FREE) {
         return NULL;
     }
@@ -228,19 +244,44 @@ static void zone_poison_block(struct zone *zone, struct buddy *buddy)
     zone_set_word(zone, buddy, memdesc_make(buddy, MEMDESC_POISONED));
 }
 
-void zone_poison_free(struct zone *zone, struct buddy *buddy, pfn_t pfn, struct buddy_stash *stash)
+/* Halves the block of @buddy, on no list, until frame @pfn is alone, and poisons it. The other
+ * parts go to @parts, their words not yet written, but for that of the first. */
+static void zone_cut_around(struct zone *zone, struct buddy *buddy, pfn_t pfn,
+                            struct buddy_stash *stash, struct list_head *parts)
 {
+    struct block_heads heads = {.count = 0};
     struct buddy *part = buddy;
-    zone_detach(zone, buddy);
+    pfn_t first = buddy->pfn;
+    uint64_t frames = order_frames(buddy_order(buddy));
+    memdesc_t before = block_map_read(&zone->map, first);
     while (buddy_order(part) > 0) {
         struct buddy *lower = buddy_stash_take(stash);
         zone_halve(zone, part, lower);
         bool below = pfn < part->pfn;
-        zone_list_block(zone, below ? part : lower);
+        struct buddy *other = below ? part : lower;
+        list_push(parts, &other->list);
+        if (other->pfn != first) {
+            block_heads_add(&heads, other->pfn, memdesc_make(other, MEMDESC_BUDDY_ALLOCATED));
+        }
         part = below ? lower : part;
     }
     ASSERT(part->pfn == pfn);
+    if (pfn != first) {
+        block_heads_add(&heads, pfn, before);
+    }
+    zone_write_heads(zone, first, frames, &heads);
     zone_poison_block(zone, part);
+}
+
+void zone_poison_free(struct zone *zone, struct buddy *buddy, pfn_t pfn, struct buddy_stash *stash)
+{
+    struct list_head parts;
+    list_init(&parts);
+    zone_detach(zone, buddy);
+    zone_cut_around(zone, buddy, pfn, stash, &parts);
+    while (!list_is_empty(&parts)) {
+        zone_list_block(zone, buddy_of_link(list_pop(&parts)));
+    }
 }
 
 static struct poison *poison_of_link(struct list_head *link)
@@ -270,42 +311,42 @@ bool zone_has_flaw(const struct zone *zone, pfn_t pfn, order_t order)
     return find_record(&zone->flaws, pfn, order) != NULL;
 }
 
+/* The part on @parts that @pfn lies in, off the list. */
+static struct buddy *take_part(struct list_head *parts, pfn_t pfn)
+{
+    struct list_head *link = parts->next;
+    for (; link != parts; link = link->next) {
+        struct buddy *part = buddy_of_link(link);
+        if (pfn - part->pfn < order_frames(buddy_order(part))) {
+            list_remove(link);
+            return part;
+        }
+    }
+    return NULL;
+}
+
 void zone_free_flawed(struct zone *zone, struct buddy *buddy, struct list_head *spent,
                       struct buddy_stash *released)
 {
-    struct list_head records;
-    struct buddy_stash stash;
-    struct buddy *uppers[ORDERS];
+    struct list_head parts;
     struct poison *record;
-    order_t depth = 0;
-    list_init(&records);
-    buddy_stash_init(&stash);
-    while ((record = find_record(&zone->flaws, buddy->pfn, buddy_order(buddy))) != NULL) {
+    pfn_t pfn = buddy->pfn;
+    order_t order = buddy_order(buddy);
+    list_init(&parts);
+    while ((record = find_record(&zone->flaws, pfn, order)) != NULL) {
         list_remove(&record->list);
-        list_push(&records, &record->list);
-        buddy_stash_move(&record->buddys, &stash);
-    }
-    /* Halves until the half in hand has no failed frame or is one, and goes on with the last upper
-     * half that was put aside. */
-    uppers[depth++] = buddy;
-    while (depth > 0) {
-        struct buddy *part = uppers[--depth];
-        while (buddy_order(part) > 0 && find_record(&records, part->pfn, buddy_order(part))) {
-            struct buddy *lower = buddy_stash_take(&stash);
-            zone_halve(zone, part, lower);
-            uppers[depth++] = part;
-            part = lower;
+        while (record->nodes.count > 0) {
+            range_node_put(&zone->map.tree, range_node_of_link(epoch_list_pop(&record->nodes)));
         }
-        if (find_record(&records, part->pfn, buddy_order(part)) != NULL) {
-            zone_poison_block(zone, part);
-        } else {
-            zone_free(zone, part, NULL, released);
-        }
+        /* Only before the first cut is there no part. */
+        struct buddy *part = list_is_empty(&parts) ? buddy : take_part(&parts, record->pfn);
+        zone_cut_around(zone, part, record->pfn, &record->buddys, &parts);
+        buddy_stash_move(&record->buddys, released);
+        list_push(spent, &record->list);
     }
-    while (!list_is_empty(&records)) {
-        list_push(spent, list_pop(&records));
+    while (!list_is_empty(&parts)) {
+        zone_free(zone, buddy_of_link(list_pop(&parts)), NULL, released);
     }
-    buddy_stash_move(&stash, released);
 }
 
 void zone_settle_flaws(struct zone *zone, struct buddy *buddy, struct buddy_stash *released)
@@ -330,6 +371,7 @@ void zone_add_block(struct zone *zone, struct buddy *buddy, struct buddy_stash *
     zone->frames[BUDDY_ALLOCATED] += frames;
     zone->managed_frames += frames;
     zone->blocks++;
+    block_map_add(&zone->map, buddy->pfn, memdesc_make(buddy, MEMDESC_BUDDY_ALLOCATED));
     zone_free(zone, buddy, NULL, released);
 }
 

@@ -9,9 +9,9 @@
 #ifndef POTAD_CORE_ZONE_H
 #define POTAD_CORE_ZONE_H
 
+#include "core/block_map.h"
 #include "core/boot_map.h"
 #include "core/buddy.h"
-#include "core/frame_table.h"
 #include "core/invariant.h"
 #include "core/port.h"
 
@@ -30,6 +30,7 @@ struct poison {
     struct list_head list; /* zone->flaws */
     pfn_t pfn;
     struct buddy_stash buddys; /* as many as the order of the block: one for each halving */
+    struct epoch_list nodes;   /* and what the tree needs for the cut, where the zone has one */
 };
 
 struct zone {
@@ -44,7 +45,7 @@ struct zone {
     pfn_t reserved_start; /* boot metadata, if this zone has any */
     uint64_t reserved_frames;
     uint64_t managed_frames;
-    struct frame_table *table;
+    struct block_map map;
     struct free_area areas[AREAS];
     uint64_t frames[BUDDY_STATES]; /* by the state of their blocks; none are BUDDY_HELD */
     uint64_t blocks;               /* each has one struct buddy */
@@ -52,9 +53,14 @@ struct zone {
     struct list_head flaws;        /* the records of failed frames in blocks that are in use */
 };
 
-/* Makes an empty zone of sorted @ranges (at least one). */
-void zone_init(struct zone *zone, zone_id_t id, struct frame_table *table,
-               const struct range *ranges, uint32_t ranges_count);
+/* Makes an empty zone of sorted @ranges (at least one), without a map. */
+void zone_init(struct zone *zone, zone_id_t id, const struct range *ranges, uint32_t ranges_count);
+
+/* Spare nodes of the map's tree that cutting a block takes at most: @halvings of them. */
+static inline uint64_t zone_cut_nodes(const struct zone *zone, order_t halvings)
+{
+    return block_map_nodes(&zone->map, halvings);
+}
 
 /* Whether all of @frames frames from @pfn belong to blocks of this zone. */
 bool zone_manages(const struct zone *zone, pfn_t pfn, uint64_t frames);
@@ -72,8 +78,9 @@ void zone_detach(struct zone *zone, struct buddy *buddy);
 
 /* Halves the detached block of @buddy until a block of @order is left, and frees the other halves.
  * @buddy goes with the upper half of the first halving, as in requirement A4; each further block
- * takes one descriptor of @stash, which must hold order(buddy) - @order.
- * Return: the descriptor of the lowest part, detached, its word not yet written. */
+ * takes one descriptor of @stash, which must hold order(buddy) - @order. The map has
+ * zone_cut_nodes() of as many. Return: the descriptor of the lowest part, detached, its word not
+ * yet written. */
 struct buddy *zone_split_detached(struct zone *zone, struct buddy *buddy, order_t order,
                                   struct buddy_stash *stash);
 
@@ -97,9 +104,9 @@ struct buddy *zone_free(struct zone *zone, struct buddy *buddy, const void *avoi
                         struct buddy_stash *released);
 
 /* Takes frame @pfn out of circulation: cuts the free block of @buddy around it, the rest of which
- * stays free. @stash must hold order(buddy). The frame's own block is BUDDY_POISONED from here on,
- * until zone_free() of the descriptor that its word leads to.
- * Source: requirement B3. */
+ * stays free. @stash must hold order(buddy), and the map zone_cut_nodes() of as many. The frame's
+ * own block is BUDDY_POISONED from here on, until zone_free() of the descriptor that its word leads
+ * to. Source: requirement B3. */
 void zone_poison_free(struct zone *zone, struct buddy *buddy, pfn_t pfn, struct buddy_stash *stash);
 
 /* The record of frame @pfn, or NULL. Cost: as the number of records. */

@@ -12,19 +12,11 @@ struct zone_census {
     uint64_t flawed; /* blocks that are marked */
 };
 
-/* Context: [@from, @to) is in the table. */
 static bool check_words_clear(const struct zone *zone, pfn_t from, pfn_t to, enum invariant broken,
                               struct violation *violation)
 {
-    const atomic_word_t *words = zone->table->words;
-    pfn_t start = zone->table->start;
-    for (pfn_t pfn = from; pfn < to; pfn++) {
-        memdesc_t word = atomic_word_acquire(&words[pfn - start]);
-        if (word != 0) {
-            return invariant_check(violation, broken, pfn, 0, word);
-        }
-    }
-    return true;
+    pfn_t pfn = block_map_next(&zone->map, from, to);
+    return pfn == to || invariant_check(violation, broken, pfn, 0, block_map_read(&zone->map, pfn));
 }
 
 static enum buddy_state state_of_type(enum memdesc_type type)
@@ -53,7 +45,7 @@ static bool check_free_block(const struct zone *zone, const struct buddy *buddy,
     if (!zone_manages(zone, other, order_frames(order))) {
         return true;
     }
-    memdesc_t word = frame_table_read(zone->table, other);
+    memdesc_t word = block_map_read(&zone->map, other);
     if (memdesc_type(word) != MEMDESC_BUDDY_FREE) {
         return true;
     }
@@ -132,7 +124,7 @@ static bool check_frames(const struct zone *zone, struct zone_census *census,
         }
         /* A block may reach into the next run: ranges of a zone may touch. */
         while (pfn < end) {
-            memdesc_t word = frame_table_read(zone->table, pfn);
+            memdesc_t word = block_map_read(&zone->map, pfn);
             if (!invariant_check(violation, INVARIANT_COVER, pfn, true, word != 0)) {
                 return false;
             }
@@ -173,7 +165,7 @@ static bool check_record(const struct zone *zone, const struct poison *record, b
                          struct violation *violation)
 {
     pfn_t pfn = record->pfn;
-    struct frame_entry entry = frame_table_find(zone->table, pfn);
+    struct frame_entry entry = block_map_find(&zone->map, pfn);
     const struct memdesc *head = memdesc_head(entry.word);
     enum buddy_state state = state_of_type(memdesc_type(entry.word));
     bool used = state == BUDDY_ALLOCATED || state == BUDDY_SLAB;

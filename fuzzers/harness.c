@@ -86,12 +86,13 @@ static bool prepare_memory(struct harness *harness, const struct boot_map *map)
 }
 
 /* Whether the model agrees that @map has no range for a frame table and boot descriptors. */
-static bool map_is_too_small(const struct boot_map *map)
+static bool map_is_too_small(const struct subject *subject, const struct boot_map *map)
 {
     const struct range *last = &map->ranges[map->ranges_count - 1];
     uint64_t span = last->start + last->frames - map->ranges[0].start;
     /* Generous: a word a frame, and a page of descriptors for each range. */
-    uint64_t most = span / (FRAME_SIZE / sizeof(uint64_t)) + 1 + map->ranges_count;
+    uint64_t most = span / (FRAME_SIZE / sizeof(uint64_t)) + 1 + map->ranges_count +
+                    subject->slack_frames * map->zones_count;
     for (uint32_t i = 0; i < map->ranges_count; i++) {
         const struct range *range = &map->ranges[i];
         if (map->metadata_allowed[range->zone] && !range->unaccepted && range->frames >= most) {
@@ -134,7 +135,8 @@ bool harness_boot(struct harness *harness, const struct boot_map *asked)
     memset(harness->instance, 0, harness->subject->instance_bytes);
     enum status status = harness->subject->open(harness->instance, &harness->port, map);
     harness->opened = status == STATUS_OK;
-    if (!harness->opened && (status != STATUS_NO_MEMORY || !map_is_too_small(map))) {
+    if (!harness->opened &&
+        (status != STATUS_NO_MEMORY || !map_is_too_small(harness->subject, map))) {
         harness_fail(harness, CHECK_STATUS, "boot answers %d on a map with room", (int)status);
     }
     if (harness->opened) {
@@ -239,7 +241,8 @@ static bool alloc_must_succeed(struct harness *harness, order_t order, zone_id_t
 {
     const struct model *model = &harness->model;
     uint64_t spare = harness_spare_descriptors(harness);
-    bool roomy = harness_metadata_room(harness) >= ((uint64_t)1 << order) + SLACK_FRAMES;
+    bool roomy =
+        harness_metadata_room(harness) >= ((uint64_t)1 << order) + harness_slack_frames(harness);
     for (uint8_t kind = 1; kind < MODEL_KINDS; kind++) {
         order_t found = model_smallest(model, kind, order);
         if (found < ORDERS && zone_asked(harness, asked, model_kind_zone(kind)) &&
@@ -386,7 +389,7 @@ bool harness_split(struct harness *harness, uint32_t index, order_t order, const
     struct before before = harness_remember(harness);
     bool invalid = order >= old.order || whole->type != MEMDESC_NONE;
     bool must = !invalid && (old.order - order <= harness_spare_descriptors(harness) ||
-                             harness_metadata_room(harness) >= SLACK_FRAMES);
+                             harness_metadata_room(harness) >= harness_slack_frames(harness));
     harness->operations++;
     enum status status = harness->subject->split(harness->instance, &old, order, results);
     if (invalid != (status == STATUS_INVALID)) {

@@ -41,6 +41,11 @@ enum {
     SLACK_FRAMES = 6
 };
 
+static inline uint64_t harness_slack_frames(const struct harness *harness)
+{
+    return SLACK_FRAMES + harness->subject->slack_frames * harness->model.map.zones_count;
+}
+
 /* Has the subject tell of failures, of blocks of any type. */
 void harness_watch(struct harness *harness);
 

@@ -63,7 +63,7 @@ static bool failure_must_succeed(struct harness *harness, pfn_t pfn)
     enum { RECORD_FRAMES = 3 }; /* a slab for the record, and its struct slab's */
     pfn_t start;
     order_t order;
-    if (harness_metadata_room(harness) >= SLACK_FRAMES + RECORD_FRAMES) {
+    if (harness_metadata_room(harness) >= harness_slack_frames(harness) + RECORD_FRAMES) {
         return true;
     }
     if (model_use(&harness->model, pfn) != USE_FREE) {

@@ -71,6 +71,10 @@ struct subject {
     const char *summary;
     size_t instance_bytes; /* of zeroed memory, 64-byte aligned, that open() gets */
 
+    /* Frames that each zone may cost at boot beyond a word a frame and a page a range, and that the
+     * subject may take for its metadata, beyond a few, before it refuses what could be met. */
+    uint64_t slack_frames;
+
     /* Boots on @map; memory, acceptance and faults come from @port. Return: OK; NO_MEMORY where
      * the map has no room for metadata; INVALID where the map is none. */
     enum status (*open)(void *instance, const struct port *port, const struct boot_map *map);
