@@ -97,7 +97,8 @@ struct subject {
 
     void (*shrink)(void *instance);
 
-    /* Has failures in blocks of @type told to @ops, which is copied. */
+    /* Has failures in blocks of @type told to @ops, which is copied. Return: OK, or INVALID for a
+     * type that no block in use has. */
     enum status (*watch)(void *instance, enum memdesc_type type, const struct memdesc_ops *ops);
 
     /* Frame @pfn has failed: a free one is poisoned, and is never granted; one in use is poisoned
