@@ -127,19 +127,20 @@ static void block_give(struct zone *zone, struct buddy *buddy, enum migratetype 
     zone_set_word(zone, buddy, owner);
 }
 
-/* Takes a block to cut @order from off its list, with the descriptors for the cut in @stash.
+/* Takes a block to cut @request's from off its list, with the descriptors for the cut in @stash.
  * While these are allocated, the block is held, so that it does not itself become a slab; only
  * where nothing else can, it is let go, and what the slab leaves of it is looked at again.
  * Context: the zone's lock, let go meanwhile. Return: the block, detached, or NULL. */
 static struct buddy *block_take(struct potad *potad, struct alloc_context alloc, struct zone *zone,
-                                unsigned area, order_t order, struct buddy_stash *stash)
+                                unsigned area, const struct block_request *request,
+                                struct buddy_stash *stash)
 {
     for (;;) {
-        struct buddy *buddy = zone_smallest(zone, area, order);
-        if (buddy == NULL) {
+        struct buddy *buddy = zone_smallest(zone, area, request->order);
+        if (buddy == NULL || (request->whole && buddy_order(buddy) != request->order)) {
             return NULL;
         }
-        order_t need = buddy_order(buddy) - order;
+        order_t need = buddy_order(buddy) - request->order;
         zone_detach(zone, buddy);
         uint64_t nodes = zone_cut_nodes(zone, need);
         if (!map_nodes_ready(alloc, zone, nodes)) {
@@ -178,7 +179,7 @@ static enum status block_alloc_from(struct potad *potad, struct alloc_context al
     enum status status = STATUS_NO_MEMORY;
     buddy_stash_init(&stash);
     spinlock_lock(&zone->lock);
-    struct buddy *buddy = block_take(potad, alloc, zone, area, request->order, &stash);
+    struct buddy *buddy = block_take(potad, alloc, zone, area, request, &stash);
     if (buddy != NULL) {
         buddy = zone_split_detached(zone, buddy, request->order, &stash);
         uint64_t frames = order_frames(request->order);
@@ -242,23 +243,36 @@ static bool request_resolve(const struct potad *potad, const struct page_request
     return true;
 }
 
-static enum status request_alloc(struct potad *potad, const struct page_request *request,
-                                 memdesc_t owner, struct buddy **buddy)
+/* Allocates what is asked for, or leaves all as it was. */
+static enum status block_request_try(struct potad *potad, const struct block_request *block,
+                                     memdesc_t owner, struct buddy **buddy)
 {
-    struct block_request block;
     struct alloc_transaction transaction;
-    if (!request_resolve(potad, request, &block)) {
-        return STATUS_INVALID;
-    }
     struct alloc_context alloc = transaction_begin(potad, &transaction);
     enum status status;
     do {
-        status = block_alloc(potad, alloc, &block, owner, buddy);
+        status = block_alloc(potad, alloc, block, owner, buddy);
     } while (status != STATUS_OK && map_nodes_fill(potad, alloc));
     if (status == STATUS_OK) {
         transaction_commit(potad, &transaction);
     } else {
         transaction_undo(potad, &transaction);
+    }
+    return status;
+}
+
+static enum status request_alloc(struct potad *potad, const struct page_request *request,
+                                 memdesc_t owner, struct buddy **buddy)
+{
+    struct block_request block;
+    if (!request_resolve(potad, request, &block)) {
+        return STATUS_INVALID;
+    }
+    enum status status = block_request_try(potad, &block, owner, buddy);
+    if (status == STATUS_NO_MEMORY) {
+        /* Slabs for cutting a block of one zone may have taken the whole block of another. */
+        block.whole = true;
+        status = block_request_try(potad, &block, owner, buddy);
     }
     return status;
 }

@@ -13,6 +13,7 @@ struct block_request {
     order_t order;
     uint32_t zones; /* bit n: zone n will do; higher zones are tried first */
     enum migratetype migratetype;
+    bool whole; /* only a free block of just this order will do */
 };
 
 /* Begins what ends in transaction_commit() or transaction_undo(). */
