@@ -136,20 +136,24 @@ static void put_nodes(struct potad *potad, struct epoch_list *nodes, struct budd
     }
 }
 
-void map_nodes_leave(struct potad *potad, uint64_t generation, struct buddy_stash *released)
+uint64_t map_nodes_leave(struct potad *potad, uint64_t generation, struct buddy_stash *released)
 {
     struct leaving leaving = {.potad = potad, .generation = generation};
+    uint64_t left = 0;
     for (zone_id_t id = 0; id < potad->zones_count; id++) {
         struct zone *zone = &potad->zones[id];
         if (!block_map_has_tree(&zone->map)) {
             continue;
         }
         spinlock_lock(&zone->lock);
+        range_tree_compact(&zone->map.tree);
         uint64_t keep = chain_reserve(zone);
         struct epoch_list gone = range_tree_evacuate(&zone->map.tree, keep, node_leaves, &leaving);
         spinlock_unlock(&zone->lock);
+        left += gone.count;
         put_nodes(potad, &gone, released);
     }
+    return left;
 }
 
 /* Takes up to @count spare nodes of slabs out of @tree. */
