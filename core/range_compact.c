@@ -33,6 +33,7 @@ void range_lower_root(struct range_tree *tree)
 void range_unhook(struct range_tree *tree, struct range_path *path)
 {
     unsigned level = 1;
+    tree->events[RANGE_EVENT_UNHOOKED]++;
     for (; level <= path->height; level++) {
         struct range_step *at = &path->steps[level];
         struct range_inner *inner = range_step_inner(at);
@@ -109,6 +110,7 @@ static bool merge_pair(struct range_tree *tree, struct range_step *at, unsigned 
     range_word_t word = level == 0 ? range_leaf_write(node, contents.entries, count)
                                    : range_inner_write(node, level, contents.children, count);
     tree->nodes++;
+    tree->events[RANGE_EVENT_MERGED]++;
     low = range_group_first(parent, low);
     range_publish_group(tree, parent, low, range_group_last(parent, high), word, gap);
     range_node_retire(tree, left);

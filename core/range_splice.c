@@ -184,6 +184,7 @@ static bool merge_neighbour(struct splice *splice, const struct range_step *pare
         level == 0 ? merge_leaf(splice, word, before) : merge_inner(splice, word, last, before);
     if (merged) {
         splice->merged[level] = word;
+        splice->tree->events[RANGE_EVENT_MERGED]++;
         splice->first = before ? first : splice->first;
         splice->last = before ? splice->last : last;
     }
@@ -450,6 +451,8 @@ enum status range_splice(struct range_tree *tree, uint64_t first, uint64_t last,
         splice_extent(&splice, 0);
     }
     cut_leaves(&splice, 0, splice.entries_count, splice.first, splice.last);
+    unsigned replaced = splice.left.steps[0].word == splice.right.steps[0].word ? 1 : 2;
+    tree->events[RANGE_EVENT_SPLIT] += splice.children_count > replaced ? 1 : 0;
     retire_replaced(&splice, splice_publish(&splice));
     tree->ranges += splice.entries_count;
     if (splice.entries_count == 0) {

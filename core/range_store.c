@@ -32,6 +32,7 @@ static bool store_in_place(struct range_tree *tree, uint64_t first, uint64_t las
         return false;
     }
     range_publish(tree, range_leaf_value(leaf, (unsigned)slot), value);
+    tree->events[RANGE_EVENT_IN_PLACE]++;
     if (entry.value == 0) {
         ++*range_leaf_live(leaf);
         tree->ranges++;

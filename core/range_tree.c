@@ -33,7 +33,11 @@ union range_node *range_node_take(struct range_tree *tree, bool reserved)
     if (tree->spare.count <= kept) {
         epoch_poll(&tree->retired, &tree->spare);
     }
-    return tree->spare.count > kept ? node_of_link(epoch_list_pop(&tree->spare)) : NULL;
+    if (tree->spare.count <= kept) {
+        return NULL;
+    }
+    tree->events[RANGE_EVENT_SPARE_TAKEN]++;
+    return node_of_link(epoch_list_pop(&tree->spare));
 }
 
 void range_node_keep(struct range_tree *tree, union range_node *node)
