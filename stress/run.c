@@ -9,6 +9,7 @@
 
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { POLL_MS = 10 };
 
@@ -232,6 +233,14 @@ static void run_rounds(struct run *run)
     } while (run_goes_on(run) && run_begin_again(run));
 }
 
+/* Zeroed cache lines, at least one, that hold @bytes. Return: NULL where there is no memory. */
+static void *zeroed_lines(size_t bytes)
+{
+    size_t size = (bytes / CACHE_LINE + 1) * CACHE_LINE;
+    void *lines = aligned_alloc(CACHE_LINE, size);
+    return lines == NULL ? NULL : memset(lines, 0, size);
+}
+
 /* Allocates what the threads need. Return: whether there was memory; run_close() in any case. */
 static bool run_open(struct run *run, const struct plan *plan)
 {
@@ -242,7 +251,7 @@ static bool run_open(struct run *run, const struct plan *plan)
     findings_init(&run->findings);
     run->workers = calloc(plan->threads + 1, sizeof(*run->workers));
     run->threads = calloc(plan->threads, sizeof(*run->threads));
-    run->shared = calloc(1, workload->shared_bytes + 1);
+    run->shared = zeroed_lines(workload->shared_bytes);
     if (run->workers == NULL || run->threads == NULL || run->shared == NULL) {
         return false;
     }

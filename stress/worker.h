@@ -61,9 +61,14 @@ static inline void worker_end(struct worker *worker)
     relaxed_count(&worker->operations, 1);
 }
 
+static inline void worker_count_more(struct worker *worker, enum path path, uint64_t more)
+{
+    relaxed_count(&worker->paths[path], more);
+}
+
 static inline void worker_count(struct worker *worker, enum path path)
 {
-    relaxed_count(&worker->paths[path], 1);
+    worker_count_more(worker, path, 1);
 }
 
 static inline cookie_t worker_cookie(struct worker *worker)

@@ -12,7 +12,8 @@
 #define WORKLOAD_TABLE(X)                                                                          \
     X(churn)                                                                                       \
     X(handoff)                                                                                     \
-    X(exhaust)
+    X(exhaust)                                                                                     \
+    X(range)
 
 struct plan;
 
@@ -46,7 +47,7 @@ struct workload {
     uint64_t required;    /* PATH_BIT()s: without one of them, a run is inconclusive */
     bool arms_faults;     /* each fault site that the subject comes to must have fired, too */
     size_t own_bytes;     /* of zeroed memory, for each thread: worker->own */
-    size_t shared_bytes;  /* of zeroed memory, for all threads: worker->shared */
+    size_t shared_bytes;  /* of zeroed memory on a cache line's border: worker->shared of all */
     unsigned threads_min; /* below, it makes no sense */
 
     /* Does one small piece of work; sets worker->idle where there is none before the next check.
