@@ -40,6 +40,15 @@ bool range_leaf_is_last(range_word_t leaf, unsigned slot);
  * none. Never allocates. */
 union range_node *range_node_take(struct range_tree *tree, bool reserved);
 
+/* Has @count spare nodes, the reserved ones included. Return: whether there was memory. */
+bool range_nodes_ensure(struct range_tree *tree, uint64_t count)
+    __attribute__((warn_unused_result));
+
+/* Keeps what is prepared, before a call that is not: one that needs @nodes, and may leave a tree of
+ * @height inner levels. Return: whether there was memory. */
+bool range_prepared_keep(struct range_tree *tree, unsigned height, uint64_t nodes)
+    __attribute__((warn_unused_result));
+
 /* Keeps a node that was taken and that no reader has seen. */
 void range_node_keep(struct range_tree *tree, union range_node *node);
 

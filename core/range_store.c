@@ -94,6 +94,12 @@ enum status range_tree_store_many(struct range_tree *tree, uint64_t first, uint6
         !range_entries_are_valid(entries, count, first, last)) {
         return STATUS_INVALID;
     }
+    /* Without a level above its leaves, the tree gets two higher at most: see
+     * range_store_many_nodes(). */
+    unsigned height = range_tree_height(tree);
+    if (!range_prepared_keep(tree, height + 2, range_store_many_nodes(height, count))) {
+        return STATUS_NO_MEMORY;
+    }
     return range_splice(tree, first, last, entries, count);
 }
 

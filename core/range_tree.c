@@ -109,6 +109,35 @@ static unsigned height_after(unsigned height, uint64_t stores)
     return grown;
 }
 
+bool range_nodes_ensure(struct range_tree *tree, uint64_t count)
+{
+    if (tree->spare.count < count) {
+        epoch_poll(&tree->retired, &tree->spare);
+    }
+    while (tree->spare.count < count) {
+        void *node = tree->source == NULL ? NULL : tree->source->take(tree->source->context);
+        if (node == NULL) {
+            return false;
+        }
+        range_node_keep(tree, node);
+    }
+    return true;
+}
+
+bool range_prepared_keep(struct range_tree *tree, unsigned height, uint64_t nodes)
+{
+    uint64_t need = range_store_many_nodes(height_after(height, tree->prepared), 1);
+    need = need > tree->store_need ? need : tree->store_need;
+    if (tree->prepared == 0) {
+        return true;
+    }
+    if (!range_nodes_ensure(tree, tree->prepared * need + nodes)) {
+        return false;
+    }
+    tree->store_need = need;
+    return true;
+}
+
 enum status range_tree_prepare(struct range_tree *tree, uint64_t stores)
 {
     uint64_t need = range_store_many_nodes(height_after(range_tree_height(tree), stores), 1);
