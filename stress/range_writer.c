@@ -295,7 +295,8 @@ static void clear(struct worker *worker, struct range_scene *scene, struct span 
 static void write_clear(struct worker *worker, struct range_scene *scene)
 {
     struct span span = span_draw(worker, scene);
-    clear(worker, scene, span_make(scene, span.first, SHORT_UNITS * (span.last - span.first + 1)));
+    uint64_t length = (uint64_t)span.last - span.first + 1;
+    clear(worker, scene, span_make(scene, span.first, SHORT_UNITS * length));
 }
 
 /* Builds an empty tree in one go; in one that is not, that must be refused, unless it is emptied
@@ -368,7 +369,7 @@ static void write_trim(struct worker *worker, struct range_scene *scene)
 /* Waits for readers, but not for long; when the wait is over, no section that was open is. */
 static void write_synchronise(struct worker *worker, struct range_scene *scene)
 {
-    uint64_t open[THREADS_MAX];
+    uint64_t open[THREADS_MAX] = {0};
     struct epoch_stall stall = {0};
     bool waits = false;
     for (unsigned i = 1; i < scene->threads; i++) {

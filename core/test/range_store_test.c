@@ -20,6 +20,7 @@ struct bench {
     struct range_tree tree;
     struct range_source source;
     bool exhausted;
+    struct epoch_slot *section; /* open until the end, or NULL */
 };
 
 static void *take(void *context)
@@ -44,6 +45,7 @@ static int open_tree(void **state)
     }
     *state = &bench;
     bench.exhausted = false;
+    bench.section = NULL;
     bench.source = (struct range_source){.context = &bench, .take = take, .give_back = give_back};
     epoch_init(&bench.epoch);
     range_tree_init(&bench.tree, &bench.epoch, &bench.source);
@@ -53,6 +55,9 @@ static int open_tree(void **state)
 static int close_tree(void **state)
 {
     struct bench *bench = *state;
+    if (bench->section != NULL) {
+        epoch_exit(bench->section);
+    }
     range_tree_destroy(&bench->tree);
     return 0;
 }
@@ -87,7 +92,7 @@ static void range_tree_store_many_leaves_what_is_prepared(void **state)
     struct violation violation;
     enum status status = range_tree_prepare(&bench->tree, 2);
     assert_int_equal(status, STATUS_OK);
-    struct epoch_slot *section = epoch_enter(&bench->epoch, 0);
+    bench->section = epoch_enter(&bench->epoch, 0);
     for (uint64_t i = 0; i < 16; i++) {
         struct range_entry entry = {10 * i, 10 * i + 1, 100 + i};
         status = range_tree_store_many(&bench->tree, 10 * i, 10 * i + 4, &entry, 1);
@@ -97,7 +102,6 @@ static void range_tree_store_many_leaves_what_is_prepared(void **state)
     bench->exhausted = true;
     assert_int_equal(range_tree_store(&bench->tree, 3, 3, 7), STATUS_OK);
     assert_int_equal(range_tree_store(&bench->tree, 7, 7, 8), STATUS_OK);
-    epoch_exit(section);
 }
 
 /* Two stores were prepared for an empty tree; the build makes it higher than they could. */
@@ -112,11 +116,10 @@ static void range_tree_build_leaves_what_is_prepared(void **state)
     assert_int_equal(range_tree_clear(&bench->tree, 0, UINT64_MAX), STATUS_OK);
     assert_int_equal(range_tree_prepare(&bench->tree, 2), STATUS_OK);
     assert_int_equal(range_tree_build(&bench->tree, entries, MANY), STATUS_OK);
-    struct epoch_slot *section = epoch_enter(&bench->epoch, 0);
+    bench->section = epoch_enter(&bench->epoch, 0);
     bench->exhausted = true;
     assert_int_equal(range_tree_store(&bench->tree, 3, 3, 7), STATUS_OK);
     assert_int_equal(range_tree_store(&bench->tree, 20003, 20003, 8), STATUS_OK);
-    epoch_exit(section);
 }
 
 #define ON_TREE(name) cmocka_unit_test_setup_teardown(name, open_tree, close_tree)

@@ -17,7 +17,9 @@
 
 #include <cmocka.h>
 
-enum { UNITS = KEYSPACE_STRETCH, PAGE = 4096 };
+enum { UNITS = KEYSPACE_STRETCH };
+
+#define PAGE ((uint64_t)4096)
 
 struct bench {
     struct keyspace keys;
