@@ -27,17 +27,21 @@ static uint64_t spare_reserved(const struct range_tree *tree)
     return tree->prepared * tree->store_need;
 }
 
+/* Makes spare nodes of those that no reader can see any more. */
+static void poll_retired(struct range_tree *tree)
+{
+    uint64_t before = tree->spare.count;
+    epoch_poll(&tree->retired, &tree->spare);
+    tree->events[RANGE_EVENT_RETURNED] += tree->spare.count - before;
+}
+
 union range_node *range_node_take(struct range_tree *tree, bool reserved)
 {
     uint64_t kept = reserved ? 0 : spare_reserved(tree);
     if (tree->spare.count <= kept) {
-        epoch_poll(&tree->retired, &tree->spare);
+        poll_retired(tree);
     }
-    if (tree->spare.count <= kept) {
-        return NULL;
-    }
-    tree->events[RANGE_EVENT_SPARE_TAKEN]++;
-    return node_of_link(epoch_list_pop(&tree->spare));
+    return tree->spare.count > kept ? node_of_link(epoch_list_pop(&tree->spare)) : NULL;
 }
 
 void range_node_keep(struct range_tree *tree, union range_node *node)
@@ -62,14 +66,14 @@ static void trim_to(struct range_tree *tree, uint64_t count)
 void range_tree_settle(struct range_tree *tree)
 {
     if (tree->retired.fresh.count + tree->retired.waiting.count >= RANGE_RETIRED_POLL) {
-        epoch_poll(&tree->retired, &tree->spare);
+        poll_retired(tree);
     }
     trim_to(tree, spare_reserved(tree) + RANGE_SPARE_KEEP);
 }
 
 void range_tree_trim(struct range_tree *tree)
 {
-    epoch_poll(&tree->retired, &tree->spare);
+    poll_retired(tree);
     trim_to(tree, spare_reserved(tree));
 }
 
@@ -94,7 +98,7 @@ void range_tree_destroy(struct range_tree *tree)
     }
     tree->ranges = 0;
     tree->prepared = 0;
-    epoch_poll(&tree->retired, &tree->spare);
+    poll_retired(tree);
     ASSERT(tree->retired.waiting.count == 0);
     trim_to(tree, 0);
 }
@@ -112,7 +116,7 @@ static unsigned height_after(unsigned height, uint64_t stores)
 bool range_nodes_ensure(struct range_tree *tree, uint64_t count)
 {
     if (tree->spare.count < count) {
-        epoch_poll(&tree->retired, &tree->spare);
+        poll_retired(tree);
     }
     while (tree->spare.count < count) {
         void *node = tree->source == NULL ? NULL : tree->source->take(tree->source->context);
@@ -147,7 +151,7 @@ enum status range_tree_prepare(struct range_tree *tree, uint64_t stores)
     }
     while (tree->spare.count < stores * need) {
         uint64_t count = tree->spare.count;
-        epoch_poll(&tree->retired, &tree->spare);
+        poll_retired(tree);
         void *node = NULL;
         if (tree->spare.count == count && tree->source != NULL) {
             node = tree->source->take(tree->source->context);

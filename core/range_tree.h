@@ -68,7 +68,7 @@ struct range_source {
     X(RANGE_EVENT_SPLIT, "leaf-split")        /* a store left more leaves than it found */         \
     X(RANGE_EVENT_MERGED, "node-merged")      /* sparse neighbours became one node */              \
     X(RANGE_EVENT_UNHOOKED, "node-unhooked")  /* an empty leaf left the tree */                    \
-    X(RANGE_EVENT_SPARE_TAKEN, "spare-taken") /* a node in hand became part of the tree */
+    X(RANGE_EVENT_RETURNED, "node-returned")  /* a grace period ended, and a node came back */
 
 enum range_event {
 #define X(id, name) id,

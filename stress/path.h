@@ -35,7 +35,6 @@
     X(PATH_HEIGHT_GREW, "height-grew", 0)                                                          \
     X(PATH_HEIGHT_SHRANK, "height-shrank", 0)                                                      \
     X(PATH_HEIGHT_THREE, "height-three", 0)                                                        \
-    X(PATH_NODE_RECYCLED, "node-recycled", 0)                                                      \
     X(PATH_GRACE_WAITED, "grace-period-waited", 0)                                                 \
     X(PATH_GRACE_STALLED, "grace-period-stalled", 0)
 

@@ -461,9 +461,6 @@ static void count_paths(struct worker *worker, struct range_scene *scene)
     worker_count_more(worker, PATH_HEIGHT_SHRANK, height < writer->height);
     worker_count_more(worker, PATH_HEIGHT_THREE, height >= 3 && writer->height < 3);
     writer->height = height;
-    /* More nodes than ever came from the source: some came back from readers. */
-    worker_count_more(worker, PATH_NODE_RECYCLED,
-                      tree->events[RANGE_EVENT_SPARE_TAKEN] > writer->taken);
 }
 
 void range_writer_step(struct worker *worker, struct range_scene *scene)

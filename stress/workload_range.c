@@ -35,8 +35,8 @@ const struct workload workload_range = {
     .required = PATH_BIT(PATH_RANGE_OVERLAPPED) | PATH_BIT(PATH_RANGE_FAILED) |
                 PATH_BIT(PATH_RANGE_PREPARED) | PATH_BIT(PATH_RANGE_BUILT) |
                 PATH_BIT(PATH_HEIGHT_GREW) | PATH_BIT(PATH_HEIGHT_SHRANK) |
-                PATH_BIT(PATH_HEIGHT_THREE) | PATH_BIT(PATH_NODE_RECYCLED) |
-                PATH_BIT(PATH_GRACE_WAITED) | PATH_BIT(PATH_GRACE_STALLED) | RANGE_EVENT_PATHS,
+                PATH_BIT(PATH_HEIGHT_THREE) | PATH_BIT(PATH_GRACE_WAITED) |
+                PATH_BIT(PATH_GRACE_STALLED) | RANGE_EVENT_PATHS,
     .arms_faults = true,
     .shared_bytes = sizeof(struct range_scene),
     .threads_min = 2,
