@@ -89,7 +89,10 @@ enum operand {
     X(OP_CACHE_FREE, "cache-free", 15, 30, OPERAND_SLOT, "free an object")                         \
     X(OP_CACHE_DESTROY, "cache-destroy", 2, 3, OPERAND_CACHE,                                      \
       "destroy a cache: busy while in use")                                                        \
-    X(OP_SHRINK, "shrink", 1, 1, 0, "give back the descriptor slabs that are not needed")
+    X(OP_SHRINK, "shrink", 1, 1, 0, "give back the descriptor slabs that are not needed")          \
+    X(OP_MEMORY_FAILURE, "memory-failure", 4, 2, OPERAND_FRAME,                                    \
+      "a frame fails: take it out, or keep it back when its block is freed (B3)")                  \
+    X(OP_UNPOISON, "unpoison", 4, 2, OPERAND_FRAME, "take a failed frame into use again")
 
 enum op {
 #define X(id, name, page, slab, operands, help) id,

@@ -207,6 +207,9 @@ static uint32_t op_needs(enum op op)
     case OP_CACHE_FREE:
     case OP_CACHE_DESTROY:
         return SUBJECT_CACHE;
+    case OP_MEMORY_FAILURE:
+    case OP_UNPOISON:
+        return SUBJECT_POISON;
     default:
         return 0;
     }
@@ -249,12 +252,18 @@ static void run_op(struct executor *executor, const struct case_op *op)
     case OP_SHRINK:
         harness_shrink(harness);
         break;
+    case OP_MEMORY_FAILURE:
+        harness_memory_failure(harness, harness->model.start + op->value);
+        break;
+    case OP_UNPOISON:
+        harness_unpoison(harness, harness->model.start + op->value);
+        break;
     case OPS:
         break;
     }
 }
 
-/* Frees all that is left, as the operations would. */
+/* Frees all that is left, as the operations would; what has failed is taken into use again last. */
 static void tear_down(struct executor *executor)
 {
     struct harness *harness = &executor->harness;
@@ -271,6 +280,7 @@ static void tear_down(struct executor *executor)
     while (executor->block_slots.count > 0 && !harness_violated(harness)) {
         run_free(executor, &none);
     }
+    harness_unpoison_all(harness);
     if (!harness_violated(harness)) {
         harness_shrink(harness);
     }

@@ -29,6 +29,26 @@ struct before harness_remember(struct harness *harness);
 /* Compares with what it was (F1), but for memory that was accepted: that cannot be undone. */
 void harness_check_unchanged(struct harness *harness, const struct before *before);
 
+/* Free frames that metadata may go to. */
+uint64_t harness_metadata_room(const struct harness *harness);
+
+/* Descriptors of blocks that the subject can take without memory. */
+uint64_t harness_spare_descriptors(struct harness *harness);
+
+enum {
+    /* A growing allocator takes at most this many frames for slabs of descriptors: with so many
+     * left beside the block asked for, it has no excuse. */
+    SLACK_FRAMES = 6
+};
+
+static inline uint64_t harness_slack_frames(const struct harness *harness)
+{
+    return SLACK_FRAMES + harness->subject->slack_frames * harness->model.map.zones_count;
+}
+
+/* Has the subject tell of failures, of blocks of any type. */
+void harness_watch(struct harness *harness);
+
 /* Fills in harness->port. */
 void harness_port_init(struct harness *harness);
 
