@@ -133,6 +133,17 @@ static unsigned build_leaf(struct range_builder *builder, const struct range_ent
     return 0;
 }
 
+/* Inner levels above @count entries, at most: a leaf that is not the last has RANGE_WIDE or more.
+ */
+static unsigned build_height(uint64_t count)
+{
+    unsigned height = 0;
+    for (uint64_t nodes = count / RANGE_WIDE + 1; nodes > 1; height++) {
+        nodes = (nodes + RANGE_CHILDREN - 1) / RANGE_CHILDREN;
+    }
+    return height;
+}
+
 enum status range_tree_build(struct range_tree *tree, const struct range_entry *entries,
                              uint64_t count)
 {
@@ -143,6 +154,9 @@ enum status range_tree_build(struct range_tree *tree, const struct range_entry *
     }
     if (!range_entries_are_valid(entries, count, 0, UINT64_MAX)) {
         return STATUS_INVALID;
+    }
+    if (!range_prepared_keep(tree, build_height(count), 0)) {
+        return STATUS_NO_MEMORY;
     }
     while (done < count) {
         /* A span begins where the one before ends: no leaf has a gap before its first range. */

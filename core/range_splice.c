@@ -57,7 +57,7 @@ uint64_t range_store_many_nodes(unsigned height, unsigned count)
 bool range_nodes_ready(struct range_tree *tree, uint64_t count)
 {
     if (tree->spare.count < count) {
-        epoch_poll(&tree->retired, &tree->spare);
+        range_poll_retired(tree);
     }
     while (tree->spare.count < count) {
         void *node = tree->source == NULL ? NULL : tree->source->take(tree->source->context);
@@ -181,6 +181,7 @@ static bool merge_neighbour(struct splice *splice, unsigned slot, unsigned level
                              : merge_inner(splice, other.word, other.last, before);
     if (merged) {
         splice->merged[level] = other.word;
+        splice->tree->events[RANGE_EVENT_MERGED]++;
         splice->first = before ? other.first : splice->first;
         splice->last = before ? splice->last : other.last;
     }
@@ -455,6 +456,8 @@ enum status range_splice(struct range_tree *tree, uint64_t first, uint64_t last,
         splice_extent(&splice, 0);
     }
     cut_leaves(&splice, 0, splice.entries_count, splice.first, splice.last);
+    unsigned replaced = splice.left.steps[0].word == splice.right.steps[0].word ? 1 : 2;
+    tree->events[RANGE_EVENT_SPLIT] += splice.children_count > replaced ? 1 : 0;
     unsigned top = splice_publish(&splice);
     retire_replaced(&splice, top);
     tree->ranges += splice.entries_count;
