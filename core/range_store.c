@@ -77,34 +77,21 @@ static bool copy_serves(const struct range_narrow *narrow, unsigned slot, uint64
     return in_units && behind && before && last >> narrow->shift <= RANGE_NEAR_MAX;
 }
 
-static void copy_slot(struct range_narrow *to, unsigned to_slot, const struct range_narrow *from,
-                      unsigned slot)
-{
-    to->first[to_slot] = from->first[slot];
-    to->last[to_slot] = from->last[slot];
-    atomic_word_poke(&to->value[to_slot], atomic_word_peek(&from->value[slot]));
-}
-
 /* Makes @copy a copy of @old with @entry behind @slot. */
 static void copy_with(struct range_narrow *copy, const struct range_narrow *old, unsigned slot,
                       const struct range_entry *entry)
 {
-    copy->base = old->base;
-    copy->shift = old->shift;
-    copy->count = (uint8_t)(old->count + 1);
-    copy->live = copy->count;
-    for (unsigned i = 0; i <= slot; i++) {
-        copy_slot(copy, i, old, i);
+    __builtin_memcpy(copy, old, sizeof(*copy));
+    for (unsigned i = old->count; i > slot + 1; i--) {
+        copy->first[i] = copy->first[i - 1];
+        copy->last[i] = copy->last[i - 1];
+        atomic_word_poke(&copy->value[i], atomic_word_peek(&copy->value[i - 1]));
     }
     copy->first[slot + 1] = (int16_t)((entry->first - old->base) >> old->shift);
     copy->last[slot + 1] = (int16_t)((entry->last - old->base) >> old->shift);
     atomic_word_poke(&copy->value[slot + 1], entry->value);
-    for (unsigned i = slot + 1; i < old->count; i++) {
-        copy_slot(copy, i + 1, old, i);
-    }
-    for (unsigned i = copy->count; i < RANGE_NARROW; i++) {
-        copy->first[i] = RANGE_UNUSED;
-    }
+    copy->count++;
+    copy->live++;
 }
 
 /* Replaces the narrow leaf of @place by a copy that has @entry, too, if it is without empty slots,
