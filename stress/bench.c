@@ -16,7 +16,7 @@ static const struct {
     json_t *(*run)(const struct bench_options *options);
     const char *summary;
 } benches[] = {
-    {"page", bench_page, "frame-table writes and time of blocks, by order"},
+    {"page", bench_page, "frame-table writes, and time of blocks by table and by tree, by order"},
     {"range", bench_range, "the range tree beside Judy and a sorted array, 10^4 to 10^7 ranges"},
     {"fuzz", bench_fuzz, "cases a second of the executor, with model and faults"},
 };

@@ -2,7 +2,8 @@
  *
  * bench_page.c: what a block costs by its order (requirement A5): words written into the frame
  * table when it is split off a free block of order 18 and when it is freed again, beside the words
- * that rewriting each of its frames would take.
+ * that rewriting each of its frames would take; and the time of both, with a table and with a range
+ * tree as the map from frames to blocks.
  */
 #include "fuzzers/simmem.h"
 #include "fuzzers/subject.h"
@@ -42,7 +43,7 @@ static bool memory_accept(void *context, pfn_t pfn, uint64_t frames)
 }
 
 /* One free block of TOP_ORDER in zone 1; metadata has zone 0 to itself. */
-static void memory_open(struct bench_memory *memory)
+static void memory_open(struct bench_memory *memory, const char *subject)
 {
     const struct boot_map map = {
         .zones_count = 2,
@@ -51,7 +52,7 @@ static void memory_open(struct bench_memory *memory)
         .ranges = {{.start = 0, .frames = METADATA_FRAMES, .zone = 0},
                    {.start = (pfn_t)1 << TOP_ORDER, .frames = (uint64_t)1 << TOP_ORDER, .zone = 1}},
     };
-    *memory = (struct bench_memory){.subject = subject_find("core")};
+    *memory = (struct bench_memory){.subject = subject_find(subject)};
     memory->instance = aligned_alloc(64, (memory->subject->instance_bytes + 63) / 64 * 64);
     if (memory->instance == NULL || !simmem_open(&memory->mem, &map)) {
         abort();
@@ -121,33 +122,48 @@ static void keep_descriptors(struct bench_memory *memory)
     }
 }
 
-static json_t *bench_order(order_t order, double seconds)
+/* What one block costs, by one of the core's maps from frames to blocks. */
+struct pair_cost {
+    uint64_t split;
+    uint64_t merge;
+    double ns;
+};
+
+static struct pair_cost measure_pair(const char *subject, order_t order, double seconds)
 {
     struct bench_memory memory;
     struct subject_block first;
-    memory_open(&memory);
+    struct pair_cost cost;
+    memory_open(&memory, subject);
     keep_descriptors(&memory);
     uint64_t before = table_writes(&memory);
     take(&memory, order, &first);
-    uint64_t split = table_writes(&memory) - before;
+    cost.split = table_writes(&memory) - before;
     memory.subject->free(memory.instance, &first);
-    uint64_t merge = table_writes(&memory) - before - split;
-    double ns = time_pair(&memory, order, seconds);
+    cost.merge = table_writes(&memory) - before - cost.split;
+    cost.ns = time_pair(&memory, order, seconds);
     memory_close(&memory);
+    return cost;
+}
+
+static json_t *bench_order(order_t order, double seconds)
+{
+    struct pair_cost table = measure_pair("core", order, seconds / 2);
+    struct pair_cost tree = measure_pair("core-tree", order, seconds / 2);
     uint64_t rewritten = (uint64_t)1 << TOP_ORDER;
-    printf("  %5u %12" PRIu64 " %12" PRIu64 " %20" PRIu64 " %14.0f\n", order, split, merge,
-           rewritten, ns);
-    return json_pack("{s:i,s:I,s:I,s:I,s:f}", "order", (int)order, "split_writes",
-                     (json_int_t)split, "free_writes", (json_int_t)merge, "rewrite_all",
-                     (json_int_t)rewritten, "pair_ns", ns);
+    printf("  %5u %12" PRIu64 " %12" PRIu64 " %20" PRIu64 " %14.0f %14.0f %6.1f\n", order,
+           table.split, table.merge, rewritten, table.ns, tree.ns, tree.ns / table.ns);
+    return json_pack("{s:i,s:I,s:I,s:I,s:f,s:f}", "order", (int)order, "split_writes",
+                     (json_int_t)table.split, "free_writes", (json_int_t)table.merge, "rewrite_all",
+                     (json_int_t)rewritten, "pair_ns", table.ns, "pair_tree_ns", tree.ns);
 }
 
 json_t *bench_page(const struct bench_options *options)
 {
     json_t *results = json_array();
     puts("words written into the frame table: a block cut off a free one of order 18, and freed:");
-    printf("  %5s %12s %12s %20s %14s\n", "order", "split", "free+merge", "rewriting all frames",
-           "pair, ns");
+    printf("  %5s %12s %12s %20s %14s %14s %6s\n", "order", "split", "free+merge",
+           "rewriting all frames", "pair, ns", "by tree, ns", "ratio");
     for (order_t order = 0; order <= TOP_ORDER; order++) {
         json_array_append_new(results, bench_order(order, options->seconds / (double)TOP_ORDER));
     }
