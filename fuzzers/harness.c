@@ -65,6 +65,7 @@ void harness_close(struct harness *harness)
     simmem_watch(NULL);
     simmem_close(&harness->mem);
     model_close(&harness->model);
+    harness_range_free(&harness->range);
     munmap(harness->instance, harness->subject->instance_bytes);
     munmap(harness->blocks, harness->blocks_count * sizeof(*harness->blocks));
     *harness = (struct harness){0};
@@ -126,6 +127,7 @@ bool harness_boot(struct harness *harness, const struct boot_map *asked)
     harness->fault.nth = 0;
     harness->freeing = false;
     harness->operations = 0;
+    harness_range_reset(&harness->range);
     harness->blocks_used = 0;
     harness->blocks_end = 0;
     if (!prepare_memory(harness, map) || !model_open(&harness->model, map)) {
@@ -214,9 +216,9 @@ static bool zone_asked(const struct harness *harness, zone_id_t asked, zone_id_t
     return zone < harness->model.map.zones_count && (asked == ZONE_ANY || asked == zone);
 }
 
-/* Free frames that metadata may go to. */
-static uint64_t metadata_room(const struct model *model)
+uint64_t harness_metadata_room(const struct harness *harness)
 {
+    const struct model *model = &harness->model;
     uint64_t frames = 0;
     for (zone_id_t zone = 0; zone < model->map.zones_count; zone++) {
         if (model->map.metadata_allowed[zone]) {
@@ -242,7 +244,7 @@ static bool alloc_must_succeed(struct harness *harness, order_t order, zone_id_t
 {
     const struct model *model = &harness->model;
     uint64_t spare = spare_descriptors(harness);
-    bool roomy = metadata_room(model) >= ((uint64_t)1 << order) + SLACK_FRAMES;
+    bool roomy = harness_metadata_room(harness) >= ((uint64_t)1 << order) + SLACK_FRAMES;
     for (uint8_t kind = 1; kind < MODEL_KINDS; kind++) {
         order_t found = model_smallest(model, kind, order);
         if (found < ORDERS && zone_asked(harness, asked, model_kind_zone(kind)) &&
@@ -388,7 +390,7 @@ bool harness_split(struct harness *harness, uint32_t index, order_t order, const
     struct before before = harness_remember(harness);
     bool invalid = order >= old.order || whole->type != MEMDESC_NONE;
     bool must = !invalid && (old.order - order <= spare_descriptors(harness) ||
-                             metadata_room(&harness->model) >= SLACK_FRAMES);
+                             harness_metadata_room(harness) >= SLACK_FRAMES);
     harness->operations++;
     enum status status = harness->subject->split(harness->instance, &old, order, results);
     if (invalid != (status == STATUS_INVALID)) {

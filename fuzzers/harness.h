@@ -13,6 +13,7 @@
 
 #include "fuzzers/check.h"
 #include "fuzzers/fault.h"
+#include "fuzzers/harness_range.h"
 #include "fuzzers/model.h"
 #include "fuzzers/simmem.h"
 #include "fuzzers/subject.h"
@@ -69,6 +70,7 @@ struct harness {
     uint64_t boot_hash;
     uint64_t operations;
     uint64_t objects_made;
+    struct harness_range range;
 };
 
 /* Makes a harness for @subject with @blocks block slots. Aborts where there is no memory. */

@@ -2,8 +2,7 @@
  *
  * subject_core.c: the allocator of core/ as a subject.
  */
-#include "core/potad.h"
-#include "fuzzers/subject.h"
+#include "fuzzers/subject_range.h"
 
 static enum status core_open(void *instance, const struct port *port, const struct boot_map *map)
 {
@@ -134,10 +133,10 @@ const struct subject subject_core = {
     .version = SUBJECT_VERSION,
     .capabilities = SUBJECT_DESC | SUBJECT_SPLIT | SUBJECT_LOOKUP | SUBJECT_CACHE |
                     SUBJECT_UNACCEPTED | SUBJECT_COUNTERS | SUBJECT_VALIDATE | SUBJECT_SHRINK |
-                    SUBJECT_THREADS,
+                    SUBJECT_THREADS | SUBJECT_RANGE,
     .name = "core",
     .summary = "one word a frame, struct buddys apart (the scheme of core/)",
-    .instance_bytes = sizeof(struct potad),
+    .instance_bytes = sizeof(struct subject_core_instance),
     .open = core_open,
     .close = core_close,
     .alloc = core_alloc,
@@ -149,6 +148,7 @@ const struct subject subject_core = {
     .cache_alloc = core_cache_alloc,
     .cache_free = core_cache_free,
     .shrink = core_shrink,
+    .range = &subject_core_range,
     .free_blocks = core_free_blocks,
     .stats = core_stats,
     .validate = core_validate,
