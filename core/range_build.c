@@ -8,7 +8,7 @@
 /* The children of the node that is being filled, one level after the other. */
 struct range_builder {
     struct range_tree *tree;
-    unsigned height; /* levels in use */
+    uint64_t taken; /* nodes from the source */
     unsigned counts[RANGE_HEIGHT_MAX + 1];
     struct range_child children[RANGE_HEIGHT_MAX + 1][RANGE_CHILDREN];
 };
@@ -24,11 +24,13 @@ static unsigned leaf_fill(const struct range_entry *entries, uint64_t count)
 }
 
 /* A node, or NULL. */
-static union range_node *build_node(struct range_tree *tree)
+static union range_node *build_node(struct range_builder *builder)
 {
+    struct range_tree *tree = builder->tree;
     union range_node *node = range_node_take(tree, false);
     if (node == NULL && tree->source != NULL) {
         node = tree->source->take(tree->source->context);
+        builder->taken += node != NULL ? 1 : 0;
     }
     tree->nodes += node != NULL ? 1 : 0;
     return node;
@@ -38,7 +40,7 @@ static union range_node *build_node(struct range_tree *tree)
 static bool build_close(struct range_builder *builder, unsigned level)
 {
     unsigned count = builder->counts[level];
-    union range_node *node = build_node(builder->tree);
+    union range_node *node = build_node(builder);
     if (node == NULL) {
         return false;
     }
@@ -50,7 +52,6 @@ static bool build_close(struct range_builder *builder, unsigned level)
     };
     builder->counts[level] = 0;
     builder->children[level + 1][builder->counts[level + 1]++] = made;
-    builder->height = builder->height > level ? builder->height : level;
     return true;
 }
 
@@ -102,7 +103,7 @@ static void discard(struct range_tree *tree, range_word_t word, unsigned level)
     range_node_keep(tree, range_word_node(word));
 }
 
-/* Keeps all nodes made so far for later. */
+/* Takes all nodes made so far apart, and gives back those that were taken. */
 static void build_undo(struct range_builder *builder)
 {
     for (unsigned level = 1; level <= RANGE_HEIGHT_MAX; level++) {
@@ -110,14 +111,14 @@ static void build_undo(struct range_builder *builder)
             discard(builder->tree, builder->children[level][i].word, level - 1);
         }
     }
-    range_tree_settle(builder->tree);
+    range_nodes_give_back(builder->tree, builder->taken);
 }
 
 /* Makes the next leaf of @entries. Return: how many it holds; 0: no memory. */
 static unsigned build_leaf(struct range_builder *builder, const struct range_entry *entries,
                            uint64_t count, uint64_t first)
 {
-    union range_node *node = build_node(builder->tree);
+    union range_node *node = build_node(builder);
     if (node == NULL) {
         return 0;
     }
@@ -131,6 +132,17 @@ static unsigned build_leaf(struct range_builder *builder, const struct range_ent
     builder->tree->nodes--;
     range_node_keep(builder->tree, node);
     return 0;
+}
+
+/* Has what prepared stores need in a tree of @height. */
+static bool build_reserve(struct range_tree *tree, unsigned height)
+{
+    uint64_t need = range_nodes_of_stores(height, tree->prepared);
+    if (tree->prepared > UINT64_MAX / need || !range_nodes_ensure(tree, tree->prepared * need)) {
+        return false;
+    }
+    tree->store_need = need > tree->store_need ? need : tree->store_need;
+    return true;
 }
 
 enum status range_tree_build(struct range_tree *tree, const struct range_entry *entries,
@@ -155,7 +167,7 @@ enum status range_tree_build(struct range_tree *tree, const struct range_entry *
         done += size;
     }
     range_word_t root = count == 0 ? 0 : build_root(&builder);
-    if (count > 0 && root == 0) {
+    if ((count > 0 && root == 0) || !build_reserve(tree, range_word_height(root))) {
         build_undo(&builder);
         return STATUS_NO_MEMORY;
     }

@@ -43,6 +43,17 @@ union range_node *range_node_take(struct range_tree *tree, bool reserved);
 /* Keeps a node that was taken and that no reader has seen. */
 void range_node_keep(struct range_tree *tree, union range_node *node);
 
+/* Has @count spare nodes in hand. Return: false where there is no memory; what was taken for it is
+ * back. */
+bool range_nodes_ensure(struct range_tree *tree, uint64_t count);
+
+/* Gives @count spare nodes to the source that they were taken from. */
+void range_nodes_give_back(struct range_tree *tree, uint64_t count);
+
+/* Nodes that each of @stores stores to come needs at most, in a tree of @height inner levels now.
+ */
+uint64_t range_nodes_of_stores(unsigned height, uint64_t stores);
+
 /* Takes note that the node of @word is not in the tree any more. */
 void range_node_retire(struct range_tree *tree, range_word_t word);
 

@@ -54,22 +54,6 @@ uint64_t range_store_many_nodes(unsigned height, unsigned count)
     return leaves + 3 * (uint64_t)height + (count <= 1 ? 1 : 3);
 }
 
-/* Has @count nodes in hand. */
-static bool nodes_ensure(struct range_tree *tree, uint64_t count)
-{
-    if (tree->spare.count < count) {
-        epoch_poll(&tree->retired, &tree->spare);
-    }
-    while (tree->spare.count < count) {
-        void *node = tree->source == NULL ? NULL : tree->source->take(tree->source->context);
-        if (node == NULL) {
-            return false;
-        }
-        range_node_keep(tree, node);
-    }
-    return true;
-}
-
 static union range_node *node_new(struct splice *splice)
 {
     union range_node *node = range_node_take(splice->tree, true);
@@ -428,7 +412,7 @@ enum status range_splice(struct range_tree *tree, uint64_t first, uint64_t last,
 {
     struct splice splice;
     unsigned height = range_tree_height(tree);
-    if (!nodes_ensure(tree, range_store_many_nodes(height, count))) {
+    if (!range_nodes_ensure(tree, range_store_many_nodes(height, count))) {
         return STATUS_NO_MEMORY;
     }
     splice.tree = tree;
