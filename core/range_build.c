@@ -55,20 +55,28 @@ static bool build_close(struct range_builder *builder, unsigned level)
     return true;
 }
 
-/* Adds a leaf, closing the nodes that are full. */
-static bool build_add(struct range_builder *builder, struct range_child leaf)
+/* Closes the nodes that are full from @level on, so that it takes one more child. */
+static bool build_room(struct range_builder *builder, unsigned level)
 {
-    unsigned level = 1;
-    while (builder->counts[level] == RANGE_CHILDREN) {
-        level++;
+    unsigned above = level;
+    while (builder->counts[above] == RANGE_CHILDREN) {
+        above++;
     }
-    while (--level > 0) {
-        if (!build_close(builder, level)) {
+    while (above-- > level) {
+        if (!build_close(builder, above)) {
             return false;
         }
     }
-    builder->children[1][builder->counts[1]++] = leaf;
     return true;
+}
+
+static bool build_add(struct range_builder *builder, struct range_child leaf)
+{
+    bool room = build_room(builder, 1);
+    if (room) {
+        builder->children[1][builder->counts[1]++] = leaf;
+    }
+    return room;
 }
 
 /* Closes what is open, up to the root. Return: its word, or 0 where there is no memory. */
@@ -83,7 +91,8 @@ static range_word_t build_root(struct range_builder *builder)
         if (only) {
             return range_word_root(builder->children[level][0].word, level - 1);
         }
-        if (builder->counts[level] > 0 && !build_close(builder, level)) {
+        if (builder->counts[level] > 0 &&
+            !(build_room(builder, level + 1) && build_close(builder, level))) {
             return 0;
         }
     }
