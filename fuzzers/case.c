@@ -274,7 +274,7 @@ static struct case_op range_op_clamp(struct case_op op)
 {
     enum {
         KEYS_LIMIT = 16,
-        ENTRIES_LIMIT = 1024,
+        ENTRIES_LIMIT = 2048,
         STORES_LIMIT = 16,
         WINDOW_LIMIT = 32,
         SHIFTS = 8
