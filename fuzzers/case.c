@@ -279,7 +279,7 @@ static struct case_op range_op_clamp(struct case_op op)
         WINDOW_LIMIT = 32,
         SHIFTS = 8
     };
-    static const uint8_t shifts[SHIFTS] = {0, 0, 0, 2, 2, 12, 12, 55};
+    static const uint8_t shifts[SHIFTS] = {0, 0, 2, 2, 12, 19, 22, 55};
     uint32_t operands = op_operands((enum op)op.op);
     op.order = op.order < 64 ? op.order : shifts[op.order % SHIFTS];
     op.type %= 2;
@@ -287,9 +287,10 @@ static struct case_op range_op_clamp(struct case_op op)
     if ((operands & OPERAND_KEYS) != 0) {
         op.count %= KEYS_LIMIT;
     } else {
-        op.count %= op.op == OP_RANGE_BUILD ? ENTRIES_LIMIT : STORES_LIMIT;
+        op.count = (uint16_t)(op.count % (op.op == OP_RANGE_BUILD ? ENTRIES_LIMIT : STORES_LIMIT));
     }
-    op.zone %= (operands & OPERAND_SECTION) != 0 ? CASE_SECTIONS : WINDOW_LIMIT;
+    bool section = (operands & OPERAND_SECTION) != 0;
+    op.zone = (uint8_t)(op.zone % (section ? (unsigned)CASE_SECTIONS : (unsigned)WINDOW_LIMIT));
     return op;
 }
 
