@@ -75,8 +75,10 @@ unsigned range_leaf_read(range_word_t leaf, struct range_entry *entries)
     unsigned live = 0;
     unsigned count = range_leaf_count(leaf);
     for (unsigned slot = 0; slot < count; slot++) {
-        entries[live] = range_leaf_entry(leaf, slot);
-        live += entries[live].value != 0 ? 1 : 0;
+        struct range_entry entry = range_leaf_entry(leaf, slot);
+        if (entry.value != 0) {
+            entries[live++] = entry;
+        }
     }
     return live;
 }
