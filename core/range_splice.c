@@ -47,7 +47,7 @@ struct splice {
 uint64_t range_store_many_nodes(unsigned height, unsigned count)
 {
     uint64_t leaves = 4;
-    while (leaves * RANGE_WIDE < 2 * RANGE_NARROW + (uint64_t)count) {
+    while (leaves * RANGE_WIDE < (uint64_t)2 * RANGE_NARROW + count) {
         leaves *= 2;
     }
     /* More than 14 new leaves without a level above need two nodes there, and a root. */

@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-enum { LEAF = RANGE_NARROW };
+#define LEAF ((uint64_t)RANGE_NARROW) /* ranges of a full leaf */
 
 /* Stores, which must succeed. */
 static void put(struct range_bed *bed, uint64_t first, uint64_t last, uint64_t value)
@@ -222,7 +222,7 @@ static void build_then_iterate_gives_all(void **state)
 static void calls_without_memory_change_nothing(void **state)
 {
     struct range_bed bed;
-    struct range_entry entries[2 * LEAF];
+    struct range_entry entries[2 * RANGE_NARROW];
     (void)state;
     plant(&bed, 1);
     for (unsigned more = 0; more < 4; more++) {
