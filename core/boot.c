@@ -2,7 +2,9 @@
  *
  * boot.c: from a memory map to an allocator. The boot metadata is carved from the end of a range:
  *
- *   ... free memory | frame table, one word a frame of the span | boot descriptors |
+ *   ... free memory | frame table, one word a frame of the span | tree nodes | boot descriptors |
+ *
+ * with a table, or nodes, or both, as the map that is asked for needs them.
  *
  * Each block that memory is cut into at boot has one boot descriptor. It outlives all merges (see
  * zone_free()), so that when all is free again, no slab is left.
@@ -13,6 +15,7 @@ struct carving {
     struct range *from;
     pfn_t pfn;
     uint64_t table_frames;
+    uint64_t node_frames;
     uint64_t frames;
 };
 
@@ -55,15 +58,32 @@ static uint64_t bytes_to_frames(uint64_t bytes)
     return (bytes + FRAME_SIZE - 1) >> FRAME_SHIFT;
 }
 
+static uint64_t zone_blocks_max(const struct zone *zone)
+{
+    uint64_t blocks = 0;
+    for (uint32_t i = 0; i < zone->ranges_count; i++) {
+        blocks += range_blocks_max(zone->ranges[i].frames);
+    }
+    return blocks;
+}
+
 /* Cuts the boot metadata off the first range that can hold it. Return: whether one could. */
 static bool carve(struct potad *potad, const struct boot_map *map, struct carving *carving)
 {
     uint64_t blocks = 0;
-    for (uint32_t i = 0; i < potad->ranges_count; i++) {
-        blocks += range_blocks_max(potad->ranges[i].frames);
+    for (zone_id_t id = 0; id < potad->zones_count; id++) {
+        const struct zone *zone = &potad->zones[id];
+        blocks += zone_blocks_max(zone);
+        if (map->kind != BLOCK_MAP_TABLE) {
+            potad->boot_nodes_count += map_nodes_boot(zone, zone_blocks_max(zone));
+        }
     }
-    carving->table_frames = bytes_to_frames(potad->table.frames * sizeof(atomic_word_t));
-    carving->frames = carving->table_frames + bytes_to_frames(blocks * sizeof(struct buddy));
+    bool table = map->kind != BLOCK_MAP_TREE;
+    carving->table_frames =
+        table ? bytes_to_frames(potad->table.frames * sizeof(atomic_word_t)) : 0;
+    carving->node_frames = bytes_to_frames(potad->boot_nodes_count * RANGE_NODE_BYTES);
+    carving->frames = carving->table_frames + carving->node_frames +
+                      bytes_to_frames(blocks * sizeof(struct buddy));
     for (uint32_t i = 0; i < potad->ranges_count; i++) {
         struct range *range = &potad->ranges[i];
         bool holds = map->metadata_allowed[range->zone] && !range->unaccepted;
@@ -76,8 +96,7 @@ static bool carve(struct potad *potad, const struct boot_map *map, struct carvin
     return false;
 }
 
-static void boot_zones(struct potad *potad, const struct boot_map *map,
-                       const struct carving *carving)
+static void boot_zones(struct potad *potad, const struct boot_map *map)
 {
     uint32_t first = 0;
     for (zone_id_t id = 0; id < map->zones_count; id++) {
@@ -86,13 +105,23 @@ static void boot_zones(struct potad *potad, const struct boot_map *map,
             count++;
         }
         struct zone *zone = &potad->zones[id];
-        zone_init(zone, id, &potad->table, &potad->ranges[first], count);
+        zone_init(zone, id, &potad->ranges[first], count);
+        block_map_init(&zone->map, map->kind, &potad->table, &potad->epoch);
         zone->metadata_allowed = map->metadata_allowed[id];
-        if (carving->from->zone == id) {
-            zone->reserved_start = carving->pfn;
-            zone->reserved_frames = carving->frames;
-        }
         first += count;
+    }
+}
+
+/* Gives each zone's tree its first nodes. */
+static void boot_nodes(struct potad *potad)
+{
+    unsigned char *node = potad->boot_nodes;
+    for (zone_id_t id = 0; id < potad->zones_count && potad->boot_nodes_count > 0; id++) {
+        struct zone *zone = &potad->zones[id];
+        for (uint64_t i = map_nodes_boot(zone, zone_blocks_max(zone)); i > 0; i--) {
+            range_node_put(&zone->map.tree, node);
+            node += RANGE_NODE_BYTES;
+        }
     }
 }
 
@@ -123,7 +152,7 @@ static void boot_caches(struct potad *potad)
     potad->source = (struct slab_source){
         .context = potad,
         .port = &potad->port,
-        .table = &potad->table,
+        .find = block_of_slab,
         .make = slab_page_make,
         .give_back = slab_page_give_back,
     };
@@ -131,17 +160,24 @@ static void boot_caches(struct potad *potad)
         struct kmem_cache *cache;
         const char *name;
         uint64_t size;
+        uint64_t align;
         enum fault_site site;
     } caches[] = {
-        {&potad->cache_buddy, "kmem_cache_buddy", sizeof(struct buddy), FAULT_BUDDY_DESC},
-        {&potad->cache_slab, "kmem_cache_slab", sizeof(struct slab), FAULT_SLAB_DESC},
-        {&potad->cache_cache, "kmem_cache", sizeof(struct kmem_cache), FAULT_CACHE_DESC},
+        {&potad->cache_buddy, "kmem_cache_buddy", sizeof(struct buddy), MEMDESC_ALIGN,
+         FAULT_BUDDY_DESC},
+        {&potad->cache_slab, "kmem_cache_slab", sizeof(struct slab), MEMDESC_ALIGN,
+         FAULT_SLAB_DESC},
+        {&potad->cache_cache, "kmem_cache", sizeof(struct kmem_cache), MEMDESC_ALIGN,
+         FAULT_CACHE_DESC},
+        {&potad->cache_poison, "kmem_cache_poison", sizeof(struct poison), MEMDESC_ALIGN,
+         FAULT_POISON_DESC},
+        {&potad->cache_node, "range_node", RANGE_NODE_BYTES, RANGE_NODE_BYTES, FAULT_RANGE_NODE},
     };
     spinlock_init(&potad->caches_lock);
     list_init(&potad->caches);
     for (unsigned i = 0; i < sizeof(caches) / sizeof(caches[0]); i++) {
         enum status status = kmem_cache_init(caches[i].cache, caches[i].name, caches[i].size,
-                                             MEMDESC_ALIGN, caches[i].site, &potad->source);
+                                             caches[i].align, caches[i].site, &potad->source);
         ASSERT(status == STATUS_OK);
         list_push(&potad->caches, &caches[i].cache->caches);
     }
@@ -164,18 +200,27 @@ enum status potad_boot(struct potad *potad, const struct port *port, const struc
     potad->table.start = map->ranges[0].start;
     potad->table.frames = last->start + last->frames - potad->table.start;
     buddy_stash_init(&potad->boot_spare);
+    memory_failure_init(potad);
     atomic_word_poke(&potad->boot_buddies, 0);
     atomic_word_poke(&potad->slab_generation, 0);
     atomic_word_poke(&potad->chain_depth_seen, 0);
+    potad->boot_nodes_count = 0;
+    epoch_init(&potad->epoch);
+    boot_zones(potad, map);
     if (!carve(potad, map, &carving)) {
         return STATUS_NO_MEMORY;
     }
     unsigned char *metadata = pfn_address(potad, carving.pfn);
     potad->port.expose(potad->port.context, carving.pfn, carving.frames, true);
+    struct zone *home = &potad->zones[carving.from->zone];
+    home->reserved_start = carving.pfn;
+    home->reserved_frames = carving.frames;
     potad->table.words = (atomic_word_t *)(void *)metadata;
+    potad->boot_nodes = metadata + carving.table_frames * FRAME_SIZE;
     boot_caches(potad);
-    boot_zones(potad, map, &carving);
-    struct buddy *next = (struct buddy *)(void *)(metadata + carving.table_frames * FRAME_SIZE);
+    boot_nodes(potad);
+    uint64_t before_buddys = carving.table_frames + carving.node_frames;
+    struct buddy *next = (struct buddy *)(void *)(metadata + before_buddys * FRAME_SIZE);
     buddy_stash_init(&released);
     for (uint32_t i = 0; i < potad->ranges_count; i++) {
         const struct range *range = &potad->ranges[i];

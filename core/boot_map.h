@@ -15,7 +15,11 @@ struct range {
     bool unaccepted; /* requirement E2 */
 };
 
+/* How a zone finds a block from a frame: see block_map.h. */
+enum block_map_kind { BLOCK_MAP_TABLE, BLOCK_MAP_TREE, BLOCK_MAP_BOTH };
+
 struct boot_map {
+    enum block_map_kind kind;
     uint32_t zones_count; /* 1 to ZONES_MAX */
     uint32_t ranges_count;
     bool metadata_allowed[ZONES_MAX]; /* requirement E3; at least one zone */

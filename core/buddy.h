@@ -4,7 +4,7 @@
  * frames it describes.
  *
  * head.flags:
- *   31                    4   3            2      1     0
+ *   31                    5   4            3      2     0
  *  +----------------------+------------+------+-----------+
  *  | 0                    | unaccepted | boot |   state   |
  *  +----------------------+------------+------+-----------+
@@ -20,13 +20,15 @@ enum buddy_state {
     BUDDY_FREE,      /* its block is on a free list */
     BUDDY_ALLOCATED, /* its block and the struct buddy itself belong to a caller */
     BUDDY_SLAB,      /* its block is a slab: struct slab has the only pointer to it */
+    BUDDY_TAKEN,     /* its block is off its list, not yet anybody's: the core works on it */
+    BUDDY_POISONED, /* its block is one failed frame: the frame's word has the only pointer to it */
     BUDDY_STATES
 };
 
 enum {
-    BUDDY_STATE_MASK = 3,
-    BUDDY_BOOT = 1 << 2,      /* made at boot, outside of all slabs: outlives every merge */
-    BUDDY_UNACCEPTED = 1 << 3 /* its block must be accepted before use (requirement E2) */
+    BUDDY_STATE_MASK = 7,
+    BUDDY_BOOT = 1 << 3,      /* made at boot, outside of all slabs: outlives every merge */
+    BUDDY_UNACCEPTED = 1 << 4 /* its block must be accepted before use (requirement E2) */
 };
 
 struct buddy {
@@ -36,6 +38,7 @@ struct buddy {
 };
 
 _Static_assert(sizeof(struct buddy) == MEMDESC_ALIGN, "a slot of its slab is a taggable address");
+_Static_assert(BUDDY_STATES <= BUDDY_STATE_MASK + 1, "the states fit their bits");
 
 /* Descriptors in hand, taken before a change that will need them (requirement A4). */
 struct buddy_stash {
@@ -75,7 +78,7 @@ static inline void buddy_reset(struct buddy *buddy)
     buddy->head.order = 0;
     buddy->head.zone = 0;
     buddy->head.migratetype = 0;
-    buddy->head.unused = 0;
+    buddy->head.flawed = false;
     buddy->pfn = PFN_NONE;
 }
 
@@ -124,6 +127,14 @@ static inline struct buddy *buddy_stash_take(struct buddy_stash *stash)
     ASSERT(stash->count > 0);
     stash->count--;
     return buddy_of_link(list_pop(&stash->list));
+}
+
+/* Moves all of @stash to @to. */
+static inline void buddy_stash_move(struct buddy_stash *stash, struct buddy_stash *to)
+{
+    while (stash->count > 0) {
+        buddy_stash_put(to, buddy_stash_take(stash));
+    }
 }
 
 #endif

@@ -22,14 +22,19 @@
     X(INVARIANT_COALESCED, "I6", "coalesced",                                                      \
       "no two free buddies of one order, zone and acceptance lie side by side")                    \
     X(INVARIANT_ACCOUNTING, "I7", "accounting",                                                    \
-      "free, allocated and metadata frames add up to the managed ones, zone by zone")              \
+      "free, allocated, metadata and poisoned frames add up to the managed ones, zone by zone")    \
     X(INVARIANT_DESC_COUNT, "I8", "desc-count",                                                    \
-      "live struct buddys are as many as blocks, live struct slabs as many as slabs")              \
+      "live struct buddys are as many as blocks and as records hold, live struct slabs as many "   \
+      "as slabs")                                                                                  \
     X(INVARIANT_SLAB, "I9", "slab-consistent",                                                     \
       "a slab's count is that of its used slots; it is never empty, and on the list that its "     \
       "count asks for")                                                                            \
     X(INVARIANT_SLAB_HOME, "I10", "slab-home",                                                     \
       "slabs lie in zones that may hold metadata, in accepted memory")                             \
+    X(INVARIANT_POISON, "I11", "poison-record",                                                    \
+      "each record of a failed frame lies with an allocated block that is marked, and holds as "   \
+      "many struct buddys as the block's order; each marked block has a record; poisoned blocks "  \
+      "are single frames")                                                                         \
     X(INVARIANT_RANGE_ORDER, "I12", "range-order",                                                 \
       "ranges and pivots ascend, each inside the span that its parents give it")                   \
     X(INVARIANT_RANGE_FILL, "I13", "range-fill",                                                   \
@@ -38,9 +43,8 @@
     X(INVARIANT_RANGE_GAP, "I14", "range-gap",                                                     \
       "the gap code of each child is that of the largest gap below it")                            \
     X(INVARIANT_RANGE_NODES, "I15", "range-nodes",                                                 \
-      "a node has one parent, in adjacent slots; nodes and ranges are as many as counted; "        \
-      "prepared "                                                                                  \
-      "stores have their nodes")
+      "a node has one parent, in adjacent slots; nodes and ranges are as many as counted, and "    \
+      "prepared stores have theirs")
 
 enum invariant {
     INVARIANT_NONE,

@@ -4,6 +4,18 @@
  */
 #include "core/page_alloc.h"
 
+/* kmem_cache_take(), again where it was for want of tree nodes that it failed. */
+static bool take(struct potad *potad, struct alloc_context alloc, struct kmem_cache *cache,
+                 uint64_t count, void **objects)
+{
+    do {
+        if (kmem_cache_take(cache, alloc, count, objects)) {
+            return true;
+        }
+    } while (map_nodes_fill(potad, alloc));
+    return false;
+}
+
 enum status kmem_cache_create(struct potad *potad, const char *name, uint64_t size, uint64_t align,
                               struct kmem_cache **cache)
 {
@@ -21,7 +33,7 @@ enum status kmem_cache_create_site(struct potad *potad, const char *name, uint64
         return status;
     }
     struct alloc_context alloc = transaction_begin(potad, &transaction);
-    if (!kmem_cache_take(&potad->cache_cache, alloc, 1, &object)) {
+    if (!take(potad, alloc, &potad->cache_cache, 1, &object)) {
         transaction_undo(potad, &transaction);
         return STATUS_NO_MEMORY;
     }
@@ -71,7 +83,7 @@ enum status kmem_cache_alloc_bulk(struct potad *potad, struct kmem_cache *cache,
 {
     struct alloc_transaction transaction;
     struct alloc_context alloc = transaction_begin(potad, &transaction);
-    if (!kmem_cache_take(cache, alloc, count, objects)) {
+    if (!take(potad, alloc, cache, count, objects)) {
         transaction_undo(potad, &transaction);
         return STATUS_NO_MEMORY;
     }

@@ -4,7 +4,7 @@
  */
 #include "core/page_alloc.h"
 
-static struct zone *zone_of(struct potad *potad, pfn_t pfn)
+struct zone *zone_of(struct potad *potad, pfn_t pfn)
 {
     for (zone_id_t id = 0; id < potad->zones_count; id++) {
         struct zone *zone = &potad->zones[id];
@@ -13,6 +13,32 @@ static struct zone *zone_of(struct potad *potad, pfn_t pfn)
         }
     }
     return NULL;
+}
+
+bool block_find(const struct zone *zone, pfn_t pfn, struct frame_entry *entry)
+{
+    *entry = block_map_find(&zone->map, pfn);
+    /* From a hole, the search may end in another zone, whose lock is not held here. */
+    if (entry->word == 0 || entry->pfn < zone->start) {
+        return false;
+    }
+    /* A frame in a hole finds the block below the hole. */
+    return pfn - entry->pfn < order_frames(memdesc_head(entry->word)->order);
+}
+
+struct frame_entry block_of_slab(void *context, pfn_t pfn)
+{
+    struct potad *potad = context;
+    const struct block_map *map = &zone_of(potad, pfn)->map;
+    if (!block_map_has_tree(map)) {
+        return frame_table_find(map->table, pfn);
+    }
+    struct epoch_slot *section = epoch_enter(&potad->epoch, epoch_hint());
+    struct range_entry head = {0};
+    bool found = range_tree_prev(&map->tree, pfn, &head);
+    epoch_exit(section);
+    ASSERT(found);
+    return (struct frame_entry){.pfn = head.first, .word = head.value};
 }
 
 /* Context: the zone's lock. */
@@ -27,14 +53,13 @@ static bool zone_lookup(const struct zone *zone, pfn_t pfn, struct memdesc_info 
         };
         return true;
     }
-    struct frame_entry entry = frame_table_find(zone->table, pfn);
-    /* From a hole, the search may end in another zone, whose lock is not held here. */
-    if (entry.word == 0 || entry.pfn < zone->start) {
+    struct frame_entry entry;
+    if (!block_find(zone, pfn, &entry)) {
         return false;
     }
     enum memdesc_type type = memdesc_type(entry.word);
     const struct memdesc *head = memdesc_head(entry.word);
-    bool buddy = type == MEMDESC_BUDDY_FREE || type == MEMDESC_BUDDY_ALLOCATED;
+    bool buddy = memdesc_type_is_buddy(type);
     *info = (struct memdesc_info){
         .type = type,
         .pfn = entry.pfn,
@@ -42,10 +67,10 @@ static bool zone_lookup(const struct zone *zone, pfn_t pfn, struct memdesc_info 
         .zone = head->zone,
         .migratetype = (enum migratetype)head->migratetype,
         .unaccepted = buddy && buddy_is((const struct buddy *)(const void *)head, BUDDY_UNACCEPTED),
+        .flawed = head->flawed,
         .descriptor = head,
     };
-    /* A frame in a hole finds the block below the hole. */
-    return pfn - entry.pfn < info->frames;
+    return true;
 }
 
 bool memdesc_lookup(struct potad *potad, pfn_t pfn, struct memdesc_info *info)

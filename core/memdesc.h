@@ -14,8 +14,8 @@
 #include "core/sync.h"
 #include "core/types.h"
 
-/* X(id, name). Types from MEMDESC_USER on mean to the core what they mean to it above MEMDESC_SLAB:
- * an owner. Which owner is for the users to say. */
+/* X(id, name). FOLIO to VMALLOC, and types from MEMDESC_USER on, mean the same to the core: an
+ * owner. Which owner is for the users to say. */
 #define MEMDESC_TABLE(X)                                                                           \
     X(MEMDESC_NONE, "none")                                                                        \
     X(MEMDESC_BUDDY_FREE, "free")                                                                  \
@@ -26,7 +26,8 @@
     X(MEMDESC_ANONMEM, "anonmem")                                                                  \
     X(MEMDESC_FILEMEM, "filemem")                                                                  \
     X(MEMDESC_PGTABLE, "pgtable")                                                                  \
-    X(MEMDESC_VMALLOC, "vmalloc")
+    X(MEMDESC_VMALLOC, "vmalloc")                                                                  \
+    X(MEMDESC_POISONED, "poisoned") /* one failed frame, out of circulation */
 
 enum memdesc_type {
 #define X(id, name) id,
@@ -49,7 +50,7 @@ struct memdesc {
     uint8_t order;
     uint8_t zone;
     uint8_t migratetype;
-    uint8_t unused;
+    bool flawed; /* frames of the block have failed while it was in use: there are records */
 };
 
 _Static_assert(sizeof(struct memdesc) == 8, "the head shares its first line with list links");
@@ -67,6 +68,20 @@ static inline memdesc_t memdesc_make(const void *descriptor, enum memdesc_type t
 static inline enum memdesc_type memdesc_type(memdesc_t word)
 {
     return (enum memdesc_type)(word & (MEMDESC_ALIGN - 1));
+}
+
+/* Whether the descriptor under @type is a struct buddy. */
+static inline bool memdesc_type_is_buddy(enum memdesc_type type)
+{
+    return type == MEMDESC_BUDDY_FREE || type == MEMDESC_BUDDY_ALLOCATED ||
+           type == MEMDESC_POISONED;
+}
+
+/* Whether @type is one that owners put on their blocks (requirement A6). */
+static inline bool memdesc_type_is_owner(enum memdesc_type type)
+{
+    return (type >= MEMDESC_FOLIO && type <= MEMDESC_VMALLOC) ||
+           (type >= MEMDESC_USER && type < MEMDESC_TYPES);
 }
 
 static inline struct memdesc *memdesc_head(memdesc_t word)

@@ -8,6 +8,7 @@
 struct alloc_context transaction_begin(struct potad *potad, struct alloc_transaction *transaction)
 {
     buddy_stash_init(&transaction->pending);
+    transaction->nodes_short = false;
     transaction->generation = atomic_word_peek(&potad->slab_generation);
     return (struct alloc_context){.transaction = transaction, .depth = 1};
 }
@@ -15,14 +16,6 @@ struct alloc_context transaction_begin(struct potad *potad, struct alloc_transac
 void transaction_commit(struct potad *potad, struct alloc_transaction *transaction)
 {
     descriptors_release(potad, &transaction->pending);
-}
-
-/* Adds all of @stash to @released. */
-static void stash_release(struct buddy_stash *stash, struct buddy_stash *released)
-{
-    while (stash->count > 0) {
-        buddy_stash_put(released, buddy_stash_take(stash));
-    }
 }
 
 /* Puts the descriptors that come from slabs younger than @generation back, so that those slabs
@@ -41,7 +34,7 @@ static void put_younger(struct potad *potad, uint64_t generation, struct buddy_s
             slab_page_give_back(potad, slab, pending);
         }
     }
-    stash_release(&older, pending);
+    buddy_stash_move(&older, pending);
 }
 
 void transaction_undo(struct potad *potad, struct alloc_transaction *transaction)
@@ -49,6 +42,7 @@ void transaction_undo(struct potad *potad, struct alloc_transaction *transaction
     uint64_t generation = transaction->generation;
     struct buddy_stash *pending = &transaction->pending;
     if (atomic_word_peek(&potad->slab_generation) != generation) {
+        map_nodes_leave(potad, generation, pending);
         /* The old descriptors stay in hand: blocks that new ones describe move over to them, as
          * it was before the call. */
         do {
@@ -61,22 +55,24 @@ void transaction_undo(struct potad *potad, struct alloc_transaction *transaction
 
 void descriptors_release(struct potad *potad, struct buddy_stash *released)
 {
-    while (released->count > 0) {
-        struct buddy *buddy = buddy_stash_take(released);
-        if (buddy_is(buddy, BUDDY_BOOT)) {
-            retire_keep_boot(potad, buddy);
-            continue;
+    do {
+        while (released->count > 0) {
+            struct buddy *buddy = buddy_stash_take(released);
+            if (buddy_is(buddy, BUDDY_BOOT)) {
+                retire_keep_boot(potad, buddy);
+                continue;
+            }
+            struct slab *empty = retire_put(potad, buddy, released);
+            if (empty != NULL) {
+                slab_page_give_back(potad, empty, released);
+            }
         }
-        struct slab *empty = retire_put(potad, buddy, released);
-        if (empty != NULL) {
-            slab_page_give_back(potad, empty, released);
-        }
-    }
+        map_nodes_trim(potad, released);
+    } while (released->count > 0 || poison_release(potad, released));
 }
 
-/* Fills @stash up to @count descriptors, all or none of what is missing. */
-static bool stash_fill(struct potad *potad, struct alloc_context alloc, struct buddy_stash *stash,
-                       order_t count)
+bool stash_fill(struct potad *potad, struct alloc_context alloc, struct buddy_stash *stash,
+                order_t count)
 {
     void *objects[ORDERS];
     struct buddy_stash *pending = &alloc.transaction->pending;
@@ -121,28 +117,36 @@ static void block_give(struct zone *zone, struct buddy *buddy, enum migratetype 
 {
     buddy_set_unaccepted(buddy, false);
     buddy->head.migratetype = (uint8_t)migratetype;
+    zone_set_state(zone, buddy, BUDDY_ALLOCATED);
     if (owner == 0) {
         zone_set_word(zone, buddy, memdesc_make(buddy, MEMDESC_BUDDY_ALLOCATED));
         return;
     }
     buddy_describe(buddy, memdesc_head(owner));
+    memdesc_head(owner)->flawed = false;
     zone_set_word(zone, buddy, owner);
 }
 
-/* Takes a block to cut @order from off its list, with the descriptors for the cut in @stash.
+/* Takes a block to cut @request's from off its list, with the descriptors for the cut in @stash.
  * While these are allocated, the block is held, so that it does not itself become a slab; only
  * where nothing else can, it is let go, and what the slab leaves of it is looked at again.
  * Context: the zone's lock, let go meanwhile. Return: the block, detached, or NULL. */
 static struct buddy *block_take(struct potad *potad, struct alloc_context alloc, struct zone *zone,
-                                unsigned area, order_t order, struct buddy_stash *stash)
+                                unsigned area, const struct block_request *request,
+                                struct buddy_stash *stash)
 {
     for (;;) {
-        struct buddy *buddy = zone_smallest(zone, area, order);
-        if (buddy == NULL) {
+        struct buddy *buddy = zone_smallest(zone, area, request->order);
+        if (buddy == NULL || (request->whole && buddy_order(buddy) != request->order)) {
             return NULL;
         }
-        order_t need = buddy_order(buddy) - order;
+        order_t need = buddy_order(buddy) - request->order;
         zone_detach(zone, buddy);
+        uint64_t nodes = zone_cut_nodes(zone, need);
+        if (!map_nodes_ready(alloc, zone, nodes)) {
+            zone_free(zone, buddy, NULL, &alloc.transaction->pending);
+            return NULL;
+        }
         if (stash->count >= need) {
             return buddy;
         }
@@ -150,12 +154,14 @@ static struct buddy *block_take(struct potad *potad, struct alloc_context alloc,
         spinlock_unlock(&zone->lock);
         bool filled = stash_fill(potad, alloc, stash, need);
         spinlock_lock(&zone->lock);
-        if (filled) {
+        /* Others may have used the nodes meanwhile. */
+        bool ready = map_nodes_ready(alloc, zone, zone_cut_nodes(zone, need));
+        if (filled && ready) {
             return buddy;
         }
         zone_free(zone, buddy, NULL, &alloc.transaction->pending);
         spinlock_unlock(&zone->lock);
-        filled = stash_fill(potad, alloc, stash, need);
+        filled = ready && stash_fill(potad, alloc, stash, need);
         spinlock_lock(&zone->lock);
         if (!filled) {
             return NULL;
@@ -173,7 +179,7 @@ static enum status block_alloc_from(struct potad *potad, struct alloc_context al
     enum status status = STATUS_NO_MEMORY;
     buddy_stash_init(&stash);
     spinlock_lock(&zone->lock);
-    struct buddy *buddy = block_take(potad, alloc, zone, area, request->order, &stash);
+    struct buddy *buddy = block_take(potad, alloc, zone, area, request, &stash);
     if (buddy != NULL) {
         buddy = zone_split_detached(zone, buddy, request->order, &stash);
         uint64_t frames = order_frames(request->order);
@@ -185,7 +191,7 @@ static enum status block_alloc_from(struct potad *potad, struct alloc_context al
         *result = buddy;
     }
     spinlock_unlock(&zone->lock);
-    stash_release(&stash, pending);
+    buddy_stash_move(&stash, pending);
     return status;
 }
 
@@ -237,20 +243,36 @@ static bool request_resolve(const struct potad *potad, const struct page_request
     return true;
 }
 
-static enum status request_alloc(struct potad *potad, const struct page_request *request,
-                                 memdesc_t owner, struct buddy **buddy)
+/* Allocates what is asked for, or leaves all as it was. */
+static enum status block_request_try(struct potad *potad, const struct block_request *block,
+                                     memdesc_t owner, struct buddy **buddy)
 {
-    struct block_request block;
     struct alloc_transaction transaction;
-    if (!request_resolve(potad, request, &block)) {
-        return STATUS_INVALID;
-    }
     struct alloc_context alloc = transaction_begin(potad, &transaction);
-    enum status status = block_alloc(potad, alloc, &block, owner, buddy);
+    enum status status;
+    do {
+        status = block_alloc(potad, alloc, block, owner, buddy);
+    } while (status != STATUS_OK && map_nodes_fill(potad, alloc));
     if (status == STATUS_OK) {
         transaction_commit(potad, &transaction);
     } else {
         transaction_undo(potad, &transaction);
+    }
+    return status;
+}
+
+static enum status request_alloc(struct potad *potad, const struct page_request *request,
+                                 memdesc_t owner, struct buddy **buddy)
+{
+    struct block_request block;
+    if (!request_resolve(potad, request, &block)) {
+        return STATUS_INVALID;
+    }
+    enum status status = block_request_try(potad, &block, owner, buddy);
+    if (status == STATUS_NO_MEMORY) {
+        /* Slabs for cutting a block of one zone may have taken the whole block of another. */
+        block.whole = true;
+        status = block_request_try(potad, &block, owner, buddy);
     }
     return status;
 }
@@ -266,10 +288,25 @@ enum status alloc_pages_desc(struct potad *potad, const struct page_request *req
                              struct buddy **buddy)
 {
     bool aligned = ((uintptr_t)descriptor & (MEMDESC_ALIGN - 1)) == 0;
-    if (!aligned || descriptor == NULL || type < MEMDESC_FOLIO || type >= MEMDESC_TYPES) {
+    if (!aligned || descriptor == NULL || !memdesc_type_is_owner(type)) {
         return STATUS_INVALID;
     }
     return request_alloc(potad, request, memdesc_make(descriptor, type), buddy);
+}
+
+void block_free(struct potad *potad, struct zone *zone, struct buddy *buddy, const void *avoid,
+                struct buddy_stash *released)
+{
+    struct memdesc *head = memdesc_head(block_map_read(&zone->map, buddy->pfn));
+    if (!head->flawed) {
+        zone_free(zone, buddy, avoid, released);
+        return;
+    }
+    head->flawed = false;
+    spinlock_lock(&potad->spent_lock);
+    zone_free_flawed(zone, buddy, &potad->spent, released);
+    atomic_word_poke(&potad->spent_any, true);
+    spinlock_unlock(&potad->spent_lock);
 }
 
 void free_pages(struct potad *potad, struct buddy *buddy)
@@ -279,9 +316,27 @@ void free_pages(struct potad *potad, struct buddy *buddy)
     buddy_stash_init(&released);
     spinlock_lock(&zone->lock);
     ASSERT(buddy_state(buddy) == BUDDY_ALLOCATED);
-    zone_free(zone, buddy, NULL, &released);
+    block_free(potad, zone, buddy, NULL, &released);
     spinlock_unlock(&zone->lock);
     descriptors_release(potad, &released);
+}
+
+/* Has in hand what @halvings in @zone need. Context: no lock. Return: whether it has: then the
+ * zone is locked. */
+static bool split_prepare(struct potad *potad, struct alloc_context alloc, struct zone *zone,
+                          order_t halvings, struct buddy_stash *stash)
+{
+    do {
+        if (!stash_fill(potad, alloc, stash, halvings)) {
+            continue;
+        }
+        spinlock_lock(&zone->lock);
+        if (map_nodes_ready(alloc, zone, zone_cut_nodes(zone, halvings))) {
+            return true;
+        }
+        spinlock_unlock(&zone->lock);
+    } while (map_nodes_fill(potad, alloc));
+    return false;
 }
 
 enum status split_pages(struct potad *potad, struct buddy *buddy, order_t order,
@@ -291,18 +346,22 @@ enum status split_pages(struct potad *potad, struct buddy *buddy, order_t order,
     struct buddy_stash stash;
     struct zone *zone = &potad->zones[buddy->head.zone];
     memdesc_t plain = memdesc_make(buddy, MEMDESC_BUDDY_ALLOCATED);
-    if (order >= buddy_order(buddy) || frame_table_read(&potad->table, buddy->pfn) != plain) {
+    if (order >= buddy_order(buddy) || block_map_read(&zone->map, buddy->pfn) != plain) {
         return STATUS_INVALID;
     }
     struct alloc_context alloc = transaction_begin(potad, &transaction);
+    order_t last = buddy_order(buddy) - order;
     buddy_stash_init(&stash);
-    if (!stash_fill(potad, alloc, &stash, buddy_order(buddy) - order)) {
-        stash_release(&stash, &transaction.pending);
+    if (!split_prepare(potad, alloc, zone, last, &stash)) {
+        buddy_stash_move(&stash, &transaction.pending);
         transaction_undo(potad, &transaction);
         return STATUS_NO_MEMORY;
     }
-    spinlock_lock(&zone->lock);
+    bool flawed = buddy->head.flawed;
     zone_split_allocated(zone, buddy, order, &stash, parts);
+    for (order_t i = 0; flawed && i <= last; i++) {
+        zone_settle_flaws(zone, parts[i], &transaction.pending);
+    }
     spinlock_unlock(&zone->lock);
     transaction_commit(potad, &transaction);
     return STATUS_OK;

@@ -13,6 +13,7 @@ struct block_request {
     order_t order;
     uint32_t zones; /* bit n: zone n will do; higher zones are tried first */
     enum migratetype migratetype;
+    bool whole; /* only a free block of just this order will do */
 };
 
 /* Begins what ends in transaction_commit() or transaction_undo(). */
@@ -30,6 +31,16 @@ void transaction_undo(struct potad *potad, struct alloc_transaction *transaction
  * are retired. */
 void descriptors_release(struct potad *potad, struct buddy_stash *released);
 
+/* Fills @stash up to @count descriptors, all or none of what is missing. Context: inside a
+ * transaction, no lock is held. */
+bool stash_fill(struct potad *potad, struct alloc_context alloc, struct buddy_stash *stash,
+                order_t count) __attribute__((warn_unused_result));
+
+/* Frees the block of @buddy, a caller's or a slab's: zone_free(), but frames of it that have failed
+ * are kept back. Follow with descriptors_release(). Context: the zone's lock. */
+void block_free(struct potad *potad, struct zone *zone, struct buddy *buddy, const void *avoid,
+                struct buddy_stash *released);
+
 /* Allocates a block for @owner, or for nobody if that is 0. Context: inside a transaction. */
 enum status block_alloc(struct potad *potad, struct alloc_context alloc,
                         const struct block_request *request, memdesc_t owner, struct buddy **buddy)
@@ -39,6 +50,45 @@ enum status block_alloc(struct potad *potad, struct alloc_context alloc,
  * go while the port works. Return: whether it did; if not, the block is free and as it was. */
 bool block_accept(struct potad *potad, struct zone *zone, struct buddy *buddy, uint64_t frames,
                   struct buddy_stash *released) __attribute__((warn_unused_result));
+
+/* lookup.c: the zone whose span @pfn is in, or NULL. */
+struct zone *zone_of(struct potad *potad, pfn_t pfn);
+
+/* The slab_source's find(). */
+struct frame_entry block_of_slab(void *context, pfn_t pfn);
+
+/* Finds the block that frame @pfn of the zone's span is in. Context: the zone's lock. Return: false
+ * where it is in none: boot metadata, or a hole. */
+bool block_find(const struct zone *zone, pfn_t pfn, struct frame_entry *entry);
+
+/* memory_failure.c: an allocator without failures and without owners to tell. */
+void memory_failure_init(struct potad *potad);
+
+/* Gives back one record that a free has used up, and what that frees to @released.
+ * Return: whether there was one. Context: no lock. */
+bool poison_release(struct potad *potad, struct buddy_stash *released);
+
+/* map_nodes.c: nodes for a zone of @blocks blocks at boot. */
+uint64_t map_nodes_boot(const struct zone *zone, uint64_t blocks);
+
+/* Whether a cut that takes @nodes may go ahead; if not, notes that. Context: the zone's lock. */
+bool map_nodes_ready(struct alloc_context alloc, struct zone *zone, uint64_t nodes);
+
+/* Where a cut did not go ahead for want of nodes, allocates some. Return: whether the call should
+ * be tried again. Context: no lock; all that the call had is given back. */
+bool map_nodes_fill(struct potad *potad, struct alloc_context alloc);
+
+/* Empties node slabs made after @generation, as far as other nodes go, and gives them back.
+ * Context: no lock. Never allocates. */
+void map_nodes_leave(struct potad *potad, uint64_t generation, struct buddy_stash *released);
+
+/* Gives back spare nodes where there are many. Context: no lock. Never allocates. */
+void map_nodes_trim(struct potad *potad, struct buddy_stash *released);
+
+/* Takes @count spare nodes of @zone's tree in hand, and puts such back. Context: the zone's lock.
+ */
+struct epoch_list map_nodes_detach(struct zone *zone, uint64_t count);
+void map_nodes_attach(struct zone *zone, struct epoch_list *nodes);
 
 /* The zones that may hold metadata, as bits. */
 uint32_t zones_for_metadata(const struct potad *potad);

@@ -16,6 +16,7 @@
     X(FAULT_CACHE_DESC, "cache-desc", "a struct kmem_cache from its cache")                        \
     X(FAULT_SLAB_PAGE, "slab-page", "the block that a new slab is made of")                        \
     X(FAULT_ACCEPT, "accept", "accepting memory that was not accepted at boot")                    \
+    X(FAULT_POISON_DESC, "poison-desc", "a struct poison from its cache")                          \
     X(FAULT_RANGE_NODE, "range-node", "a node of a range tree from its cache")
 
 enum fault_site {

@@ -19,23 +19,42 @@ enum {
     CHAIN_DEPTH_MAX = 14
 };
 
+/* What the owners of one type of descriptor want to be told. */
+struct memdesc_ops {
+    /* Frame @pfn of the block of @descriptor has failed; the block is kept from now on only until
+     * it is freed. Context: no lock of the core is held; may call into the allocator, and free the
+     * block. Another thread may be freeing it already: the owner knows whether it lives. */
+    void (*memory_failure)(void *context, struct memdesc *descriptor, pfn_t pfn);
+    void *context;
+};
+
 struct potad {
     struct port port;
-    struct frame_table table;
+    struct epoch epoch;       /* of those who look into trees without the zone's lock */
+    struct frame_table table; /* of zones whose map is a table */
     struct range ranges[RANGES_MAX];
     uint32_t ranges_count;
     struct zone zones[ZONES_MAX];
     uint32_t zones_count;
     struct slab_source source;
-    struct kmem_cache cache_buddy; /* kmem_cache_buddy of the mail */
-    struct kmem_cache cache_slab;  /* kmem_cache_slab */
-    struct kmem_cache cache_cache; /* of the kmem_caches that users create */
+    struct kmem_cache cache_buddy;  /* kmem_cache_buddy of the mail */
+    struct kmem_cache cache_slab;   /* kmem_cache_slab */
+    struct kmem_cache cache_cache;  /* of the kmem_caches that users create */
+    struct kmem_cache cache_poison; /* of records of failed frames */
+    struct kmem_cache cache_node;   /* of nodes of zones whose map is a tree */
+    unsigned char *boot_nodes;      /* nodes made at boot, outside of all slabs */
+    uint64_t boot_nodes_count;
     spinlock_t caches_lock;
-    struct list_head caches;        /* all of them */
-    struct buddy_stash boot_spare;  /* boot descriptors not in use; lock of cache_buddy */
-    atomic_word_t boot_buddies;     /* boot descriptors in use */
-    atomic_word_t slab_generation;  /* slabs of descriptor caches made so far */
-    atomic_word_t chain_depth_seen; /* the deepest __alloc_slab() so far */
+    struct list_head caches; /* all of them */
+    spinlock_t spent_lock;
+    struct list_head spent;  /* records that frees have used up, not yet put back */
+    atomic_word_t spent_any; /* a hint: whether there are any */
+    spinlock_t owners_lock;
+    struct memdesc_ops owners[MEMDESC_TYPES]; /* whom memory_failure() tells, by type */
+    struct buddy_stash boot_spare;            /* boot descriptors not in use; lock of cache_buddy */
+    atomic_word_t boot_buddies;               /* boot descriptors in use */
+    atomic_word_t slab_generation;            /* slabs of descriptor caches made so far */
+    atomic_word_t chain_depth_seen;           /* the deepest __alloc_slab() so far */
 };
 
 /* Boots @potad on the memory of @map. The frame table and the first descriptors are carved from
@@ -60,19 +79,22 @@ enum status alloc_pages(struct potad *potad, const struct page_request *request,
 
 /* The same, but every frame of the block leads to the caller's @descriptor, which starts with a
  * struct memdesc (filled in here), is MEMDESC_ALIGN-aligned and outlives the allocation. The
- * caller keeps *@buddy for free_pages(). @type: MEMDESC_FOLIO or above.
+ * caller keeps *@buddy for free_pages(). @type: MEMDESC_FOLIO to MEMDESC_VMALLOC, or from
+ * MEMDESC_USER on.
  * Source: requirement A6. */
 enum status alloc_pages_desc(struct potad *potad, const struct page_request *request,
                              struct memdesc *descriptor, enum memdesc_type type,
                              struct buddy **buddy) __attribute__((warn_unused_result));
 
-/* Frees the block that @buddy describes. Never fails, never allocates (requirement A3). */
+/* Frees the block that @buddy describes; frames of it that have failed become poisoned. Never
+ * fails, never allocates (requirement A3). */
 void free_pages(struct potad *potad, struct buddy *buddy);
 
 /* Splits an allocated block into order(@buddy) - @order + 1 allocated blocks: two of @order and
  * one of each order between, by ascending address and size (the arithmetic of requirement A4).
  * parts: as many entries; the last is @buddy itself. A block with a descriptor of the caller's own
- * is not split. Return: OK, or with nothing changed: NO_MEMORY, INVALID. */
+ * is not split. What is known of failed frames goes with their parts. Return: OK, or with nothing
+ * changed: NO_MEMORY, INVALID. */
 enum status split_pages(struct potad *potad, struct buddy *buddy, order_t order,
                         struct buddy **parts) __attribute__((warn_unused_result));
 
@@ -84,6 +106,7 @@ struct memdesc_info {
     zone_id_t zone;
     enum migratetype migratetype;
     bool unaccepted;
+    bool flawed;                      /* frames of this block, in use, have failed */
     const struct memdesc *descriptor; /* NULL for boot metadata */
 };
 
@@ -91,6 +114,27 @@ struct memdesc_info {
  * answers may change as soon as it has. Return: false where no memory is at @pfn.
  * Source: requirements A5, A10, F4. */
 bool memdesc_lookup(struct potad *potad, pfn_t pfn, struct memdesc_info *info);
+
+/* Has the owners of blocks of @type told from now on when their memory fails. @ops: copied; one
+ * without a function ends it. Return: INVALID for a type that no block in use has: other than
+ * MEMDESC_BUDDY_ALLOCATED, whose blocks have no descriptor but the struct buddy, MEMDESC_SLAB and
+ * those of alloc_pages_desc().
+ * Source: requirement B3. */
+enum status memdesc_register(struct potad *potad, enum memdesc_type type,
+                             const struct memdesc_ops *ops) __attribute__((warn_unused_result));
+
+/* Takes the failed frame @pfn out of circulation. A free frame is cut out of its block and is
+ * poisoned at once, accepted or not. One in use stays until its block is freed, the block of a slab
+ * too: then it becomes poisoned, and the rest is free. Its owner is told. What that free needs is
+ * allocated here (requirement A3).
+ * Return: OK, or with nothing changed: NO_MEMORY; EXISTS where the frame is known to have failed;
+ * BUSY for boot metadata, and for a block that another thread is just allocating, where asking
+ * again helps; INVALID where no memory is at @pfn. Source: requirements B3, F1. */
+enum status memory_failure(struct potad *potad, pfn_t pfn) __attribute__((warn_unused_result));
+
+/* Ends what memory_failure() began: a poisoned frame is free again; one that is in use stays so,
+ * and nothing will happen to it. Never allocates. Return: INVALID where the frame is neither. */
+enum status unpoison(struct potad *potad, pfn_t pfn) __attribute__((warn_unused_result));
 
 /* Creates a cache of objects of @size bytes (1 to SLAB_STRIDE_MAX) whose physical addresses are
  * multiples of @align (a power of two up to SLAB_STRIDE_MAX). Return: OK and *@cache; INVALID for
@@ -123,14 +167,14 @@ void kmem_cache_free(struct potad *potad, struct kmem_cache *cache, void *object
  * slabs they touch; here all are looked at. */
 void potad_shrink(struct potad *potad);
 
-/* Checks I1 to I10. Context: no other thread is inside the allocator. Return: whether all hold;
+/* Checks I1 to I11. Context: no other thread is inside the allocator. Return: whether all hold;
  * if not, @violation says which does not. */
 bool potad_validate(struct potad *potad, struct violation *violation);
 
-/* A hash of all blocks (place, extent, state, type, acceptance) and of all caches' objects in
- * number, the same for the same state however it was reached: descriptors' own places are not in
- * it. Context: no other thread is inside the allocator. Cost: as the number of blocks, and of
- * frames that are no block's. */
+/* A hash of all blocks (place, extent, state, type, acceptance), of failed frames in use, and of
+ * all caches' objects in number, the same for the same state however it was reached: descriptors'
+ * own places are not in it. Context: no other thread is inside the allocator. Cost: as the number
+ * of blocks, and of frames that are no block's. */
 uint64_t potad_state_hash(struct potad *potad);
 
 #endif

@@ -109,7 +109,7 @@ static void discard(struct range_tree *tree, range_word_t word, unsigned level)
         discard(tree, children[i].word, level - 1);
     }
     tree->nodes--;
-    range_node_keep(tree, range_word_node(word));
+    range_node_put(tree, range_word_node(word));
 }
 
 /* Takes all nodes made so far apart, and gives back those that were taken. */
@@ -134,12 +134,12 @@ static unsigned build_leaf(struct range_builder *builder, const struct range_ent
     unsigned size = leaf_fill(entries, count);
     uint64_t last = size < count ? entries[size].first - 1 : UINT64_MAX;
     range_word_t word = range_leaf_write(node, entries, size);
-    uint16_t gap = range_gap_of_leaf(builder->tree, word, first, last);
+    uint16_t gap = range_gap_of_entries(builder->tree, entries, size, first, last);
     if (build_add(builder, (struct range_child){word, last, gap})) {
         return size;
     }
     builder->tree->nodes--;
-    range_node_keep(builder->tree, node);
+    range_node_put(builder->tree, node);
     return 0;
 }
 
@@ -147,7 +147,7 @@ static unsigned build_leaf(struct range_builder *builder, const struct range_ent
 static bool build_reserve(struct range_tree *tree, unsigned height)
 {
     uint64_t need = range_nodes_of_stores(height, tree->prepared);
-    if (tree->prepared > UINT64_MAX / need || !range_nodes_ensure(tree, tree->prepared * need)) {
+    if (tree->prepared > UINT64_MAX / need || !range_nodes_ready(tree, tree->prepared * need)) {
         return false;
     }
     tree->store_need = need > tree->store_need ? need : tree->store_need;

@@ -65,42 +65,39 @@ union contents {
     struct range_child children[2 * RANGE_CHILDREN];
 };
 
-/* Fills @contents with what the nodes @left, whose span ends at @left_last, and @right have.
- * Return: how much, or 0 where that is too much for one node that has room to grow. */
-static unsigned merged_contents(unsigned level, range_word_t left, uint64_t left_last,
-                                range_word_t right, uint64_t right_last, union contents *contents)
+/* Fills @contents with what the nodes @left and @right at @level have. Return: how much, or 0 where
+ * that is too much for one node that has room to grow. */
+static unsigned merged_contents(unsigned level, const struct range_extent *left,
+                                const struct range_extent *right, union contents *contents)
 {
     if (level == 0) {
-        unsigned count = (unsigned)(*range_leaf_live(left) + *range_leaf_live(right));
+        unsigned count = (unsigned)(*range_leaf_live(left->word) + *range_leaf_live(right->word));
         if (count > RANGE_MERGED_LEAF) {
             return 0;
         }
-        unsigned half = range_leaf_read(left, contents->entries);
-        range_leaf_read(right, contents->entries + half);
+        unsigned half = range_leaf_read(left->word, contents->entries);
+        range_leaf_read(right->word, contents->entries + half);
         return range_leaf_fits(contents->entries, count) ? count : 0;
     }
-    const struct range_inner *inner = &range_word_node(left)->inner;
-    unsigned half = range_inner_read(inner, left_last, contents->children);
-    inner = &range_word_node(right)->inner;
-    unsigned count = half + range_inner_read(inner, right_last, contents->children + half);
+    const struct range_inner *inner = &range_word_node(left->word)->inner;
+    unsigned half = range_inner_read(inner, left->last, contents->children);
+    inner = &range_word_node(right->word)->inner;
+    unsigned count = half + range_inner_read(inner, right->last, contents->children + half);
     return count <= RANGE_MERGED_INNER ? count : 0;
 }
 
-/* Merges the children in slots @low and @high of @at, neighbours, if they and a spare node are
- * there for it. Return: whether it did. */
-static bool merge_pair(struct range_tree *tree, struct range_step *at, unsigned low, unsigned high,
-                       unsigned level)
+/* Merges the nodes at @level in slots @low and @high of the one of @path above, neighbours, if they
+ * and a spare node are there for it. Return: whether it did. */
+static bool merge_pair(struct range_tree *tree, struct range_path *path, unsigned low,
+                       unsigned high, unsigned level)
 {
+    struct range_step *at = &path->steps[level + 1];
     struct range_inner *parent = range_step_inner(at);
-    range_word_t left = range_inner_child(parent, low);
-    range_word_t right = range_inner_child(parent, high);
+    struct range_extent above = range_path_extent(path, level + 1);
+    struct range_extent left = range_extent_child(&above, low);
+    struct range_extent right = range_extent_child(&above, high);
     union contents contents;
-    uint64_t first;
-    uint64_t middle;
-    uint64_t last;
-    range_child_span(at, low, &first, &middle);
-    range_child_span(at, high, &last, &last);
-    unsigned count = merged_contents(level, left, middle, right, last, &contents);
+    unsigned count = merged_contents(level, &left, &right, &contents);
     union range_node *node = count > 0 ? range_node_take(tree, false) : NULL;
     if (node == NULL) {
         return false;
@@ -111,8 +108,8 @@ static bool merge_pair(struct range_tree *tree, struct range_step *at, unsigned 
     tree->nodes++;
     low = range_group_first(parent, low);
     range_publish_group(tree, parent, low, range_group_last(parent, high), word, gap);
-    range_node_retire(tree, left);
-    range_node_retire(tree, right);
+    range_node_retire(tree, left.word);
+    range_node_retire(tree, right.word);
     at->slot = low;
     return true;
 }
@@ -130,11 +127,98 @@ void range_merge_sparse(struct range_tree *tree, struct range_path *path, unsign
         const struct range_inner *parent = range_step_inner(at);
         unsigned first = range_group_first(parent, at->slot);
         unsigned last = range_group_last(parent, at->slot);
-        bool merged = (first > 0 && merge_pair(tree, at, first - 1, first, level)) ||
-                      (last + 1u < parent->count && merge_pair(tree, at, last, last + 1, level));
+        bool merged = (first > 0 && merge_pair(tree, path, first - 1, first, level)) ||
+                      (last + 1u < parent->count && merge_pair(tree, path, last, last + 1, level));
         if (!merged) {
             break;
         }
     }
     range_lower_root(tree);
+}
+
+/* Nodes that are to be empty, and others to move to. */
+struct evacuation {
+    struct range_tree *tree;
+    bool (*leaves)(void *context, const void *node);
+    void *context;
+    uint64_t keep;
+    struct epoch_list going; /* spare nodes that are to leave */
+};
+
+/* Sorts the spare nodes that are to leave out. */
+static void sort_spare(struct evacuation *evacuation)
+{
+    struct range_tree *tree = evacuation->tree;
+    struct epoch_list staying = {0};
+    epoch_poll(&tree->retired, &tree->spare);
+    while (tree->spare.count > 0) {
+        struct epoch_link *link = epoch_list_pop(&tree->spare);
+        bool leaves = evacuation->leaves(evacuation->context, range_node_of_link(link));
+        epoch_list_push(leaves ? &evacuation->going : &staying, link);
+    }
+    tree->spare = staying;
+}
+
+/* Moves the contents of the node of @word to a spare node. Return: its word, or @word itself where
+ * the node may stay, or there is none to move to. */
+static range_word_t move_node(struct evacuation *evacuation, range_word_t word)
+{
+    struct range_tree *tree = evacuation->tree;
+    union range_node *from = range_word_node(word);
+    if (tree->spare.count <= evacuation->keep || !evacuation->leaves(evacuation->context, from)) {
+        return word;
+    }
+    union range_node *to = range_node_of_link(epoch_list_pop(&tree->spare));
+    __builtin_memcpy(to, from, sizeof(*to));
+    return (uint64_t)(uintptr_t)to | (word & (RANGE_NODE_BYTES - 1));
+}
+
+/* Moves all nodes below @inner, a node at @level. */
+static void move_below(struct evacuation *evacuation, struct range_inner *inner, unsigned level)
+{
+    struct range_tree *tree = evacuation->tree;
+    for (unsigned slot = 0; slot < inner->count; slot++) {
+        unsigned last = range_group_last(inner, slot);
+        range_word_t word = range_inner_child(inner, slot);
+        range_word_t moved = move_node(evacuation, word);
+        if (moved != word) {
+            range_publish_group(tree, inner, slot, last, moved, inner->gap[slot]);
+            tree->nodes++;
+            range_node_retire(tree, word);
+        }
+        if (level > 1) {
+            move_below(evacuation, &range_word_node(moved)->inner, level - 1);
+        }
+        slot = last;
+    }
+}
+
+struct epoch_list range_tree_evacuate(struct range_tree *tree, uint64_t keep,
+                                      bool (*leaves)(void *context, const void *node),
+                                      void *context)
+{
+    struct evacuation evacuation = {
+        .tree = tree, .leaves = leaves, .context = context, .keep = keep};
+    struct epoch_list gone = {0};
+    range_word_t root = atomic_word_peek(&tree->root);
+    sort_spare(&evacuation);
+    if (root != 0) {
+        range_word_t moved = move_node(&evacuation, root);
+        if (moved != root) {
+            range_publish(tree, &tree->root, moved);
+            tree->nodes++;
+            range_node_retire(tree, root);
+        }
+        if (range_word_height(root) > 0) {
+            move_below(&evacuation, &range_word_node(moved)->inner, range_word_height(root));
+        }
+    }
+    sort_spare(&evacuation);
+    while (evacuation.going.count > 0 && tree->spare.count + evacuation.going.count > keep) {
+        epoch_list_push(&gone, epoch_list_pop(&evacuation.going));
+    }
+    while (evacuation.going.count > 0) {
+        epoch_list_push(&tree->spare, epoch_list_pop(&evacuation.going));
+    }
+    return gone;
 }

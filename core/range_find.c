@@ -5,6 +5,7 @@
 static inline unsigned inner_slot(const struct range_inner *inner, uint64_t key)
 {
     unsigned slot = 0;
+#pragma GCC unroll 13
     for (unsigned i = 0; i < RANGE_PIVOTS; i++) {
         slot += inner->pivot[i] < key ? 1 : 0;
     }
@@ -15,6 +16,7 @@ static inline unsigned inner_slot(const struct range_inner *inner, uint64_t key)
 static inline unsigned narrow_slot(const struct range_narrow *narrow, int16_t distance)
 {
     unsigned slot = 0;
+#pragma GCC unroll 18
     for (unsigned i = 1; i < RANGE_NARROW; i++) {
         slot += narrow->first[i] <= distance ? 1 : 0;
     }
@@ -31,20 +33,14 @@ static struct range_place place_portable(range_word_t root, uint64_t key)
     return range_place_of(root, key, inner_slot, narrow_slot);
 }
 
-static unsigned inner_slot_portable(const struct range_inner *inner, uint64_t key)
+static int path_portable(range_word_t root, uint64_t key, struct range_path *path)
 {
-    return inner_slot(inner, key);
-}
-
-static int leaf_slot_portable(range_word_t leaf, uint64_t key)
-{
-    return range_leaf_find(leaf, key, narrow_slot);
+    return range_path_of(root, key, path, inner_slot, narrow_slot);
 }
 
 const struct range_find range_find_portable = {
     .name = "portable",
     .value = value_portable,
     .place = place_portable,
-    .inner_slot = inner_slot_portable,
-    .leaf_slot = leaf_slot_portable,
+    .path = path_portable,
 };

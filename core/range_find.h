@@ -18,6 +18,22 @@ struct range_place {
     uint64_t span_last;
 };
 
+enum {
+    RANGE_HEIGHT_MAX = 24
+}; /* inner levels: each takes 7 times as many stores as the one below */
+
+/* A node on the way from the root to a leaf. */
+struct range_step {
+    range_word_t word;
+    unsigned slot; /* of an inner node: the child that the way goes on to */
+};
+
+/* steps[0] is the leaf, steps[height] the root. */
+struct range_path {
+    unsigned height;
+    struct range_step steps[RANGE_HEIGHT_MAX + 1];
+};
+
 struct range_find {
     const char *name;
 
@@ -26,10 +42,9 @@ struct range_find {
     uint64_t (*value)(range_word_t root, uint64_t key);
     struct range_place (*place)(range_word_t root, uint64_t key);
 
-    /* One step of the above: the slot of @inner whose child's span @key is in, and the last slot
-     * of @leaf that starts at or before @key, or -1. */
-    unsigned (*inner_slot)(const struct range_inner *inner, uint64_t key);
-    int (*leaf_slot)(range_word_t leaf, uint64_t key);
+    /* The way to the leaf whose span @key is in. Return: its last slot that starts at or before
+     * @key, or -1. */
+    int (*path)(range_word_t root, uint64_t key, struct range_path *path);
 };
 
 extern const struct range_find range_find_portable;
@@ -48,7 +63,16 @@ range_narrow_find(const struct range_narrow *narrow, uint64_t key, range_narrow_
     int16_t distance = units <= RANGE_NEAR_MAX ? (int16_t)units : (int16_t)RANGE_FAR;
     /* Slot 0 starts at distance 0. */
     int slot = (int)slot_of(narrow, distance);
-    return key >= narrow->base ? slot : -1;
+    return __builtin_expect(key >= narrow->base, 1) ? slot : -1;
+}
+
+/* Asks for all lines of @leaf at once. */
+static inline void range_leaf_prefetch(range_word_t leaf)
+{
+    const char *node = (const char *)range_word_node(leaf);
+    __builtin_prefetch(node + CACHE_LINE);
+    __builtin_prefetch(node + 2 * CACHE_LINE);
+    __builtin_prefetch(node + 3 * CACHE_LINE);
 }
 
 static inline int range_wide_find(const struct range_wide *wide, uint64_t key)
@@ -85,14 +109,30 @@ range_value_of(range_word_t root, uint64_t key, range_inner_slot_fn *inner_slot,
                    : 0;
     }
     const struct range_narrow *narrow = &leaf->narrow;
-    __builtin_prefetch((const char *)leaf + CACHE_LINE);
-    __builtin_prefetch((const char *)leaf + 2 * CACHE_LINE);
-    __builtin_prefetch((const char *)leaf + 3 * CACHE_LINE);
+    range_leaf_prefetch(word);
     int slot = range_narrow_find(narrow, key, narrow_slot);
     uint64_t units = (key - narrow->base) >> narrow->shift;
-    return slot >= 0 && units <= (uint64_t)narrow->last[slot]
-               ? atomic_word_acquire(&narrow->value[slot])
-               : 0;
+    bool inside = slot >= 0 && units <= (uint64_t)narrow->last[slot];
+    return __builtin_expect(inside, 1) ? atomic_word_acquire(&narrow->value[slot]) : 0;
+}
+
+static inline __attribute__((always_inline)) int range_path_of(range_word_t root, uint64_t key,
+                                                               struct range_path *path,
+                                                               range_inner_slot_fn *inner_slot,
+                                                               range_narrow_slot_fn *narrow_slot)
+{
+    unsigned level = range_word_height(root);
+    range_word_t word = range_word_plain(root);
+    path->height = level;
+    for (; level > 0; level--) {
+        const struct range_inner *inner = &range_word_node(word)->inner;
+        unsigned slot = inner_slot(inner, key);
+        path->steps[level] = (struct range_step){word, slot};
+        word = range_inner_child(inner, slot);
+    }
+    path->steps[0] = (struct range_step){.word = word};
+    range_leaf_prefetch(word);
+    return range_leaf_find(word, key, narrow_slot);
 }
 
 static inline __attribute__((always_inline)) struct range_place

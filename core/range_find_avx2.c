@@ -17,6 +17,7 @@ WITH_AVX2 static inline unsigned inner_slot(const struct range_inner *inner, uin
     const __m256i flip = _mm256_set1_epi64x(INT64_MIN);
     const __m256i keys = _mm256_xor_si256(_mm256_set1_epi64x((int64_t)key), flip);
     unsigned below = inner->pivot[RANGE_PIVOTS - 1] < key ? 1U << (RANGE_PIVOTS - 1) : 0;
+#pragma GCC unroll 3
     for (unsigned i = 0; i < RANGE_PIVOTS - 1; i += 4) {
         __m256i pivots = _mm256_loadu_si256((const __m256i *)(const void *)&inner->pivot[i]);
         __m256i less = _mm256_cmpgt_epi64(keys, _mm256_xor_si256(pivots, flip));
@@ -51,22 +52,16 @@ WITH_AVX2 static struct range_place place_avx2(range_word_t root, uint64_t key)
     return range_place_of(root, key, inner_slot, narrow_slot);
 }
 
-WITH_AVX2 static unsigned inner_slot_avx2(const struct range_inner *inner, uint64_t key)
+WITH_AVX2 static int path_avx2(range_word_t root, uint64_t key, struct range_path *path)
 {
-    return inner_slot(inner, key);
-}
-
-WITH_AVX2 static int leaf_slot_avx2(range_word_t leaf, uint64_t key)
-{
-    return range_leaf_find(leaf, key, narrow_slot);
+    return range_path_of(root, key, path, inner_slot, narrow_slot);
 }
 
 static const struct range_find range_find_avx2 = {
     .name = "avx2",
     .value = value_avx2,
     .place = place_avx2,
-    .inner_slot = inner_slot_avx2,
-    .leaf_slot = leaf_slot_avx2,
+    .path = path_avx2,
 };
 
 /* Whether CPU and system have AVX2: the system must save its registers. */

@@ -38,11 +38,9 @@ static uint64_t leading_gap(const struct range_tree *tree, uint64_t first)
     return before.last + 1;
 }
 
-uint16_t range_gap_of_leaf(const struct range_tree *tree, range_word_t leaf, uint64_t first,
-                           uint64_t last)
+uint16_t range_gap_of_entries(const struct range_tree *tree, const struct range_entry *entries,
+                              unsigned count, uint64_t first, uint64_t last)
 {
-    struct range_entry entries[RANGE_NARROW];
-    unsigned count = range_leaf_read(leaf, entries);
     uint16_t largest = 0;
     if (entries[0].first > first) {
         largest = range_gap_code(leading_gap(tree, first), entries[0].first - 1);
@@ -55,6 +53,40 @@ uint16_t range_gap_of_leaf(const struct range_tree *tree, range_word_t leaf, uin
         }
     }
     return largest;
+}
+
+/* The same for a narrow leaf without empty slots: gaps in it are compared in its units. */
+static uint16_t gap_of_narrow(const struct range_tree *tree, const struct range_narrow *narrow,
+                              uint64_t first, uint64_t last)
+{
+    uint64_t end = narrow->base;
+    int32_t widest = 0;
+    for (unsigned i = 1; i < narrow->count; i++) {
+        int32_t units = narrow->first[i] - narrow->last[i - 1] - 1;
+        widest = units > widest ? units : widest;
+    }
+    uint16_t largest = widest > 0 ? range_gap_code(0, ((uint64_t)widest << narrow->shift) - 1) : 0;
+    if (narrow->base > first) {
+        uint16_t code = range_gap_code(leading_gap(tree, first), narrow->base - 1);
+        largest = code > largest ? code : largest;
+    }
+    end += ((uint64_t)narrow->last[narrow->count - 1] + 1) << narrow->shift;
+    if (end != 0 && end <= last) {
+        uint16_t code = range_gap_code(end, last);
+        largest = code > largest ? code : largest;
+    }
+    return largest;
+}
+
+static uint16_t gap_of_leaf(const struct range_tree *tree, const struct range_extent *leaf)
+{
+    struct range_entry entries[RANGE_NARROW];
+    const struct range_narrow *narrow = &range_word_node(leaf->word)->narrow;
+    if (!range_word_is_wide(leaf->word) && narrow->live == narrow->count) {
+        return gap_of_narrow(tree, narrow, leaf->first, leaf->last);
+    }
+    unsigned count = range_leaf_read(leaf->word, entries);
+    return range_gap_of_entries(tree, entries, count, leaf->first, leaf->last);
 }
 
 uint16_t range_gap_of_inner(const struct range_inner *inner)
@@ -79,13 +111,10 @@ static bool code_set(const struct range_step *at, uint16_t code)
     return differs;
 }
 
-void range_gap_raise(const struct range_path *path, unsigned level)
+void range_gap_set(const struct range_path *path, unsigned level, uint16_t code)
 {
-    while (level < path->height) {
-        uint16_t code = range_gap_of_inner(range_step_inner(&path->steps[level]));
-        if (!code_set(&path->steps[++level], code)) {
-            return;
-        }
+    while (level < path->height && code_set(&path->steps[level + 1], code)) {
+        code = range_gap_of_inner(range_step_inner(&path->steps[++level]));
     }
 }
 
@@ -95,11 +124,64 @@ void range_gap_refresh(struct range_tree *tree, uint64_t key)
     if (range_tree_height(tree) == 0) {
         return;
     }
-    range_path_find(tree, key, &path);
-    const struct range_step *leaf = &path.steps[0];
-    uint16_t code = range_gap_of_leaf(tree, leaf->word, leaf->first, leaf->last);
-    if (code_set(&path.steps[1], code)) {
-        range_gap_raise(&path, 1);
+    (void)range_path_find(tree, key, &path);
+    struct range_extent leaf = range_path_extent(&path, 0);
+    range_gap_set(&path, 0, gap_of_leaf(tree, &leaf));
+}
+
+/* Where the gap around the empty @slot of the leaf of @path begins. */
+static uint64_t gap_around_first(const struct range_tree *tree, const struct range_path *path,
+                                 unsigned slot)
+{
+    while (slot > 0) {
+        struct range_entry entry = range_leaf_entry(path->steps[0].word, --slot);
+        if (entry.value != 0) {
+            return entry.last + 1;
+        }
+    }
+    return leading_gap(tree, range_path_first(path, 0));
+}
+
+/* Where it ends, as far as the leaf's span goes. */
+static uint64_t gap_around_last(const struct range_path *path, unsigned slot)
+{
+    unsigned count = range_leaf_count(path->steps[0].word);
+    while (++slot < count) {
+        struct range_entry entry = range_leaf_entry(path->steps[0].word, slot);
+        if (entry.value != 0) {
+            return entry.first - 1;
+        }
+    }
+    return range_path_last(path, 0);
+}
+
+void range_gap_filled(const struct range_tree *tree, const struct range_path *path, unsigned slot)
+{
+    if (path->height == 0) {
+        return;
+    }
+    /* Where a larger gap is in the leaf, nothing follows from this one. */
+    const struct range_step *parent = &path->steps[1];
+    uint64_t first = gap_around_first(tree, path, slot);
+    uint64_t last = gap_around_last(path, slot);
+    if (range_gap_code(first, last) < range_step_inner(parent)->gap[parent->slot]) {
+        return;
+    }
+    struct range_extent leaf = range_path_extent(path, 0);
+    range_gap_set(path, 0, gap_of_leaf(tree, &leaf));
+}
+
+void range_gap_erased(const struct range_tree *tree, const struct range_path *path, unsigned slot)
+{
+    if (path->height == 0) {
+        return;
+    }
+    /* No other gap of the leaf has changed, and this one has grown. */
+    const struct range_step *parent = &path->steps[1];
+    uint16_t old = range_step_inner(parent)->gap[parent->slot];
+    uint16_t code = range_gap_code(gap_around_first(tree, path, slot), gap_around_last(path, slot));
+    if (code > old) {
+        range_gap_set(path, 0, code);
     }
 }
 
@@ -132,7 +214,7 @@ static bool gap_serves(struct gap_search *search, uint64_t first, uint64_t last)
     return true;
 }
 
-static bool search_leaf(struct gap_search *search, const struct range_step *leaf)
+static bool search_leaf(struct gap_search *search, const struct range_extent *leaf)
 {
     struct range_entry entries[RANGE_NARROW];
     unsigned count = range_leaf_read(leaf->word, entries);
@@ -157,9 +239,9 @@ static bool search_leaf(struct gap_search *search, const struct range_step *leaf
     return false;
 }
 
-static bool search_node(struct gap_search *search, const struct range_step *node, unsigned level)
+static bool search_node(struct gap_search *search, const struct range_extent *node, unsigned level)
 {
-    const struct range_inner *inner = range_step_inner(node);
+    const struct range_inner *inner = &range_word_node(node->word)->inner;
     if (level == 0) {
         return search_leaf(search, node);
     }
@@ -170,8 +252,7 @@ static bool search_node(struct gap_search *search, const struct range_step *node
         if (again || inner->gap[slot] < search->code) {
             continue;
         }
-        struct range_step child = {.word = range_inner_child(inner, slot)};
-        range_child_span(node, slot, &child.first, &child.last);
+        struct range_extent child = range_extent_child(node, slot);
         bool outside = child.last < search->request->first || child.first > search->request->last;
         if (!outside && search_node(search, &child, level - 1)) {
             return true;
@@ -190,7 +271,7 @@ enum status range_tree_gap(const struct range_tree *tree, const struct range_gap
     range_word_t root = atomic_word_peek(&tree->root);
     struct gap_search search = {
         .tree = tree, .request = request, .code = range_gap_code(0, request->size - 1)};
-    struct range_step top = {.word = range_word_plain(root), .last = UINT64_MAX};
+    struct range_extent top = {.word = range_word_plain(root), .last = UINT64_MAX};
     bool there = root == 0 ? gap_serves(&search, 0, UINT64_MAX)
                            : search_node(&search, &top, range_word_height(root));
     if (!there) {

@@ -7,31 +7,35 @@
 
 #include "core/range_tree.h"
 
-/* A node on the way from the root to a leaf. */
-struct range_step {
+/* A node and its span, for walks over the tree. */
+struct range_extent {
     range_word_t word;
-    unsigned slot;  /* of an inner node: the child that the way goes on to */
-    uint64_t first; /* the node's span */
+    uint64_t first;
     uint64_t last;
 };
 
-/* steps[0] is the leaf, steps[height] the root. */
-struct range_path {
-    unsigned height;
-    struct range_step steps[RANGE_HEIGHT_MAX + 1];
-};
+/* The child in @slot of the inner node @node; adjacent slots with the same child count as one. */
+struct range_extent range_extent_child(const struct range_extent *node, unsigned slot);
 
-/* Descends to the leaf whose span @key is in. Context: the tree is not empty. */
-void range_path_find(const struct range_tree *tree, uint64_t key, struct range_path *path);
+/* Finds the way to the leaf whose span @key is in. Context: the tree is not empty. Return: the
+ * leaf's last slot that starts at or before @key, or -1. */
+static inline int range_path_find(const struct range_tree *tree, uint64_t key,
+                                  struct range_path *path)
+{
+    return tree->find->path(atomic_word_peek(&tree->root), key, path);
+}
 
 static inline struct range_inner *range_step_inner(const struct range_step *step)
 {
     return &range_word_node(step->word)->inner;
 }
 
-/* The span of the child in @slot, adjacent slots that hold the same one included. */
-void range_child_span(const struct range_step *step, unsigned slot, uint64_t *first,
-                      uint64_t *last);
+/* The first and the last key of the span of the node of @path at @level. */
+uint64_t range_path_first(const struct range_path *path, unsigned level);
+uint64_t range_path_last(const struct range_path *path, unsigned level);
+
+/* The node of @path at @level with its span. */
+struct range_extent range_path_extent(const struct range_path *path, unsigned level);
 
 /* Whether no slot of @leaf behind @slot has a value. */
 bool range_leaf_is_last(range_word_t leaf, unsigned slot);
@@ -39,13 +43,6 @@ bool range_leaf_is_last(range_word_t leaf, unsigned slot);
 /* A spare node. @reserved: those kept for prepared stores may be used. Return: NULL where there is
  * none. Never allocates. */
 union range_node *range_node_take(struct range_tree *tree, bool reserved);
-
-/* Keeps a node that was taken and that no reader has seen. */
-void range_node_keep(struct range_tree *tree, union range_node *node);
-
-/* Has @count spare nodes in hand. Return: false where there is no memory; what was taken for it is
- * back. */
-bool range_nodes_ensure(struct range_tree *tree, uint64_t count);
 
 /* Gives @count spare nodes to the source that they were taken from. */
 void range_nodes_give_back(struct range_tree *tree, uint64_t count);
@@ -101,9 +98,10 @@ bool range_entries_are_valid(const struct range_entry *entries, uint64_t count, 
 /* range_gap.c: the code of the gap from @first to @last: grows with the gap; no gap has code 0. */
 uint16_t range_gap_code(uint64_t first, uint64_t last);
 
-/* The largest code of gaps that count for the leaf @leaf of the span from @first to @last. */
-uint16_t range_gap_of_leaf(const struct range_tree *tree, range_word_t leaf, uint64_t first,
-                           uint64_t last);
+/* The largest code of gaps that count for a leaf of @count (> 0) entries and the span from @first
+ * to @last. */
+uint16_t range_gap_of_entries(const struct range_tree *tree, const struct range_entry *entries,
+                              unsigned count, uint64_t first, uint64_t last);
 
 /* The largest code in @inner. */
 uint16_t range_gap_of_inner(const struct range_inner *inner);
@@ -111,7 +109,11 @@ uint16_t range_gap_of_inner(const struct range_inner *inner);
 /* Brings the codes of the leaf that @key is in, and of the nodes above it, up to date. */
 void range_gap_refresh(struct range_tree *tree, uint64_t key);
 
-/* Brings the codes of the nodes of @path from @level on up to date: that of its child is. */
-void range_gap_raise(const struct range_path *path, unsigned level);
+/* Sets the code of the node of @path at @level, and those that follow from it above. */
+void range_gap_set(const struct range_path *path, unsigned level, uint16_t code);
+
+/* Does so for the leaf of @path, in whose @slot a value was stored or erased. */
+void range_gap_filled(const struct range_tree *tree, const struct range_path *path, unsigned slot);
+void range_gap_erased(const struct range_tree *tree, const struct range_path *path, unsigned slot);
 
 #endif

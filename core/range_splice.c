@@ -103,7 +103,8 @@ static void gather_entries(struct splice *splice, uint64_t first, uint64_t last,
             entry_add(splice, old[i]);
         }
     }
-    bool at_end = before == splice->entries_count && splice->left.steps[0].last == UINT64_MAX;
+    bool at_end =
+        before == splice->entries_count && range_path_last(&splice->left, 0) == UINT64_MAX;
     splice->append = at_end && count == 1;
 }
 
@@ -155,21 +156,18 @@ static bool merge_inner(struct splice *splice, range_word_t word, uint64_t last,
     return true;
 }
 
-/* Takes the neighbour in @slot of @parent into what is new on @level, if both are small enough.
- * Return: whether it did. */
-static bool merge_neighbour(struct splice *splice, const struct range_step *parent, unsigned slot,
-                            unsigned level, bool before)
+/* Takes the neighbour in @slot of the left way's node above into what is new on @level, if both are
+ * small enough. Return: whether it did. */
+static bool merge_neighbour(struct splice *splice, unsigned slot, unsigned level, bool before)
 {
-    uint64_t first;
-    uint64_t last;
-    range_word_t word = range_inner_child(range_step_inner(parent), slot);
-    range_child_span(parent, slot, &first, &last);
-    bool merged =
-        level == 0 ? merge_leaf(splice, word, before) : merge_inner(splice, word, last, before);
+    struct range_extent parent = range_path_extent(&splice->left, level + 1);
+    struct range_extent other = range_extent_child(&parent, slot);
+    bool merged = level == 0 ? merge_leaf(splice, other.word, before)
+                             : merge_inner(splice, other.word, other.last, before);
     if (merged) {
-        splice->merged[level] = word;
-        splice->first = before ? first : splice->first;
-        splice->last = before ? splice->last : last;
+        splice->merged[level] = other.word;
+        splice->first = before ? other.first : splice->first;
+        splice->last = before ? splice->last : other.last;
     }
     return merged;
 }
@@ -180,11 +178,10 @@ static void splice_extent(struct splice *splice, unsigned level)
 {
     const struct range_step *left = &splice->left.steps[level + 1];
     const struct range_step *right = &splice->right.steps[level + 1];
-    uint64_t ignored;
     splice->from = range_group_first(range_step_inner(left), left->slot);
     splice->to = range_group_last(range_step_inner(right), right->slot);
-    range_child_span(left, left->slot, &splice->first, &ignored);
-    range_child_span(right, right->slot, &ignored, &splice->last);
+    splice->first = range_path_first(&splice->left, level);
+    splice->last = range_path_last(&splice->right, level);
     bool sparse = level == 0 ? splice->entries_count <= RANGE_SPARSE_LEAF
                              : splice->children_count <= RANGE_SPARSE_INNER;
     bool nothing = level == 0 ? splice->entries_count == 0 : splice->children_count == 0;
@@ -192,10 +189,10 @@ static void splice_extent(struct splice *splice, unsigned level)
         return;
     }
     const struct range_inner *parent = range_step_inner(left);
-    if (splice->from > 0 && merge_neighbour(splice, left, splice->from - 1, level, true)) {
+    if (splice->from > 0 && merge_neighbour(splice, splice->from - 1, level, true)) {
         splice->from = range_group_first(parent, splice->from - 1);
     } else if (splice->to + 1u < parent->count &&
-               merge_neighbour(splice, left, splice->to + 1, level, false)) {
+               merge_neighbour(splice, splice->to + 1, level, false)) {
         splice->to = range_group_last(parent, splice->to + 1);
     }
 }
@@ -211,7 +208,7 @@ static void cut_leaves(struct splice *splice, unsigned begin, unsigned end, uint
     }
     if (range_leaf_fits(entries + begin, count)) {
         range_word_t word = range_leaf_write(node_new(splice), entries + begin, count);
-        uint16_t gap = range_gap_of_leaf(splice->tree, word, first, last);
+        uint16_t gap = range_gap_of_entries(splice->tree, entries + begin, count, first, last);
         child_add(splice, (struct range_child){word, last, gap});
         return;
     }
@@ -244,16 +241,19 @@ static void cut_inner(struct splice *splice, unsigned level)
     splice->children_count = nodes;
 }
 
-/* Adds the children of @step in slots from @begin to before @end, each once. */
-static void keep_children(struct splice *splice, const struct range_step *step, unsigned begin,
-                          unsigned end)
+/* Adds the children of the node of @path at @level in slots from @begin to before @end, each once.
+ */
+static void keep_children(struct splice *splice, const struct range_path *path, unsigned level,
+                          unsigned begin, unsigned end)
 {
-    const struct range_inner *inner = range_step_inner(step);
-    for (unsigned slot = begin; slot < end; slot = range_group_last(inner, slot) + 1) {
-        uint64_t first;
-        struct range_child child = {.word = range_inner_child(inner, slot),
-                                    .gap = inner->gap[slot]};
-        range_child_span(step, slot, &first, &child.pivot);
+    const struct range_inner *inner = range_step_inner(&path->steps[level]);
+    for (unsigned slot = begin; slot < end; slot++) {
+        struct range_child child = {
+            .word = range_inner_child(inner, slot),
+            .gap = inner->gap[slot],
+        };
+        slot = range_group_last(inner, slot);
+        child.pivot = slot + 1u < inner->count ? inner->pivot[slot] : range_path_last(path, level);
         child_add(splice, child);
     }
 }
@@ -262,13 +262,13 @@ static void keep_children(struct splice *splice, const struct range_step *step, 
 static void gather_children(struct splice *splice, unsigned level)
 {
     struct range_child new[CHILDREN_MAX];
-    const struct range_step *right = &splice->right.steps[level];
+    const struct range_inner *right = range_step_inner(&splice->right.steps[level]);
     unsigned count = splice->children_count;
     for (unsigned i = 0; i < count; i++) {
         new[i] = splice->children[i];
     }
     splice->children_count = 0;
-    keep_children(splice, &splice->left.steps[level], 0, splice->from);
+    keep_children(splice, &splice->left, level, 0, splice->from);
     unsigned before = splice->children_count;
     for (unsigned i = 0; i < count; i++) {
         child_add(splice, new[i]);
@@ -277,7 +277,7 @@ static void gather_children(struct splice *splice, unsigned level)
         /* Nothing is left in the span: the child before takes it over. */
         splice->children[before - 1].pivot = splice->last;
     }
-    keep_children(splice, right, splice->to + 1, range_step_inner(right)->count);
+    keep_children(splice, &splice->right, level, splice->to + 1, right->count);
 }
 
 /* Whether one word in the node of both ways at @level publishes what is new. */
@@ -371,7 +371,7 @@ static unsigned splice_publish(struct splice *splice)
         if (is_one_word(splice, level)) {
             range_publish_group(tree, range_step_inner(step), splice->from, splice->to,
                                 splice->children[0].word, splice->children[0].gap);
-            range_gap_raise(&splice->left, level);
+            range_gap_set(&splice->left, level, range_gap_of_inner(range_step_inner(step)));
             return level;
         }
         gather_children(splice, level);
@@ -412,7 +412,7 @@ enum status range_splice(struct range_tree *tree, uint64_t first, uint64_t last,
 {
     struct splice splice;
     unsigned height = range_tree_height(tree);
-    if (!range_nodes_ensure(tree, range_store_many_nodes(height, count))) {
+    if (!range_nodes_ready(tree, range_store_many_nodes(height, count))) {
         return STATUS_NO_MEMORY;
     }
     splice.tree = tree;
@@ -423,10 +423,16 @@ enum status range_splice(struct range_tree *tree, uint64_t first, uint64_t last,
     for (unsigned level = 0; level <= height; level++) {
         splice.merged[level] = 0;
     }
-    range_path_find(tree, first, &splice.left);
+    splice.left.height = 0;
+    splice.left.steps[0].word = 0;
+    if (atomic_word_peek(&tree->root) != 0) {
+        (void)range_path_find(tree, first, &splice.left);
+    }
     splice.right = splice.left;
-    if (last > splice.left.steps[0].last) {
-        range_path_find(tree, last, &splice.right);
+    uint64_t right_last = range_path_last(&splice.left, 0);
+    if (last > right_last) {
+        (void)range_path_find(tree, last, &splice.right);
+        right_last = range_path_last(&splice.right, 0);
     }
     gather_entries(&splice, first, last, entries, count);
     bool end_moves = old_end(&splice) != new_end(&splice);
@@ -434,16 +440,18 @@ enum status range_splice(struct range_tree *tree, uint64_t first, uint64_t last,
         splice_extent(&splice, 0);
     }
     cut_leaves(&splice, 0, splice.entries_count, splice.first, splice.last);
-    retire_replaced(&splice, splice_publish(&splice));
+    unsigned top = splice_publish(&splice);
+    retire_replaced(&splice, top);
     tree->ranges += splice.entries_count;
     if (splice.entries_count == 0) {
         range_gap_refresh(tree, first);
     }
-    uint64_t right_last = splice.right.steps[0].last;
     if (end_moves && right_last != UINT64_MAX) {
         range_gap_refresh(tree, right_last + 1);
     }
-    range_lower_root(tree);
+    if (top > height) {
+        range_lower_root(tree);
+    }
     range_tree_settle(tree);
     return STATUS_OK;
 }

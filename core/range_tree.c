@@ -17,11 +17,6 @@ void range_tree_init(struct range_tree *tree, struct epoch *epoch,
     epoch_queue_init(&tree->retired, epoch);
 }
 
-static union range_node *node_of_link(struct epoch_link *link)
-{
-    return (union range_node *)(void *)((char *)link - RANGE_LINK_AT);
-}
-
 static uint64_t spare_reserved(const struct range_tree *tree)
 {
     return tree->prepared * tree->store_need;
@@ -33,12 +28,18 @@ union range_node *range_node_take(struct range_tree *tree, bool reserved)
     if (tree->spare.count <= kept) {
         epoch_poll(&tree->retired, &tree->spare);
     }
-    return tree->spare.count > kept ? node_of_link(epoch_list_pop(&tree->spare)) : NULL;
+    return tree->spare.count > kept ? range_node_of_link(epoch_list_pop(&tree->spare)) : NULL;
 }
 
-void range_node_keep(struct range_tree *tree, union range_node *node)
+void range_node_put(struct range_tree *tree, void *node)
 {
-    epoch_list_push(&tree->spare, &node->retired.link);
+    union range_node *spare = node;
+    epoch_list_push(&tree->spare, &spare->retired.link);
+}
+
+void *range_node_get(struct range_tree *tree)
+{
+    return range_node_take(tree, false);
 }
 
 void range_node_retire(struct range_tree *tree, range_word_t word)
@@ -50,7 +51,7 @@ void range_node_retire(struct range_tree *tree, range_word_t word)
 static void trim_to(struct range_tree *tree, uint64_t count)
 {
     while (tree->source != NULL && tree->spare.count > count) {
-        union range_node *node = node_of_link(epoch_list_pop(&tree->spare));
+        union range_node *node = range_node_of_link(epoch_list_pop(&tree->spare));
         tree->source->give_back(tree->source->context, node);
     }
 }
@@ -60,7 +61,7 @@ void range_nodes_give_back(struct range_tree *tree, uint64_t count)
     trim_to(tree, tree->spare.count - count);
 }
 
-bool range_nodes_ensure(struct range_tree *tree, uint64_t count)
+bool range_nodes_ready(struct range_tree *tree, uint64_t count)
 {
     uint64_t taken = 0;
     if (tree->spare.count < count) {
@@ -72,7 +73,7 @@ bool range_nodes_ensure(struct range_tree *tree, uint64_t count)
             range_nodes_give_back(tree, taken);
             return false;
         }
-        range_node_keep(tree, node);
+        range_node_put(tree, node);
         taken++;
     }
     return true;
@@ -136,7 +137,7 @@ uint64_t range_nodes_of_stores(unsigned height, uint64_t stores)
 enum status range_tree_prepare(struct range_tree *tree, uint64_t stores)
 {
     uint64_t need = range_nodes_of_stores(range_tree_height(tree), stores);
-    if (stores > UINT64_MAX / need || !range_nodes_ensure(tree, stores * need)) {
+    if (stores > UINT64_MAX / need || !range_nodes_ready(tree, stores * need)) {
         return STATUS_NO_MEMORY;
     }
     tree->prepared = stores;
@@ -168,27 +169,49 @@ void range_publish_group(const struct range_tree *tree, struct range_inner *inne
     }
 }
 
-void range_child_span(const struct range_step *step, unsigned slot, uint64_t *first, uint64_t *last)
+struct range_extent range_extent_child(const struct range_extent *node, unsigned slot)
 {
-    const struct range_inner *inner = range_step_inner(step);
+    const struct range_inner *inner = &range_word_node(node->word)->inner;
     unsigned low = range_group_first(inner, slot);
     unsigned high = range_group_last(inner, slot);
-    *first = low > 0 ? inner->pivot[low - 1] + 1 : step->first;
-    *last = high + 1u < inner->count ? inner->pivot[high] : step->last;
+    return (struct range_extent){
+        .word = range_inner_child(inner, slot),
+        .first = low > 0 ? inner->pivot[low - 1] + 1 : node->first,
+        .last = high + 1u < inner->count ? inner->pivot[high] : node->last,
+    };
 }
 
-void range_path_find(const struct range_tree *tree, uint64_t key, struct range_path *path)
+uint64_t range_path_first(const struct range_path *path, unsigned level)
 {
-    range_word_t root = atomic_word_peek(&tree->root);
-    path->height = range_word_height(root);
-    struct range_step *at = &path->steps[path->height];
-    *at = (struct range_step){.word = range_word_plain(root), .last = UINT64_MAX};
-    for (unsigned level = path->height; level > 0; level--, at--) {
-        const struct range_inner *inner = range_step_inner(at);
-        at->slot = tree->find->inner_slot(inner, key);
-        at[-1].word = range_inner_child(inner, at->slot);
-        range_child_span(at, at->slot, &at[-1].first, &at[-1].last);
+    for (unsigned above = level + 1; above <= path->height; above++) {
+        const struct range_inner *inner = range_step_inner(&path->steps[above]);
+        unsigned slot = range_group_first(inner, path->steps[above].slot);
+        if (slot > 0) {
+            return inner->pivot[slot - 1] + 1;
+        }
     }
+    return 0;
+}
+
+uint64_t range_path_last(const struct range_path *path, unsigned level)
+{
+    for (unsigned above = level + 1; above <= path->height; above++) {
+        const struct range_inner *inner = range_step_inner(&path->steps[above]);
+        unsigned slot = range_group_last(inner, path->steps[above].slot);
+        if (slot + 1u < inner->count) {
+            return inner->pivot[slot];
+        }
+    }
+    return UINT64_MAX;
+}
+
+struct range_extent range_path_extent(const struct range_path *path, unsigned level)
+{
+    return (struct range_extent){
+        .word = path->steps[level].word,
+        .first = range_path_first(path, level),
+        .last = range_path_last(path, level),
+    };
 }
 
 bool range_tree_load(const struct range_tree *tree, uint64_t key, struct range_entry *entry)
@@ -266,19 +289,22 @@ bool range_leaf_is_last(range_word_t leaf, unsigned slot)
 static void erase_slot(struct range_tree *tree, struct range_path *path, unsigned slot)
 {
     range_word_t leaf = path->steps[0].word;
-    uint64_t first = path->steps[0].first;
-    uint64_t last = path->steps[0].last;
     uint8_t *live = range_leaf_live(leaf);
     bool was_last = range_leaf_is_last(leaf, slot);
+    uint64_t first = range_path_first(path, 0);
+    uint64_t last = range_path_last(path, 0);
     range_publish(tree, range_leaf_value(leaf, slot), 0);
     tree->ranges--;
     --*live;
     if (*live == 0) {
         range_unhook(tree, path);
-    } else if (*live <= RANGE_SPARSE_LEAF) {
-        range_merge_sparse(tree, path, 0);
+        range_gap_refresh(tree, first);
+    } else {
+        range_gap_erased(tree, path, slot);
+        if (*live <= RANGE_SPARSE_LEAF) {
+            range_merge_sparse(tree, path, 0);
+        }
     }
-    range_gap_refresh(tree, first);
     if (was_last && last != UINT64_MAX) {
         range_gap_refresh(tree, last + 1);
     }
@@ -291,13 +317,11 @@ bool range_tree_erase(struct range_tree *tree, uint64_t key, struct range_entry 
     if (atomic_word_peek(&tree->root) == 0) {
         return false;
     }
-    range_path_find(tree, key, &path);
-    range_word_t leaf = path.steps[0].word;
-    int slot = tree->find->leaf_slot(leaf, key);
+    int slot = range_path_find(tree, key, &path);
     if (slot < 0) {
         return false;
     }
-    struct range_entry entry = range_leaf_entry(leaf, (unsigned)slot);
+    struct range_entry entry = range_leaf_entry(path.steps[0].word, (unsigned)slot);
     if (entry.value == 0 || key > entry.last) {
         return false;
     }

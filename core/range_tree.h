@@ -42,7 +42,6 @@
 #include "core/range_node.h"
 
 enum {
-    RANGE_HEIGHT_MAX = 24,  /* inner levels: each takes 7 times as many stores as the one below */
     RANGE_SPARE_KEEP = 24,  /* spare nodes that are not given back */
     RANGE_RETIRED_POLL = 8, /* retired nodes at which grace periods are looked at */
     RANGE_STORE_MANY = 64   /* entries that one call stores */
@@ -162,6 +161,29 @@ enum status range_tree_gap(const struct range_tree *tree, const struct range_gap
 /* Nodes that storing @count entries in one call needs at most, in a tree of @height inner levels:
  * see range_splice.c. */
 uint64_t range_store_many_nodes(unsigned height, unsigned count);
+
+/* Has @count spare nodes at hand, from the source if there is one. Return: whether it has; if not,
+ * what it took is back. */
+bool range_nodes_ready(struct range_tree *tree, uint64_t count);
+
+/* Makes @node, RANGE_NODE_BYTES on a border of as many, a spare one; and the way back: NULL where
+ * there is none. For owners of trees without a source. */
+void range_node_put(struct range_tree *tree, void *node);
+void *range_node_get(struct range_tree *tree);
+
+/* Empties the nodes for which @leaves says so, as far as other spare nodes go but for @keep of
+ * them, by moving what is in them; then takes as many of those nodes out of the spare ones as
+ * leaves
+ * @keep. Return: these. Cost: as the number of nodes. */
+struct epoch_list range_tree_evacuate(struct range_tree *tree, uint64_t keep,
+                                      bool (*leaves)(void *context, const void *node),
+                                      void *context);
+
+/* The node that a link of range_tree_evacuate() belongs to. */
+static inline void *range_node_of_link(struct epoch_link *link)
+{
+    return (char *)link - RANGE_LINK_AT;
+}
 
 /* All nodes that the tree has, for whatever: what it costs in memory. */
 static inline uint64_t range_tree_nodes(const struct range_tree *tree)

@@ -21,7 +21,7 @@ static bool check(struct range_census *census, enum invariant invariant, uint64_
 }
 
 /* One slot of a leaf whose span is that of @leaf; its gap before counts in @code. */
-static bool check_entry(struct range_census *census, const struct range_step *leaf,
+static bool check_entry(struct range_census *census, const struct range_extent *leaf,
                         const struct range_entry *entry, uint16_t *code)
 {
     bool inside = entry->first >= leaf->first && entry->last <= leaf->last;
@@ -45,7 +45,7 @@ static bool check_entry(struct range_census *census, const struct range_step *le
     return true;
 }
 
-static bool check_leaf(struct range_census *census, const struct range_step *leaf, uint16_t *code)
+static bool check_leaf(struct range_census *census, const struct range_extent *leaf, uint16_t *code)
 {
     unsigned count = range_leaf_count(leaf->word);
     unsigned most = range_word_is_wide(leaf->word) ? RANGE_WIDE : RANGE_NARROW;
@@ -77,19 +77,20 @@ static bool check_leaf(struct range_census *census, const struct range_step *lea
 }
 
 /* A node's own facts: its level, its slots, and its pivots. */
-static bool check_inner(struct range_census *census, const struct range_step *step, unsigned level)
+static bool check_inner(struct range_census *census, const struct range_extent *node,
+                        unsigned level)
 {
-    const struct range_inner *inner = range_step_inner(step);
+    const struct range_inner *inner = &range_word_node(node->word)->inner;
     unsigned count = inner->count;
-    if (!check(census, INVARIANT_RANGE_FILL, step->first, level, inner->level) ||
-        !check(census, INVARIANT_RANGE_FILL, step->first, true,
+    if (!check(census, INVARIANT_RANGE_FILL, node->first, level, inner->level) ||
+        !check(census, INVARIANT_RANGE_FILL, node->first, true,
                count > 0 && count <= RANGE_CHILDREN)) {
         return false;
     }
     for (unsigned slot = 0; slot < RANGE_PIVOTS; slot++) {
         uint64_t pivot = inner->pivot[slot];
-        uint64_t low = slot == 0 ? step->first : inner->pivot[slot - 1] + 1;
-        bool right = slot + 1u < count ? pivot >= low && pivot < step->last : pivot == UINT64_MAX;
+        uint64_t low = slot == 0 ? node->first : inner->pivot[slot - 1] + 1;
+        bool right = slot + 1u < count ? pivot >= low && pivot < node->last : pivot == UINT64_MAX;
         if (!check(census, INVARIANT_RANGE_ORDER, pivot, true, right)) {
             return false;
         }
@@ -105,23 +106,22 @@ static bool check_inner(struct range_census *census, const struct range_step *st
     return true;
 }
 
-/* The subtree of @step, whose largest gap has the code *@code. */
-static bool check_node(struct range_census *census, const struct range_step *step, unsigned level,
+/* The subtree of @node, whose largest gap has the code *@code. */
+static bool check_node(struct range_census *census, const struct range_extent *node, unsigned level,
                        uint16_t *code)
 {
     census->nodes++;
     if (level == 0) {
-        return check_leaf(census, step, code);
+        return check_leaf(census, node, code);
     }
-    if (!check_inner(census, step, level)) {
+    if (!check_inner(census, node, level)) {
         return false;
     }
-    const struct range_inner *inner = range_step_inner(step);
+    const struct range_inner *inner = &range_word_node(node->word)->inner;
     *code = 0;
     for (unsigned slot = 0; slot < inner->count; slot = range_group_last(inner, slot) + 1) {
         uint16_t below = 0;
-        struct range_step child = {.word = range_inner_child(inner, slot)};
-        range_child_span(step, slot, &child.first, &child.last);
+        struct range_extent child = range_extent_child(node, slot);
         if (!check_node(census, &child, level - 1, &below)) {
             return false;
         }
@@ -152,11 +152,11 @@ bool range_tree_validate(const struct range_tree *tree, struct violation *violat
     *violation = (struct violation){.pfn = PFN_NONE};
     if (root != 0) {
         uint16_t code;
-        struct range_step top = {.word = range_word_plain(root), .last = UINT64_MAX};
+        struct range_extent top = {.word = range_word_plain(root), .last = UINT64_MAX};
         if (!check_node(&census, &top, height, &code)) {
             return false;
         }
-        const struct range_inner *inner = range_step_inner(&top);
+        const struct range_inner *inner = &range_word_node(top.word)->inner;
         bool chain = height > 0 && range_group_last(inner, 0) + 1u == inner->count;
         if (!check(&census, INVARIANT_RANGE_FILL, 0, false, chain)) {
             return false;

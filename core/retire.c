@@ -9,9 +9,10 @@
  * frame, and that of its struct slab's home where nothing else lives there, are freed first, with
  * all that this merges; the descriptors that are then left move to slots of other slabs.
  *
- * Only descriptors that no caller points to can move: those of free blocks and of slabs. Whether
- * the rest finds room is known before anything changes, so that this cannot fail half-way, and
- * nothing is allocated: it is done while freeing.
+ * Only descriptors that no caller points to can move: those of free blocks, slabs and poisoned
+ * frames. A frame that failed becomes poisoned instead of merging. Whether the rest finds room is
+ * known before anything changes, so that this cannot fail half-way, and nothing is allocated: it is
+ * done while freeing.
  *
  * Locks: the caches of struct buddys and of struct slabs, then all zones, in this order.
  */
@@ -45,7 +46,7 @@ static void unlock_all(struct potad *potad)
 static bool buddy_moves(const struct buddy *buddy)
 {
     enum buddy_state state = buddy_state(buddy);
-    return state == BUDDY_FREE || state == BUDDY_SLAB;
+    return state == BUDDY_FREE || state == BUDDY_SLAB || state == BUDDY_POISONED;
 }
 
 /* Whether some descriptor of @slab cannot move. Looks at the one that was seen last time first, so
@@ -75,21 +76,29 @@ static void plan_merged(struct retirement *plan, const struct merge_preview *mer
     plan->gains += merged->outside > 1 ? merged->outside - 1 : 0;
 }
 
+/* What freeing the frame of @slab comes to; the rest as zone_preview_free(). */
+static struct merge_preview preview(const struct zone *zone, const struct slab *slab,
+                                    const void *page, const struct merge_preview *other,
+                                    bool *joined)
+{
+    return slab->head.flawed ? zone_preview_poison(slab->buddy, page)
+                             : zone_preview_free(zone, slab->buddy, page, other, joined);
+}
+
 /* Counts the moves and gains of freeing and merging the slab's frame, and its home's. */
 static void plan_count(const struct potad *potad, struct retirement *plan)
 {
     bool joined = false;
     const struct slab *slab = plan->slab;
     const struct zone *zone = &potad->zones[slab->head.zone];
-    struct merge_preview first = zone_preview_free(zone, slab->buddy, slab->objects, NULL, &joined);
+    struct merge_preview first = preview(zone, slab, slab->objects, NULL, &joined);
     plan->moves = slab->live;
     plan->gains = 0;
     if (plan->home != NULL) {
         const struct slab *home = plan->home;
-        bool same_zone = home->head.zone == slab->head.zone;
-        struct merge_preview second =
-            zone_preview_free(&potad->zones[home->head.zone], home->buddy, slab->objects,
-                              same_zone ? &first : NULL, &joined);
+        bool may_join = home->head.zone == slab->head.zone && !slab->head.flawed;
+        struct merge_preview second = preview(&potad->zones[home->head.zone], home, slab->objects,
+                                              may_join ? &first : NULL, &joined);
         plan_merged(plan, &second);
     }
     if (!joined) {
@@ -142,7 +151,7 @@ static void move_rest(struct potad *potad, struct slab *slab, struct buddy_stash
         struct zone *zone = &potad->zones[from->head.zone];
         zone_replace_buddy(zone, from, to);
         if (buddy_state(to) == BUDDY_SLAB) {
-            memdesc_t word = frame_table_read(&potad->table, to->pfn);
+            memdesc_t word = block_map_read(&zone->map, to->pfn);
             struct slab *owner = (struct slab *)(void *)memdesc_head(word);
             owner->buddy = to;
         }
@@ -172,10 +181,10 @@ static void retire(struct potad *potad, const struct retirement *plan, struct bu
     pfn_t home_pfn = address_pfn(potad, home->objects);
     buddy_stash_init(&merged);
     kmem_cache_unlist(&potad->cache_buddy, slab);
-    zone_free(&potad->zones[slab->head.zone], slab->buddy, slab->objects, &merged);
+    block_free(potad, &potad->zones[slab->head.zone], slab->buddy, slab->objects, &merged);
     if (plan->home != NULL) {
         kmem_cache_unlist(&potad->cache_slab, home);
-        zone_free(&potad->zones[home->head.zone], home->buddy, slab->objects, &merged);
+        block_free(potad, &potad->zones[home->head.zone], home->buddy, slab->objects, &merged);
     }
     sort_merged(slab, &merged, released);
     move_rest(potad, slab, released);
@@ -206,7 +215,7 @@ struct slab *retire_put(struct potad *potad, struct buddy *buddy, struct buddy_s
     struct retirement plan;
     lock_all(potad);
     /* Somebody may have given the slab back meanwhile: its frame tells, under its zone's lock. */
-    memdesc_t word = frame_table_read(&potad->table, pfn);
+    memdesc_t word = block_map_read(&zone_of(potad, pfn)->map, pfn);
     bool same = memdesc_type(word) == MEMDESC_SLAB && (void *)memdesc_head(word) == (void *)slab;
     bool listed = same && atomic_flags_peek(&slab->head.flags) == SLAB_LISTED;
     if (listed && slab->cache == cache && retire_plan(potad, slab, released, &plan)) {
@@ -248,6 +257,8 @@ void potad_shrink(struct potad *potad)
 {
     struct buddy_stash released;
     buddy_stash_init(&released);
+    map_nodes_leave(potad, 0, &released);
+    descriptors_release(potad, &released);
     while (retire_one(potad, 0, &released)) {
         descriptors_release(potad, &released);
     }

@@ -71,7 +71,7 @@ enum status kmem_cache_init(struct kmem_cache *cache, const char *name, uint64_t
 struct slab *slab_of(const struct slab_source *source, const void *object)
 {
     uintptr_t offset = (uintptr_t)object - (uintptr_t)source->port->direct_map;
-    struct frame_entry entry = frame_table_find(source->table, offset >> FRAME_SHIFT);
+    struct frame_entry entry = source->find(source->context, offset >> FRAME_SHIFT);
     ASSERT(memdesc_type(entry.word) == MEMDESC_SLAB);
     return (struct slab *)(void *)memdesc_head(entry.word);
 }

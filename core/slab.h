@@ -59,19 +59,23 @@ _Static_assert(sizeof(struct slab) == 128, "32 struct slabs fit a frame");
 struct alloc_transaction {
     struct buddy_stash pending; /* descriptors let go so far; given back when the call ends */
     uint64_t generation;        /* of descriptor slabs, when the call began */
+    bool nodes_short;           /* a cut did not happen for want of tree nodes */
 };
 
 struct alloc_context {
     struct alloc_transaction *transaction;
     uint32_t depth; /* calls nested so far (requirement A9) */
     bool nested;    /* inside the growth of the cache of struct buddys */
+    bool filling;   /* inside the growth of the cache of tree nodes: uses its reserve */
 };
 
 /* Where slabs come from and go to. */
 struct slab_source {
     void *context;
     const struct port *port;
-    struct frame_table *table;
+
+    /* The block that frame @pfn, of a slab, lies in. Context: the frame stays in use. */
+    struct frame_entry (*find)(void *context, pfn_t pfn);
 
     /* Makes an empty slab for @cache, that nobody else has seen. Context: no lock is held; may
      * nest. Return: NULL where there is no memory, with nothing changed, or where a slab of @cache

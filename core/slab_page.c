@@ -23,6 +23,10 @@
  * the zone's lock. */
 static void slab_own_block(struct zone *zone, struct slab *slab, struct buddy *buddy)
 {
+    if (buddy_state(buddy) == BUDDY_TAKEN) {
+        /* Else it was @slab's before, and frames may have failed since. */
+        slab->head.flawed = false;
+    }
     buddy_set_unaccepted(buddy, false);
     buddy->head.migratetype = MIGRATE_UNMOVABLE;
     buddy_describe(buddy, &slab->head);
@@ -52,11 +56,32 @@ static struct zone *smallest_zone(struct potad *potad, unsigned area)
     return best;
 }
 
-/* Takes the smallest block that may hold metadata off its list, with its first @pages frames (as
- * far as it has them) accepted. Context: no lock. Return: its descriptor, or NULL. */
-static struct buddy *smallest_detach(struct potad *potad, uint64_t pages,
-                                     struct alloc_context alloc)
+/* A block that becomes slabs, and the tree nodes for cutting it. */
+struct found_block {
+    struct buddy *buddy; /* NULL: there is none */
+    struct epoch_list nodes;
+};
+
+/* Takes nodes for cutting all that @found is to be cut to: in up to two cuts, the second of one
+ * halving. Context: the zone's lock. Return: whether there are so many. */
+static bool found_nodes(struct zone *zone, struct alloc_context alloc, struct found_block *found)
 {
+    order_t order = buddy_order(found->buddy);
+    uint64_t nodes = zone_cut_nodes(zone, order);
+    nodes += nodes > 0 ? zone_cut_nodes(zone, 1) + 3 : 0; /* the first may add a level */
+    if (!map_nodes_ready(alloc, zone, nodes)) {
+        return false;
+    }
+    found->nodes = map_nodes_detach(zone, nodes);
+    return true;
+}
+
+/* Takes the smallest block that may hold metadata off its list, with its first @pages frames (as
+ * far as it has them) accepted. Context: no lock. */
+static struct found_block smallest_detach(struct potad *potad, uint64_t pages,
+                                          struct alloc_context alloc)
+{
+    struct found_block found = {.buddy = NULL};
     for (unsigned area = 0; area < AREAS; area++) {
         struct zone *zone = smallest_zone(potad, area);
         while (zone != NULL) {
@@ -68,20 +93,27 @@ static struct buddy *smallest_detach(struct potad *potad, uint64_t pages,
                 zone = smallest_zone(potad, area);
                 continue;
             }
+            found.buddy = buddy;
+            if (!found_nodes(zone, alloc, &found)) {
+                spinlock_unlock(&zone->lock);
+                return (struct found_block){.buddy = NULL};
+            }
             zone_detach(zone, buddy);
             zone_set_word(zone, buddy, memdesc_make(buddy, MEMDESC_BUDDY_ALLOCATED));
             uint64_t frames = order_frames(buddy_order(buddy));
             frames = frames < pages ? frames : pages;
             bool usable = area == AREA_ACCEPTED ||
                           block_accept(potad, zone, buddy, frames, &alloc.transaction->pending);
-            spinlock_unlock(&zone->lock);
             if (usable) {
-                return buddy;
+                spinlock_unlock(&zone->lock);
+                return found;
             }
+            map_nodes_attach(zone, &found.nodes);
+            spinlock_unlock(&zone->lock);
             break;
         }
     }
-    return NULL;
+    return (struct found_block){.buddy = NULL};
 }
 
 /* Fills @stash with @count struct buddys out of @slab, which nobody else has seen. */
@@ -117,22 +149,24 @@ enum made {
     MADE_LISTED   /* a slab in use already, on its cache's list: take from there */
 };
 
-/* Makes the single frame of @buddy the block of @slab. Context: no lock. */
-static void single_make(struct potad *potad, struct slab *slab, struct buddy *buddy)
+/* Makes the single frame of @found the block of @slab. Context: no lock. */
+static void single_make(struct potad *potad, struct slab *slab, struct found_block *found)
 {
-    struct zone *zone = &potad->zones[buddy->head.zone];
+    struct zone *zone = &potad->zones[found->buddy->head.zone];
     spinlock_lock(&zone->lock);
-    slab_own_block(zone, slab, buddy);
+    map_nodes_attach(zone, &found->nodes);
+    slab_own_block(zone, slab, found->buddy);
     spinlock_unlock(&zone->lock);
 }
 
-/* Cuts the first two frames off the detached block of @buddy: frame 0 becomes the self-describing
+/* Cuts the first two frames off the detached block of @found: frame 0 becomes the self-describing
  * @home, frame 1 the slab @descriptors, whose slots describe all that results (requirement A8).
  * Others may take, free and merge these blocks as soon as the zone is unlocked, so both slabs are
  * listed before. Context: no lock. */
 static void pair_make(struct potad *potad, struct slab *home, struct slab *descriptors,
-                      struct buddy *buddy)
+                      struct found_block *found)
 {
+    struct buddy *buddy = found->buddy;
     struct zone *zone = &potad->zones[buddy->head.zone];
     struct buddy_stash stash;
     struct buddy *parts[2];
@@ -141,6 +175,7 @@ static void pair_make(struct potad *potad, struct slab *home, struct slab *descr
     spinlock_lock(&potad->cache_buddy.lock);
     spinlock_lock(&potad->cache_slab.lock);
     spinlock_lock(&zone->lock);
+    map_nodes_attach(zone, &found->nodes);
     struct buddy *pair = zone_split_detached(zone, buddy, 1, &stash);
     zone_split_allocated(zone, pair, 0, &stash, parts);
     slab_own_block(zone, home, parts[0]);
@@ -158,7 +193,8 @@ static void pair_make(struct potad *potad, struct slab *home, struct slab *descr
 static enum made self_described_make(struct potad *potad, struct alloc_context alloc,
                                      struct slab **slab)
 {
-    struct buddy *buddy = smallest_detach(potad, 2, alloc);
+    struct found_block found = smallest_detach(potad, 2, alloc);
+    struct buddy *buddy = found.buddy;
     if (buddy == NULL) {
         return MADE_NONE;
     }
@@ -177,9 +213,9 @@ static enum made self_described_make(struct potad *potad, struct alloc_context a
     if (pair) {
         struct slab *descriptors = slab_take(home);
         buddy_slab_init(potad, descriptors, page + FRAME_SIZE);
-        pair_make(potad, home, descriptors, buddy);
+        pair_make(potad, home, descriptors, &found);
     } else {
-        single_make(potad, home, buddy);
+        single_make(potad, home, &found);
         *slab = home;
     }
     port_window(potad, WINDOW_SELF_DESCRIBED);
@@ -191,7 +227,8 @@ static enum made self_described_make(struct potad *potad, struct alloc_context a
 static enum made self_cut_make(struct potad *potad, struct slab *slab, struct alloc_context alloc)
 {
     struct buddy_stash stash;
-    struct buddy *buddy = smallest_detach(potad, 1, alloc);
+    struct found_block found = smallest_detach(potad, 1, alloc);
+    struct buddy *buddy = found.buddy;
     if (buddy == NULL) {
         return MADE_NONE;
     }
@@ -199,13 +236,14 @@ static enum made self_cut_make(struct potad *potad, struct slab *slab, struct al
     buddy_slab_init(potad, slab, pfn_address(potad, buddy->pfn));
     slab_stamp(potad, slab);
     if (buddy_order(buddy) == 0) {
-        single_make(potad, slab, buddy);
+        single_make(potad, slab, &found);
         return MADE_IN_HAND;
     }
     struct zone *zone = &potad->zones[buddy->head.zone];
     stash_from_slab(slab, buddy_order(buddy), &stash);
     spinlock_lock(&potad->cache_buddy.lock);
     spinlock_lock(&zone->lock);
+    map_nodes_attach(zone, &found.nodes);
     buddy = zone_split_detached(zone, buddy, 0, &stash);
     slab_own_block(zone, slab, buddy);
     kmem_cache_list(&potad->cache_buddy, slab);
@@ -233,16 +271,18 @@ static enum made block_make(struct potad *potad, struct kmem_cache *cache, struc
     if (cache == &potad->cache_buddy && kmem_cache_has_free(cache)) {
         /* Cutting this block took a slab of struct buddys already: another is one too many. */
         spinlock_lock(&zone->lock);
-        zone_free(zone, buddy, NULL, &alloc.transaction->pending);
+        block_free(potad, zone, buddy, NULL, &alloc.transaction->pending);
         spinlock_unlock(&zone->lock);
         return MADE_NONE;
     }
     potad->port.expose(potad->port.context, buddy->pfn, order_frames(cache->order), false);
     if (cache == &potad->cache_buddy) {
         buddy_slab_init(potad, slab, pfn_address(potad, buddy->pfn));
-        slab_stamp(potad, slab);
     } else {
         slab_init(slab, cache, pfn_address(potad, buddy->pfn));
+    }
+    if (cache == &potad->cache_buddy || cache == &potad->cache_node) {
+        slab_stamp(potad, slab);
     }
     spinlock_lock(&zone->lock);
     slab_own_block(zone, slab, buddy);
@@ -299,9 +339,11 @@ void slab_page_give_back(void *context, struct slab *slab, struct buddy_stash *r
         struct zone *zone = &potad->zones[slab->head.zone];
         bool self_described = slab->floor > 0;
         spinlock_lock(&zone->lock);
-        struct buddy *buddy = slab->buddy;
-        potad->port.conceal(potad->port.context, buddy->pfn, order_frames(buddy_order(buddy)));
-        zone_free(zone, buddy, NULL, released);
+        pfn_t pfn = slab->buddy->pfn;
+        order_t order = buddy_order(slab->buddy);
+        /* A slab that describes itself is looked into, so it must not be concealed yet. */
+        block_free(potad, zone, slab->buddy, NULL, released);
+        potad->port.conceal(potad->port.context, pfn, order_frames(order));
         spinlock_unlock(&zone->lock);
         if (self_described) {
             return;

@@ -17,7 +17,7 @@ static bool check_home(const struct potad *potad, const struct kmem_cache *cache
                        struct violation *violation)
 {
     pfn_t pfn = address_pfn(potad, slab->objects);
-    memdesc_t word = frame_table_read(&potad->table, pfn);
+    memdesc_t word = block_map_read(&potad->zones[slab->head.zone].map, pfn);
     census->slabs++;
     census->self_described += slab->floor > 0 ? 1 : 0;
     census->frames += order_frames(cache->order);
@@ -48,18 +48,39 @@ static bool check_cache(const struct potad *potad, const struct kmem_cache *cach
     return true;
 }
 
+/* What the records of failed frames hold. */
+struct record_census {
+    uint64_t records;
+    uint64_t buddys;
+    uint64_t nodes;
+};
+
+static void count_records(const struct zone *zone, struct record_census *census)
+{
+    list_for_each (link, &zone->flaws) {
+        census->records++;
+        census->buddys += list_item(link, struct poison, list)->buddys.count;
+        census->nodes += list_item(link, struct poison, list)->nodes.count;
+    }
+}
+
 bool potad_validate(struct potad *potad, struct violation *violation)
 {
     struct slab_census census = {0};
+    struct record_census held = {0};
     uint64_t blocks = 0;
     uint64_t slab_frames = 0;
+    uint64_t nodes = 0;
     *violation = (struct violation){.pfn = PFN_NONE};
     for (zone_id_t id = 0; id < potad->zones_count; id++) {
-        if (!zone_validate(&potad->zones[id], violation)) {
+        if (!range_tree_validate(&potad->zones[id].map.tree, violation) ||
+            !zone_validate(&potad->zones[id], violation)) {
             return false;
         }
         blocks += potad->zones[id].blocks;
         slab_frames += potad->zones[id].frames[BUDDY_SLAB];
+        count_records(&potad->zones[id], &held);
+        nodes += range_tree_nodes(&potad->zones[id].map.tree);
     }
     list_for_each (link, &potad->caches) {
         const struct kmem_cache *cache = list_item(link, struct kmem_cache, caches);
@@ -68,10 +89,15 @@ bool potad_validate(struct potad *potad, struct violation *violation)
         }
     }
     uint64_t buddys = potad->cache_buddy.live + atomic_word_peek(&potad->boot_buddies);
-    return invariant_check(violation, INVARIANT_DESC_COUNT, PFN_NONE, blocks, buddys) &&
+    return invariant_check(violation, INVARIANT_DESC_COUNT, PFN_NONE, blocks + held.buddys,
+                           buddys) &&
            invariant_check(violation, INVARIANT_DESC_COUNT, PFN_NONE,
                            census.slabs - census.self_described, potad->cache_slab.live) &&
-           invariant_check(violation, INVARIANT_ACCOUNTING, PFN_NONE, census.frames, slab_frames);
+           invariant_check(violation, INVARIANT_ACCOUNTING, PFN_NONE, census.frames, slab_frames) &&
+           invariant_check(violation, INVARIANT_POISON, PFN_NONE, held.records,
+                           potad->cache_poison.live) &&
+           invariant_check(violation, INVARIANT_RANGE_NODES, PFN_NONE, nodes + held.nodes,
+                           potad->cache_node.live + potad->boot_nodes_count);
 }
 
 /* The finaliser of SplitMix64: every input bit reaches every output bit. */
@@ -88,21 +114,20 @@ static uint64_t hash_zone(const struct zone *zone)
 {
     uint64_t hash = 0;
     pfn_t pfn = zone->start;
-    while (pfn < zone->end) {
-        memdesc_t word = frame_table_read(zone->table, pfn);
-        if (word == 0) {
-            pfn++;
-            continue;
-        }
+    while ((pfn = block_map_next(&zone->map, pfn, zone->end)) < zone->end) {
+        memdesc_t word = block_map_read(&zone->map, pfn);
         enum memdesc_type type = memdesc_type(word);
         const struct memdesc *head = memdesc_head(word);
-        bool buddy = type == MEMDESC_BUDDY_FREE || type == MEMDESC_BUDDY_ALLOCATED;
+        bool buddy = memdesc_type_is_buddy(type);
         bool unaccepted =
             buddy && buddy_is((const struct buddy *)(const void *)head, BUDDY_UNACCEPTED);
         uint64_t what = (uint64_t)type | (uint64_t)head->order << 8 | (uint64_t)head->zone << 16 |
                         (unaccepted ? (uint64_t)1 << 24 : 0);
         hash += mix(mix(pfn + 1) ^ what);
         pfn += order_frames(head->order);
+    }
+    list_for_each (link, &zone->flaws) {
+        hash += mix(~mix(list_item(link, struct poison, list)->pfn + 1));
     }
     return hash;
 }
@@ -115,7 +140,10 @@ uint64_t potad_state_hash(struct potad *potad)
     }
     list_for_each (link, &potad->caches) {
         const struct kmem_cache *cache = list_item(link, struct kmem_cache, caches);
-        hash += mix(mix(cache->stride) ^ mix(cache->live) ^ cache->slabs);
+        /* How many nodes a tree has tells of its past, not of what is in it. */
+        if (cache != &potad->cache_node) {
+            hash += mix(mix(cache->stride) ^ mix(cache->live) ^ cache->slabs);
+        }
     }
     return hash;
 }

@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/zone.h"
 
-void zone_init(struct zone *zone, zone_id_t id, struct frame_table *table,
-               const struct range *ranges, uint32_t ranges_count)
+void zone_init(struct zone *zone, zone_id_t id, const struct range *ranges, uint32_t ranges_count)
 {
     ASSERT(ranges_count > 0);
     const struct range *last = &ranges[ranges_count - 1];
     *zone = (struct zone){
         .id = id,
-        .table = table,
         .ranges = ranges,
         .ranges_count = ranges_count,
         .start = ranges[0].start,
@@ -17,6 +15,7 @@ void zone_init(struct zone *zone, zone_id_t id, struct frame_table *table,
     zone->orders = 64 - (order_t)__builtin_clzll(zone->end - zone->start);
     zone->orders = zone->orders < ORDERS ? zone->orders : ORDERS;
     spinlock_init(&zone->lock);
+    list_init(&zone->flaws);
     for (unsigned area = 0; area < AREAS; area++) {
         for (order_t order = 0; order < ORDERS; order++) {
             list_init(&zone->areas[area].lists[order]);
@@ -50,7 +49,7 @@ static unsigned buddy_area(const struct buddy *buddy)
 static void zone_write(struct zone *zone, pfn_t pfn, memdesc_t word)
 {
     zone->frame_writes++;
-    frame_table_write(zone->table, pfn, word);
+    block_map_write(&zone->map, pfn, word);
 }
 
 void zone_set_word(struct zone *zone, const struct buddy *buddy, memdesc_t word)
@@ -107,7 +106,7 @@ void zone_detach(struct zone *zone, struct buddy *buddy)
 {
     ASSERT(buddy_state(buddy) == BUDDY_FREE);
     zone_list_remove(zone, buddy);
-    zone_set_state(zone, buddy, BUDDY_ALLOCATED);
+    zone_set_state(zone, buddy, BUDDY_TAKEN);
 }
 
 /* Gives the lower half of @upper's block to @lower, which is in hand. Writes no word. */
@@ -118,6 +117,7 @@ static void zone_halve(struct zone *zone, struct buddy *upper, struct buddy *low
     lower->head.order = (uint8_t)order;
     lower->head.zone = upper->head.zone;
     lower->head.migratetype = upper->head.migratetype;
+    lower->head.flawed = false;
     lower->pfn = upper->pfn;
     buddy_set_unaccepted(lower, buddy_is(upper, BUDDY_UNACCEPTED));
     buddy_set_state(lower, buddy_state(upper));
@@ -126,31 +126,49 @@ static void zone_halve(struct zone *zone, struct buddy *upper, struct buddy *low
     zone->blocks++;
 }
 
+/* Writes the words of the new blocks of a cut of the block of @frames at @pfn. */
+static void zone_write_heads(struct zone *zone, pfn_t pfn, uint64_t frames,
+                             const struct block_heads *heads)
+{
+    zone->frame_writes += heads->count;
+    block_map_cut(&zone->map, pfn, frames, heads);
+}
+
 struct buddy *zone_split_detached(struct zone *zone, struct buddy *buddy, order_t order,
                                   struct buddy_stash *stash)
 {
+    struct block_heads heads = {.count = 0};
     struct buddy *part = buddy;
+    pfn_t pfn = buddy->pfn;
+    uint64_t frames = order_frames(buddy_order(buddy));
     while (buddy_order(part) > order) {
         struct buddy *lower = buddy_stash_take(stash);
         zone_halve(zone, part, lower);
-        zone_list_block(zone, part);
+        zone_set_state(zone, part, BUDDY_FREE);
+        zone_list_push(zone, part);
+        block_heads_add(&heads, part->pfn, memdesc_make(part, MEMDESC_BUDDY_FREE));
         part = lower;
     }
+    zone_write_heads(zone, pfn, frames, &heads);
     return part;
 }
 
 void zone_split_allocated(struct zone *zone, struct buddy *buddy, order_t order,
                           struct buddy_stash *stash, struct buddy **parts)
 {
+    struct block_heads heads = {.count = 0};
     order_t count = buddy_order(buddy) - order;
     struct buddy *part = buddy;
+    pfn_t pfn = buddy->pfn;
+    uint64_t frames = order_frames(buddy_order(buddy));
     for (order_t i = count; i > 0; i--) {
         struct buddy *lower = buddy_stash_take(stash);
         zone_halve(zone, part, lower);
-        zone_set_word(zone, part, memdesc_make(part, MEMDESC_BUDDY_ALLOCATED));
+        block_heads_add(&heads, part->pfn, memdesc_make(part, MEMDESC_BUDDY_ALLOCATED));
         parts[i] = part;
         part = lower;
     }
+    zone_write_heads(zone, pfn, frames, &heads);
     zone_set_word(zone, part, memdesc_make(part, MEMDESC_BUDDY_ALLOCATED));
     parts[0] = part;
 }
@@ -164,7 +182,7 @@ static struct buddy *zone_free_buddy(const struct zone *zone, pfn_t pfn, order_t
     if (other < zone->start || other >= zone->end || order + 1 >= zone->orders) {
         return NULL;
     }
-    memdesc_t word = frame_table_read(zone->table, other);
+    memdesc_t word = block_map_read(&zone->map, other);
     if (memdesc_type(word) != MEMDESC_BUDDY_FREE) {
         return NULL;
     }
@@ -218,6 +236,133 @@ struct buddy *zone_free(struct zone *zone, struct buddy *buddy, const void *avoi
     return merged;
 }
 
+/* Makes the single frame of @buddy, on no list, a poisoned block. */
+static void zone_poison_block(struct zone *zone, struct buddy *buddy)
+{
+    ASSERT(buddy_order(buddy) == 0);
+    zone_set_state(zone, buddy, BUDDY_POISONED);
+    zone_set_word(zone, buddy, memdesc_make(buddy, MEMDESC_POISONED));
+}
+
+/* Halves the block of @buddy, on no list, until frame @pfn is alone, and poisons it. The other
+ * parts go to @parts, their words not yet written, but for that of the first. */
+static void zone_cut_around(struct zone *zone, struct buddy *buddy, pfn_t pfn,
+                            struct buddy_stash *stash, struct list_head *parts)
+{
+    struct block_heads heads = {.count = 0};
+    struct buddy *part = buddy;
+    pfn_t first = buddy->pfn;
+    uint64_t frames = order_frames(buddy_order(buddy));
+    memdesc_t before = block_map_read(&zone->map, first);
+    while (buddy_order(part) > 0) {
+        struct buddy *lower = buddy_stash_take(stash);
+        zone_halve(zone, part, lower);
+        bool below = pfn < part->pfn;
+        struct buddy *other = below ? part : lower;
+        list_push(parts, &other->list);
+        if (other->pfn != first) {
+            block_heads_add(&heads, other->pfn, memdesc_make(other, MEMDESC_BUDDY_ALLOCATED));
+        }
+        part = below ? lower : part;
+    }
+    ASSERT(part->pfn == pfn);
+    if (pfn != first) {
+        block_heads_add(&heads, pfn, before);
+    }
+    zone_write_heads(zone, first, frames, &heads);
+    zone_poison_block(zone, part);
+}
+
+void zone_poison_free(struct zone *zone, struct buddy *buddy, pfn_t pfn, struct buddy_stash *stash)
+{
+    struct list_head parts;
+    list_init(&parts);
+    zone_detach(zone, buddy);
+    zone_cut_around(zone, buddy, pfn, stash, &parts);
+    while (!list_is_empty(&parts)) {
+        zone_list_block(zone, buddy_of_link(list_pop(&parts)));
+    }
+}
+
+static struct poison *poison_of_link(struct list_head *link)
+{
+    return list_item(link, struct poison, list);
+}
+
+/* The first record on @records of a frame of the block of @order at @pfn, or NULL. */
+static struct poison *find_record(const struct list_head *records, pfn_t pfn, order_t order)
+{
+    list_for_each (link, records) {
+        struct poison *record = poison_of_link(link);
+        if (record->pfn - pfn < order_frames(order)) {
+            return record;
+        }
+    }
+    return NULL;
+}
+
+struct poison *zone_find_flaw(const struct zone *zone, pfn_t pfn)
+{
+    return find_record(&zone->flaws, pfn, 0);
+}
+
+bool zone_has_flaw(const struct zone *zone, pfn_t pfn, order_t order)
+{
+    return find_record(&zone->flaws, pfn, order) != NULL;
+}
+
+/* The part on @parts that @pfn lies in, off the list. */
+static struct buddy *take_part(struct list_head *parts, pfn_t pfn)
+{
+    struct list_head *link = parts->next;
+    for (; link != parts; link = link->next) {
+        struct buddy *part = buddy_of_link(link);
+        if (pfn - part->pfn < order_frames(buddy_order(part))) {
+            list_remove(link);
+            return part;
+        }
+    }
+    return NULL;
+}
+
+void zone_free_flawed(struct zone *zone, struct buddy *buddy, struct list_head *spent,
+                      struct buddy_stash *released)
+{
+    struct list_head parts;
+    struct poison *record;
+    pfn_t pfn = buddy->pfn;
+    order_t order = buddy_order(buddy);
+    list_init(&parts);
+    while ((record = find_record(&zone->flaws, pfn, order)) != NULL) {
+        list_remove(&record->list);
+        while (record->nodes.count > 0) {
+            range_node_put(&zone->map.tree, range_node_of_link(epoch_list_pop(&record->nodes)));
+        }
+        /* Only before the first cut is there no part. */
+        struct buddy *part = list_is_empty(&parts) ? buddy : take_part(&parts, record->pfn);
+        zone_cut_around(zone, part, record->pfn, &record->buddys, &parts);
+        buddy_stash_move(&record->buddys, released);
+        list_push(spent, &record->list);
+    }
+    while (!list_is_empty(&parts)) {
+        zone_free(zone, buddy_of_link(list_pop(&parts)), NULL, released);
+    }
+}
+
+void zone_settle_flaws(struct zone *zone, struct buddy *buddy, struct buddy_stash *released)
+{
+    buddy->head.flawed = false;
+    list_for_each (link, &zone->flaws) {
+        struct poison *record = poison_of_link(link);
+        if (record->pfn - buddy->pfn < order_frames(buddy_order(buddy))) {
+            buddy->head.flawed = true;
+            while (record->buddys.count > buddy_order(buddy)) {
+                buddy_stash_put(released, buddy_stash_take(&record->buddys));
+            }
+        }
+    }
+}
+
 void zone_add_block(struct zone *zone, struct buddy *buddy, struct buddy_stash *released)
 {
     uint64_t frames = order_frames(buddy_order(buddy));
@@ -226,6 +371,7 @@ void zone_add_block(struct zone *zone, struct buddy *buddy, struct buddy_stash *
     zone->frames[BUDDY_ALLOCATED] += frames;
     zone->managed_frames += frames;
     zone->blocks++;
+    block_map_add(&zone->map, buddy->pfn, memdesc_make(buddy, MEMDESC_BUDDY_ALLOCATED));
     zone_free(zone, buddy, NULL, released);
 }
 
@@ -233,7 +379,7 @@ void zone_replace_buddy(struct zone *zone, struct buddy *from, struct buddy *to)
 {
     ASSERT(buddy_state(to) == BUDDY_HELD);
     enum buddy_state state = buddy_state(from);
-    ASSERT(state == BUDDY_FREE || state == BUDDY_SLAB);
+    ASSERT(state == BUDDY_FREE || state == BUDDY_SLAB || state == BUDDY_POISONED);
     uint32_t kept = atomic_flags_peek(&to->head.flags) & (uint32_t)BUDDY_BOOT;
     to->head = from->head;
     atomic_flags_poke(&to->head.flags, atomic_flags_peek(&from->head.flags) | kept);
@@ -241,6 +387,8 @@ void zone_replace_buddy(struct zone *zone, struct buddy *from, struct buddy *to)
     if (state == BUDDY_FREE) {
         list_replace(&from->list, &to->list);
         zone_set_word(zone, to, memdesc_make(to, MEMDESC_BUDDY_FREE));
+    } else if (state == BUDDY_POISONED) {
+        zone_set_word(zone, to, memdesc_make(to, MEMDESC_POISONED));
     }
     buddy_set_state(from, BUDDY_HELD);
 }
@@ -275,4 +423,11 @@ struct merge_preview zone_preview_free(const struct zone *zone, const struct bud
         merged.pfn &= ~order_frames(merged.order);
         merged.order++;
     }
+}
+
+struct merge_preview zone_preview_poison(const struct buddy *buddy, const void *page)
+{
+    struct merge_preview alone = {.pfn = buddy->pfn, .order = buddy_order(buddy)};
+    preview_add(&alone, buddy, page);
+    return alone;
 }

@@ -9,9 +9,9 @@
 #ifndef POTAD_CORE_ZONE_H
 #define POTAD_CORE_ZONE_H
 
+#include "core/block_map.h"
 #include "core/boot_map.h"
 #include "core/buddy.h"
-#include "core/frame_table.h"
 #include "core/invariant.h"
 #include "core/port.h"
 
@@ -23,6 +23,15 @@ struct free_area {
 };
 
 enum { AREA_ACCEPTED, AREA_UNACCEPTED, AREAS };
+
+/* The record of a frame that has failed while its block was in use. It holds what freeing the block
+ * will need to keep the frame back (requirement A3). */
+struct poison {
+    struct list_head list; /* zone->flaws */
+    pfn_t pfn;
+    struct buddy_stash buddys; /* as many as the order of the block: one for each halving */
+    struct epoch_list nodes;   /* and what the tree needs for the cut, where the zone has one */
+};
 
 struct zone {
     spinlock_t lock;
@@ -36,16 +45,22 @@ struct zone {
     pfn_t reserved_start; /* boot metadata, if this zone has any */
     uint64_t reserved_frames;
     uint64_t managed_frames;
-    struct frame_table *table;
+    struct block_map map;
     struct free_area areas[AREAS];
     uint64_t frames[BUDDY_STATES]; /* by the state of their blocks; none are BUDDY_HELD */
     uint64_t blocks;               /* each has one struct buddy */
     uint64_t frame_writes;         /* words written into the frame table (requirement A5) */
+    struct list_head flaws;        /* the records of failed frames in blocks that are in use */
 };
 
-/* Makes an empty zone of sorted @ranges (at least one). */
-void zone_init(struct zone *zone, zone_id_t id, struct frame_table *table,
-               const struct range *ranges, uint32_t ranges_count);
+/* Makes an empty zone of sorted @ranges (at least one), without a map. */
+void zone_init(struct zone *zone, zone_id_t id, const struct range *ranges, uint32_t ranges_count);
+
+/* Spare nodes of the map's tree that cutting a block takes at most: @halvings of them. */
+static inline uint64_t zone_cut_nodes(const struct zone *zone, order_t halvings)
+{
+    return block_map_nodes(&zone->map, halvings);
+}
 
 /* Whether all of @frames frames from @pfn belong to blocks of this zone. */
 bool zone_manages(const struct zone *zone, pfn_t pfn, uint64_t frames);
@@ -57,14 +72,15 @@ void zone_add_block(struct zone *zone, struct buddy *buddy, struct buddy_stash *
 /* Return: the first block of the smallest order at or above @order that has one, or NULL. */
 struct buddy *zone_smallest(const struct zone *zone, unsigned area, order_t order);
 
-/* Takes free @buddy off its list; it is BUDDY_ALLOCATED from here on, with its word as it was:
+/* Takes free @buddy off its list; it is BUDDY_TAKEN from here on, with its word as it was:
  * follow with zone_set_word() or zone_free(). */
 void zone_detach(struct zone *zone, struct buddy *buddy);
 
 /* Halves the detached block of @buddy until a block of @order is left, and frees the other halves.
  * @buddy goes with the upper half of the first halving, as in requirement A4; each further block
- * takes one descriptor of @stash, which must hold order(buddy) - @order.
- * Return: the descriptor of the lowest part, detached, its word not yet written. */
+ * takes one descriptor of @stash, which must hold order(buddy) - @order. The map has
+ * zone_cut_nodes() of as many. Return: the descriptor of the lowest part, detached, its word not
+ * yet written. */
 struct buddy *zone_split_detached(struct zone *zone, struct buddy *buddy, order_t order,
                                   struct buddy_stash *stash);
 
@@ -76,7 +92,7 @@ void zone_split_allocated(struct zone *zone, struct buddy *buddy, order_t order,
 /* Writes @word at the first frame of @buddy's block. */
 void zone_set_word(struct zone *zone, const struct buddy *buddy, memdesc_t word);
 
-/* Moves the frames of allocated @buddy to @state in the counts: BUDDY_ALLOCATED, BUDDY_SLAB. */
+/* Moves the frames of @buddy, on no list, to @state in the counts: BUDDY_ALLOCATED, BUDDY_SLAB. */
 void zone_set_state(struct zone *zone, struct buddy *buddy, enum buddy_state state);
 
 /* Frees the block of @buddy and merges it with its free buddies as far as it goes; the descriptors
@@ -87,8 +103,30 @@ void zone_set_state(struct zone *zone, struct buddy *buddy, enum buddy_state sta
 struct buddy *zone_free(struct zone *zone, struct buddy *buddy, const void *avoid,
                         struct buddy_stash *released);
 
-/* Moves the role of @from, a free block's or a slab's descriptor, to @to. Writes the frame word of
- * a free block; the owner of a slab must take note of @to itself. */
+/* Takes frame @pfn out of circulation: cuts the free block of @buddy around it, the rest of which
+ * stays free. @stash must hold order(buddy), and the map zone_cut_nodes() of as many. The frame's
+ * own block is BUDDY_POISONED from here on, until zone_free() of the descriptor that its word leads
+ * to. Source: requirement B3. */
+void zone_poison_free(struct zone *zone, struct buddy *buddy, pfn_t pfn, struct buddy_stash *stash);
+
+/* The record of frame @pfn, or NULL. Cost: as the number of records. */
+struct poison *zone_find_flaw(const struct zone *zone, pfn_t pfn);
+
+/* Whether there are records of frames from @pfn on, a block of @order. */
+bool zone_has_flaw(const struct zone *zone, pfn_t pfn, order_t order);
+
+/* Frees the block of @buddy as zone_free() does, but for its frames that have records: these are
+ * BUDDY_POISONED from here on. Their records go to @spent, and the descriptors that were not needed
+ * to @released. Never allocates, never fails (requirement A3). */
+void zone_free_flawed(struct zone *zone, struct buddy *buddy, struct list_head *spent,
+                      struct buddy_stash *released);
+
+/* Marks the part of @buddy, out of a block that had records, where some are the part's, and takes
+ * the descriptors off them that so small a block does not need. */
+void zone_settle_flaws(struct zone *zone, struct buddy *buddy, struct buddy_stash *released);
+
+/* Moves the role of @from, a free or poisoned block's or a slab's descriptor, to @to. Writes the
+ * frame word of the first two; the owner of a slab must take note of @to itself. */
 void zone_replace_buddy(struct zone *zone, struct buddy *from, struct buddy *to);
 
 /* What zone_free() of a block would do, without doing it. */
@@ -106,7 +144,11 @@ struct merge_preview zone_preview_free(const struct zone *zone, const struct bud
                                        const void *page, const struct merge_preview *other,
                                        bool *joined);
 
-/* Checks I1 to I7 for this zone. Return: whether all hold; if not, @violation says which. */
+/* What it would do if the frame of @buddy had a record: nothing merges. */
+struct merge_preview zone_preview_poison(const struct buddy *buddy, const void *page);
+
+/* Checks I1 to I8 and I11 for this zone. Return: whether all hold; if not, @violation says which.
+ */
 bool zone_validate(const struct zone *zone, struct violation *violation);
 
 #endif

@@ -9,21 +9,14 @@ struct zone_census {
     uint64_t blocks;
     uint64_t frames[BUDDY_STATES];
     uint64_t free_blocks[AREAS][ORDERS];
+    uint64_t flawed; /* blocks that are marked */
 };
 
-/* Context: [@from, @to) is in the table. */
 static bool check_words_clear(const struct zone *zone, pfn_t from, pfn_t to, enum invariant broken,
                               struct violation *violation)
 {
-    const atomic_word_t *words = zone->table->words;
-    pfn_t start = zone->table->start;
-    for (pfn_t pfn = from; pfn < to; pfn++) {
-        memdesc_t word = atomic_word_acquire(&words[pfn - start]);
-        if (word != 0) {
-            return invariant_check(violation, broken, pfn, 0, word);
-        }
-    }
-    return true;
+    pfn_t pfn = block_map_next(&zone->map, from, to);
+    return pfn == to || invariant_check(violation, broken, pfn, 0, block_map_read(&zone->map, pfn));
 }
 
 static enum buddy_state state_of_type(enum memdesc_type type)
@@ -33,6 +26,8 @@ static enum buddy_state state_of_type(enum memdesc_type type)
         return BUDDY_FREE;
     case MEMDESC_SLAB:
         return BUDDY_SLAB;
+    case MEMDESC_POISONED:
+        return BUDDY_POISONED;
     default:
         return BUDDY_ALLOCATED;
     }
@@ -50,7 +45,7 @@ static bool check_free_block(const struct zone *zone, const struct buddy *buddy,
     if (!zone_manages(zone, other, order_frames(order))) {
         return true;
     }
-    memdesc_t word = frame_table_read(zone->table, other);
+    memdesc_t word = block_map_read(&zone->map, other);
     if (memdesc_type(word) != MEMDESC_BUDDY_FREE) {
         return true;
     }
@@ -77,7 +72,7 @@ static uint64_t check_block(const struct zone *zone, pfn_t pfn, memdesc_t word,
         return 0;
     }
     enum buddy_state state = state_of_type(type);
-    if (type == MEMDESC_BUDDY_FREE || type == MEMDESC_BUDDY_ALLOCATED) {
+    if (memdesc_type_is_buddy(type)) {
         const struct buddy *buddy = (const struct buddy *)(const void *)head;
         if (!invariant_check(violation, INVARIANT_HEAD_WORD, pfn, pfn, buddy->pfn) ||
             !invariant_check(violation, INVARIANT_HEAD_WORD, pfn, state, buddy_state(buddy))) {
@@ -87,7 +82,11 @@ static uint64_t check_block(const struct zone *zone, pfn_t pfn, memdesc_t word,
             return 0;
         }
     }
+    if (state == BUDDY_POISONED && !invariant_check(violation, INVARIANT_POISON, pfn, 0, order)) {
+        return 0;
+    }
     census->blocks++;
+    census->flawed += head->flawed ? 1 : 0;
     census->frames[state] += order_frames(order);
     return order_frames(order);
 }
@@ -125,7 +124,7 @@ static bool check_frames(const struct zone *zone, struct zone_census *census,
         }
         /* A block may reach into the next run: ranges of a zone may touch. */
         while (pfn < end) {
-            memdesc_t word = frame_table_read(zone->table, pfn);
+            memdesc_t word = block_map_read(&zone->map, pfn);
             if (!invariant_check(violation, INVARIANT_COVER, pfn, true, word != 0)) {
                 return false;
             }
@@ -161,6 +160,47 @@ static bool check_list(const struct zone *zone, unsigned area, order_t order,
            invariant_check(violation, INVARIANT_FREE_LIST, PFN_NONE, count > 0, marked);
 }
 
+/* I11 for one record. *@first: whether no record before it is of the same block. */
+static bool check_record(const struct zone *zone, const struct poison *record, bool *first,
+                         struct violation *violation)
+{
+    pfn_t pfn = record->pfn;
+    struct frame_entry entry = block_map_find(&zone->map, pfn);
+    const struct memdesc *head = memdesc_head(entry.word);
+    enum buddy_state state = state_of_type(memdesc_type(entry.word));
+    bool used = state == BUDDY_ALLOCATED || state == BUDDY_SLAB;
+    *first = true;
+    if (!invariant_check(violation, INVARIANT_POISON, pfn, true, zone_manages(zone, pfn, 1)) ||
+        !invariant_check(violation, INVARIANT_POISON, pfn, true, used && head->flawed) ||
+        !invariant_check(violation, INVARIANT_POISON, pfn, head->order, record->buddys.count)) {
+        return false;
+    }
+    const struct list_head *link = zone->flaws.next;
+    for (; link != &record->list; link = link->next) {
+        pfn_t other = list_item(link, const struct poison, list)->pfn;
+        *first = *first && other - entry.pfn >= order_frames(head->order);
+        if (!invariant_check(violation, INVARIANT_POISON, pfn, true, other != pfn)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* I11: the records, and that they are of all blocks that are marked. */
+static bool check_records(const struct zone *zone, const struct zone_census *census,
+                          struct violation *violation)
+{
+    uint64_t flawed = 0;
+    list_for_each (link, &zone->flaws) {
+        bool first;
+        if (!check_record(zone, list_item(link, struct poison, list), &first, violation)) {
+            return false;
+        }
+        flawed += first ? 1 : 0;
+    }
+    return invariant_check(violation, INVARIANT_POISON, PFN_NONE, flawed, census->flawed);
+}
+
 bool zone_validate(const struct zone *zone, struct violation *violation)
 {
     struct zone_census census = {0};
@@ -183,5 +223,7 @@ bool zone_validate(const struct zone *zone, struct violation *violation)
         }
     }
     return invariant_check(violation, INVARIANT_ACCOUNTING, PFN_NONE, zone->managed_frames, sum) &&
-           invariant_check(violation, INVARIANT_DESC_COUNT, PFN_NONE, census.blocks, zone->blocks);
+           invariant_check(violation, INVARIANT_DESC_COUNT, PFN_NONE, census.blocks,
+                           zone->blocks) &&
+           check_records(zone, &census, violation);
 }

@@ -103,6 +103,9 @@ enum operand {
     X(OP_CACHE_DESTROY, "cache-destroy", 2, 3, 1, OPERAND_CACHE,                                   \
       "destroy a cache: busy while in use")                                                        \
     X(OP_SHRINK, "shrink", 1, 1, 1, 0, "give back the descriptor slabs that are not needed")       \
+    X(OP_MEMORY_FAILURE, "memory-failure", 4, 2, 1, OPERAND_FRAME,                                 \
+      "a frame fails: take it out, or keep it back when its block is freed (B3)")                  \
+    X(OP_UNPOISON, "unpoison", 4, 2, 1, OPERAND_FRAME, "take a failed frame into use again")       \
     X(OP_RANGE_STORE, "range-store", 0, 0, 24, RANGE_OPERANDS,                                     \
       "store a value of its own for keys (B3)")                                                    \
     X(OP_RANGE_STORE_EMPTY, "range-store-empty", 0, 0, 8, RANGE_OPERANDS,                          \

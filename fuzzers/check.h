@@ -30,6 +30,8 @@
     X(CHECK_SPURIOUS, "spurious-failure", "what can be met is met (F2)")                           \
     X(CHECK_STATUS, "status", "an operation answers what the model says")                          \
     X(CHECK_OBJECT, "object-corrupt", "nobody writes into an object but its owner")                \
+    X(CHECK_OWNER_TOLD, "owner-told",                                                              \
+      "the owner of a frame that fails is told, once, and nobody else is (B3)")                    \
     X(CHECK_WHOLE, "not-whole", "when all is free, memory is as it was after boot")                \
     X(CHECK_DETERMINISM, "determinism", "a case run twice ends in the same state")                 \
     X(CHECK_RANGE_LOOKUP, "range-lookup", "a key leads to the range that was stored there (B3)")   \

@@ -206,6 +206,9 @@ static uint32_t op_needs(enum op op)
     case OP_CACHE_FREE:
     case OP_CACHE_DESTROY:
         return SUBJECT_CACHE;
+    case OP_MEMORY_FAILURE:
+    case OP_UNPOISON:
+        return SUBJECT_POISON;
     default:
         return op_is_range(op) ? SUBJECT_RANGE : 0;
     }
@@ -248,6 +251,12 @@ static void run_op(struct executor *executor, const struct case_op *op)
     case OP_SHRINK:
         harness_shrink(harness);
         break;
+    case OP_MEMORY_FAILURE:
+        harness_memory_failure(harness, harness->model.start + op->value);
+        break;
+    case OP_UNPOISON:
+        harness_unpoison(harness, harness->model.start + op->value);
+        break;
     case OP_RANGE_STORE:
     case OP_RANGE_STORE_EMPTY:
     case OP_RANGE_ERASE:
@@ -265,7 +274,7 @@ static void run_op(struct executor *executor, const struct case_op *op)
     }
 }
 
-/* Frees all that is left, as the operations would. */
+/* Frees all that is left, as the operations would; what has failed is taken into use again last. */
 static void tear_down(struct executor *executor)
 {
     struct harness *harness = &executor->harness;
@@ -283,6 +292,7 @@ static void tear_down(struct executor *executor)
     while (executor->block_slots.count > 0 && !harness_violated(harness)) {
         run_free(executor, &none);
     }
+    harness_unpoison_all(harness);
     if (!harness_violated(harness)) {
         harness_shrink(harness);
     }

@@ -12,12 +12,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-enum {
-    /* A growing allocator takes at most this many frames for slabs of descriptors: with so many
-     * left beside the block asked for, it has no excuse. */
-    SLACK_FRAMES = 6,
-    SMALL_FRAMES = 1 << 14 /* maps that end here share their simulated memory */
-};
+enum { SMALL_FRAMES = 1 << 14 /* maps that end here share their simulated memory */ };
 
 void harness_fail(struct harness *harness, enum check check, const char *format, ...)
 {
@@ -92,12 +87,13 @@ static bool prepare_memory(struct harness *harness, const struct boot_map *map)
 }
 
 /* Whether the model agrees that @map has no range for a frame table and boot descriptors. */
-static bool map_is_too_small(const struct boot_map *map)
+static bool map_is_too_small(const struct subject *subject, const struct boot_map *map)
 {
     const struct range *last = &map->ranges[map->ranges_count - 1];
     uint64_t span = last->start + last->frames - map->ranges[0].start;
     /* Generous: a word a frame, and a page of descriptors for each range. */
-    uint64_t most = span / (FRAME_SIZE / sizeof(uint64_t)) + 1 + map->ranges_count;
+    uint64_t most = span / (FRAME_SIZE / sizeof(uint64_t)) + 1 + map->ranges_count +
+                    subject->slack_frames * map->zones_count;
     for (uint32_t i = 0; i < map->ranges_count; i++) {
         const struct range *range = &map->ranges[i];
         if (map->metadata_allowed[range->zone] && !range->unaccepted && range->frames >= most) {
@@ -141,10 +137,12 @@ bool harness_boot(struct harness *harness, const struct boot_map *asked)
     memset(harness->instance, 0, harness->subject->instance_bytes);
     enum status status = harness->subject->open(harness->instance, &harness->port, map);
     harness->opened = status == STATUS_OK;
-    if (!harness->opened && (status != STATUS_NO_MEMORY || !map_is_too_small(map))) {
+    if (!harness->opened &&
+        (status != STATUS_NO_MEMORY || !map_is_too_small(harness->subject, map))) {
         harness_fail(harness, CHECK_STATUS, "boot answers %d on a map with room", (int)status);
     }
     if (harness->opened) {
+        harness_watch(harness);
         harness_settle(harness);
         harness->boot_metadata_frames = harness->model.metadata_frames;
         harness->boot_free_blocks = harness->model.free_blocks;
@@ -183,7 +181,8 @@ void harness_settle(struct harness *harness)
     }
     struct subject_stats stats;
     subject->stats(harness->instance, &stats);
-    uint64_t expected = model->free_blocks + harness->blocks_used + stats.slabs;
+    uint64_t expected = model->free_blocks + harness->blocks_used + stats.slabs +
+                        model->poisoned_frames + stats.descriptors_reserved;
     if (stats.descriptors_live != expected) {
         harness_fail(harness, CHECK_DESCRIPTORS, "%llu descriptors in use, %llu expected",
                      (unsigned long long)stats.descriptors_live, (unsigned long long)expected);
@@ -229,7 +228,7 @@ uint64_t harness_metadata_room(const struct harness *harness)
     return frames;
 }
 
-static uint64_t spare_descriptors(struct harness *harness)
+uint64_t harness_spare_descriptors(struct harness *harness)
 {
     struct subject_stats stats = {0};
     if ((harness->subject->capabilities & SUBJECT_COUNTERS) != 0) {
@@ -243,8 +242,9 @@ static uint64_t spare_descriptors(struct harness *harness)
 static bool alloc_must_succeed(struct harness *harness, order_t order, zone_id_t asked)
 {
     const struct model *model = &harness->model;
-    uint64_t spare = spare_descriptors(harness);
-    bool roomy = harness_metadata_room(harness) >= ((uint64_t)1 << order) + SLACK_FRAMES;
+    uint64_t spare = harness_spare_descriptors(harness);
+    bool roomy =
+        harness_metadata_room(harness) >= ((uint64_t)1 << order) + harness_slack_frames(harness);
     for (uint8_t kind = 1; kind < MODEL_KINDS; kind++) {
         order_t found = model_smallest(model, kind, order);
         if (found < ORDERS && zone_asked(harness, asked, model_kind_zone(kind)) &&
@@ -261,7 +261,8 @@ static bool request_is_invalid(const struct harness *harness, const struct subje
     bool desc = request->type != MEMDESC_NONE;
     return request->order >= ORDERS ||
            (request->zone != ZONE_ANY && request->zone >= harness->model.map.zones_count) ||
-           (desc && request->type < MEMDESC_FOLIO);
+           (desc && request->type < MEMDESC_FOLIO) ||
+           (request->type > MEMDESC_VMALLOC && request->type < MEMDESC_USER);
 }
 
 /* Compares a granted block with the model, and tells the model. */
@@ -389,8 +390,8 @@ bool harness_split(struct harness *harness, uint32_t index, order_t order, const
     struct subject_block results[ORDERS];
     struct before before = harness_remember(harness);
     bool invalid = order >= old.order || whole->type != MEMDESC_NONE;
-    bool must = !invalid && (old.order - order <= spare_descriptors(harness) ||
-                             harness_metadata_room(harness) >= SLACK_FRAMES);
+    bool must = !invalid && (old.order - order <= harness_spare_descriptors(harness) ||
+                             harness_metadata_room(harness) >= harness_slack_frames(harness));
     harness->operations++;
     enum status status = harness->subject->split(harness->instance, &old, order, results);
     if (invalid != (status == STATUS_INVALID)) {

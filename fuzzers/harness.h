@@ -50,6 +50,20 @@ struct harness_object {
     bool used;
 };
 
+/* What the owners of one type of descriptor hear of failures. */
+struct harness_ear {
+    struct harness *harness;
+    enum memdesc_type type;
+};
+
+/* What owners have heard in the present operation. */
+struct harness_told {
+    uint32_t count;
+    enum memdesc_type type; /* of the last one */
+    const struct memdesc *descriptor;
+    pfn_t pfn;
+};
+
 struct harness {
     const struct subject *subject;
     void *instance;
@@ -70,6 +84,8 @@ struct harness {
     uint64_t boot_hash;
     uint64_t operations;
     uint64_t objects_made;
+    struct harness_ear ears[MEMDESC_TYPES];
+    struct harness_told told;
     struct harness_range range;
 };
 
@@ -106,6 +122,13 @@ bool harness_cache_alloc(struct harness *harness, struct harness_cache *cache, u
 void harness_cache_free(struct harness *harness, struct harness_object *object);
 
 void harness_shrink(struct harness *harness);
+
+/* Frame @pfn, any number, fails, or is taken into use again. */
+void harness_memory_failure(struct harness *harness, pfn_t pfn);
+void harness_unpoison(struct harness *harness, pfn_t pfn);
+
+/* Takes all failed frames into use again. */
+void harness_unpoison_all(struct harness *harness);
 
 /* Checks all that the subject can check of itself, the counters, and one frame of every block that
  * is held, another one each time, and one of the whole map. */

@@ -123,8 +123,9 @@ static bool objects_must_succeed(const struct harness *harness, const struct har
 {
     const struct model *model = &harness->model;
     uint64_t bytes = cache->size > cache->align ? cache->size : cache->align;
+    uint64_t slack = CACHE_SLACK_FRAMES + harness->subject->slack_frames;
     order_t order = SLAB_ORDERS_MORE + 1;
-    while ((FRAME_SIZE << order) < bytes * count + CACHE_SLACK_FRAMES * FRAME_SIZE) {
+    while ((FRAME_SIZE << order) < bytes * count + slack * FRAME_SIZE) {
         order++;
     }
     for (zone_id_t zone = 0; zone < model->map.zones_count; zone++) {

@@ -10,10 +10,10 @@ static void fail_lookup(struct harness *harness, pfn_t pfn, const struct memdesc
                         const char *expected)
 {
     harness_fail(harness, CHECK_LOOKUP,
-                 "frame %#llx: %s at %#llx of %llu frames in zone %u%s; expected %s",
+                 "frame %#llx: %s at %#llx of %llu frames in zone %u%s%s; expected %s",
                  (unsigned long long)pfn, memdesc_type_name(info->type),
                  (unsigned long long)info->pfn, (unsigned long long)info->frames, info->zone,
-                 info->unaccepted ? ", unaccepted" : "", expected);
+                 info->unaccepted ? ", unaccepted" : "", info->flawed ? ", flawed" : "", expected);
 }
 
 static void check_free_lookup(struct harness *harness, pfn_t pfn, const struct memdesc_info *info)
@@ -24,8 +24,19 @@ static void check_free_lookup(struct harness *harness, pfn_t pfn, const struct m
     model_free_block(&harness->model, pfn, &start, &order);
     if (info->type != MEMDESC_BUDDY_FREE || info->pfn != start ||
         info->frames != (uint64_t)1 << order || info->zone != model_kind_zone(kind) ||
-        info->unaccepted != model_kind_unaccepted(kind)) {
+        info->unaccepted != model_kind_unaccepted(kind) || info->flawed) {
         fail_lookup(harness, pfn, info, "the free block around it");
+    }
+}
+
+static void check_poisoned_lookup(struct harness *harness, pfn_t pfn,
+                                  const struct memdesc_info *info)
+{
+    uint8_t kind = model_frame_kind(&harness->model, pfn);
+    if (info->type != MEMDESC_POISONED || info->pfn != pfn || info->frames != 1 ||
+        info->zone != model_kind_zone(kind) || info->unaccepted != model_kind_unaccepted(kind) ||
+        info->flawed) {
+        fail_lookup(harness, pfn, info, "a poisoned frame");
     }
 }
 
@@ -39,6 +50,7 @@ static void check_owner_lookup(struct harness *harness, pfn_t pfn, const struct 
     if (info->type != type || info->pfn != block->block.pfn ||
         info->frames != (uint64_t)1 << block->block.order || info->zone != zone ||
         info->migratetype != block->migratetype ||
+        info->flawed != model_has_failed(&harness->model, info->pfn, info->frames) ||
         (own && info->descriptor != &block->descriptor)) {
         fail_lookup(harness, pfn, info, "the allocated block around it");
     }
@@ -51,7 +63,8 @@ static void check_metadata_lookup(struct harness *harness, pfn_t pfn,
                  pfn - info->pfn < info->frames;
     pfn_t last = info->pfn + info->frames - 1;
     if (!right || model_use(&harness->model, info->pfn) != USE_METADATA ||
-        model_use(&harness->model, last) != USE_METADATA) {
+        model_use(&harness->model, last) != USE_METADATA ||
+        info->flawed != model_has_failed(&harness->model, info->pfn, info->frames)) {
         fail_lookup(harness, pfn, info, "metadata around it");
     }
 }
@@ -79,6 +92,9 @@ void harness_check_lookup(struct harness *harness, pfn_t pfn)
         break;
     case USE_METADATA:
         check_metadata_lookup(harness, pfn, &info);
+        break;
+    case USE_POISONED:
+        check_poisoned_lookup(harness, pfn, &info);
         break;
     case USE_HOLE:
         break;

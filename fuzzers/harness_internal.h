@@ -32,6 +32,22 @@ void harness_check_unchanged(struct harness *harness, const struct before *befor
 /* Free frames that metadata may go to. */
 uint64_t harness_metadata_room(const struct harness *harness);
 
+/* Descriptors of blocks that the subject can take without memory. */
+uint64_t harness_spare_descriptors(struct harness *harness);
+
+enum {
+    /* A growing allocator takes at most this many frames for slabs of descriptors: with so many
+     * left beside the block asked for, it has no excuse. */
+    SLACK_FRAMES = 6
+};
+
+static inline uint64_t harness_slack_frames(const struct harness *harness)
+{
+    return SLACK_FRAMES + harness->subject->slack_frames * harness->model.map.zones_count;
+}
+
+/* Has the subject tell of failures, of blocks of any type. */
+void harness_watch(struct harness *harness);
 /* harness_range_read.c: compares what readers find at @key, and all that there is, with the model.
  */
 void harness_range_check_key(struct harness *harness, uint64_t key);

@@ -18,7 +18,7 @@ static uint64_t entries_at(const struct model *model, order_t order)
  */
 static size_t bytes_needed(const struct model *model)
 {
-    size_t bytes = model->frames * (sizeof(*model->owner) + 2);
+    size_t bytes = model->frames * (sizeof(*model->owner) + 3);
     for (order_t order = 0; order < model->orders; order++) {
         bytes += entries_at(model, order);
     }
@@ -34,6 +34,8 @@ static void lay_out(struct model *model)
     model->use = at;
     at += model->frames;
     model->kind = at;
+    at += model->frames;
+    model->failed = at;
     at += model->frames;
     for (order_t order = 0; order < model->orders; order++) {
         model->whole[order] = at;
@@ -184,8 +186,77 @@ void model_allocate(struct model *model, pfn_t pfn, order_t order, uint32_t owne
     model_set_owner(model, pfn, order, owner);
 }
 
+/* A value of its own for each frame and thing that is true of it, for the hash. */
+static uint64_t frame_hash(pfn_t pfn, uint64_t what)
+{
+    return mix(mix(pfn) + what);
+}
+
+static void set_poisoned(struct model *model, pfn_t pfn)
+{
+    model->use[pfn - model->start] = USE_POISONED;
+    model->poisoned_frames++;
+    model->hash += frame_hash(pfn, USE_POISONED);
+}
+
+static void set_failed(struct model *model, pfn_t pfn, bool failed)
+{
+    uint64_t hash = frame_hash(pfn, USE_ALLOCATED);
+    model->failed[pfn - model->start] = failed ? 1 : 0;
+    model->failed_frames += failed ? 1 : ~(uint64_t)0;
+    model->hash += failed ? hash : ~hash + 1;
+}
+
+/* One frame in use becomes free, or poisoned. */
+static void release_frame(struct model *model, pfn_t pfn)
+{
+    if (model_has_failed(model, pfn, 1)) {
+        set_failed(model, pfn, false);
+        set_poisoned(model, pfn);
+        return;
+    }
+    model->use[pfn - model->start] = USE_FREE;
+    make_free(model, pfn, 0, model_frame_kind(model, pfn));
+}
+
+void model_fail(struct model *model, pfn_t pfn)
+{
+    if (model->use[pfn - model->start] == USE_FREE) {
+        make_used(model, pfn, 0);
+        set_poisoned(model, pfn);
+    } else {
+        set_failed(model, pfn, true);
+    }
+}
+
+void model_heal(struct model *model, pfn_t pfn)
+{
+    if (model->use[pfn - model->start] != USE_POISONED) {
+        set_failed(model, pfn, false);
+        return;
+    }
+    model->use[pfn - model->start] = USE_FREE;
+    model->poisoned_frames--;
+    model->hash -= frame_hash(pfn, USE_POISONED);
+    make_free(model, pfn, 0, model_frame_kind(model, pfn));
+}
+
+bool model_has_failed(const struct model *model, pfn_t pfn, uint64_t frames)
+{
+    /* Most programs have none, and blocks are large. */
+    return model->failed_frames > 0 &&
+           memchr(model->failed + (pfn - model->start), 1, frames) != NULL;
+}
+
 void model_release(struct model *model, pfn_t pfn, order_t order)
 {
+    uint64_t frames = (uint64_t)1 << order;
+    if (model_has_failed(model, pfn, frames)) {
+        for (uint64_t i = 0; i < frames; i++) {
+            release_frame(model, pfn + i);
+        }
+        return;
+    }
     set_bytes(model->use + (pfn - model->start), USE_FREE, (uint64_t)1 << order);
     make_free(model, pfn, order, model_frame_kind(model, pfn));
 }
@@ -195,15 +266,14 @@ void model_expose(struct model *model, pfn_t pfn)
     make_used(model, pfn, 0);
     model->use[pfn - model->start] = USE_METADATA;
     model->metadata_frames++;
-    model->hash += mix(mix(pfn));
+    model->hash += frame_hash(pfn, 0);
 }
 
 void model_conceal(struct model *model, pfn_t pfn)
 {
-    model->use[pfn - model->start] = USE_FREE;
     model->metadata_frames--;
-    model->hash -= mix(mix(pfn));
-    make_free(model, pfn, 0, model_frame_kind(model, pfn));
+    model->hash -= frame_hash(pfn, 0);
+    release_frame(model, pfn);
 }
 
 void model_accept(struct model *model, pfn_t pfn)

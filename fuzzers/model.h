@@ -21,7 +21,8 @@ enum model_use {
     USE_HOLE,
     USE_FREE,
     USE_ALLOCATED,
-    USE_METADATA /* exposed: frame table, boot descriptors, slabs */
+    USE_METADATA, /* exposed: frame table, boot descriptors, slabs */
+    USE_POISONED  /* failed, and out of circulation */
 };
 
 enum { MODEL_KINDS = 1 + 2 * ZONES_MAX };
@@ -51,14 +52,17 @@ struct model {
     void *memory;    /* that the arrays lie in */
     uint8_t *use;    /* enum model_use, for each frame */
     uint8_t *kind;   /* for each frame; 0 in a hole */
+    uint8_t *failed; /* for each frame: whether it is in use and has failed */
     uint32_t *owner; /* for each allocated frame: the number of its block */
     uint8_t *whole[ORDERS];
     uint64_t blocks[MODEL_KINDS][ORDERS]; /* free blocks */
     uint64_t free_blocks;                 /* the sum of blocks */
     uint64_t free_frames[MODEL_KINDS];
     uint64_t metadata_frames;
-    uint64_t accepted; /* frames accepted since boot */
-    uint64_t hash;     /* of free blocks and metadata frames */
+    uint64_t poisoned_frames;
+    uint64_t failed_frames; /* in use */
+    uint64_t accepted;      /* frames accepted since boot */
+    uint64_t hash;          /* of free blocks, metadata frames, poisoned and failed ones */
 };
 
 /* Makes all frames of @map free. @model is zeroed or was opened before: its memory is used again
@@ -76,15 +80,24 @@ void model_allocate(struct model *model, pfn_t pfn, order_t order, uint32_t owne
 /* Gives the frames of an allocated block to @owner. */
 void model_set_owner(struct model *model, pfn_t pfn, order_t order, uint32_t owner);
 
-/* Marks an allocated block as free. */
+/* Marks an allocated block as free, but for its failed frames: these are poisoned. */
 void model_release(struct model *model, pfn_t pfn, order_t order);
 
-/* Marks one free frame as metadata, and back. */
+/* Marks one free frame as metadata, and back: poisoned, if it has failed. */
 void model_expose(struct model *model, pfn_t pfn);
 void model_conceal(struct model *model, pfn_t pfn);
 
 /* Marks one free, unaccepted frame as accepted. */
 void model_accept(struct model *model, pfn_t pfn);
+
+/* Marks a frame that fails: a free one as poisoned, one in use as failed. */
+void model_fail(struct model *model, pfn_t pfn);
+
+/* Ends that: a poisoned frame is free, one in use has not failed. */
+void model_heal(struct model *model, pfn_t pfn);
+
+/* Whether frames of the @frames from @pfn on, in use, have failed. */
+bool model_has_failed(const struct model *model, pfn_t pfn, uint64_t frames);
 
 /* What the frame @pfn, any number, is used for. */
 enum model_use model_use(const struct model *model, pfn_t pfn);

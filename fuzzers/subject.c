@@ -4,8 +4,11 @@
 #include <string.h>
 
 extern const struct subject subject_core;
+extern const struct subject subject_core_tree;
+extern const struct subject subject_core_both;
 
-const struct subject *const subjects[] = {&subject_core, NULL};
+const struct subject *const subjects[] = {&subject_core, &subject_core_tree, &subject_core_both,
+                                          NULL};
 
 const struct subject *subject_find(const char *name)
 {

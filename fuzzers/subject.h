@@ -17,7 +17,7 @@
 #include "core/potad.h"
 #include "core/range_tree.h"
 
-enum { SUBJECT_VERSION = 1 };
+enum { SUBJECT_VERSION = 2 };
 
 /* X(id, bit, name) */
 #define SUBJECT_CAPABILITY_TABLE(X)                                                                \
@@ -30,6 +30,7 @@ enum { SUBJECT_VERSION = 1 };
     X(SUBJECT_VALIDATE, 6, "validate")     /* validate(), state_hash() */                          \
     X(SUBJECT_SHRINK, 7, "shrink")         /* shrink() */                                          \
     X(SUBJECT_THREADS, 8, "threads")       /* any function may be called by many threads */        \
+    X(SUBJECT_POISON, 9, "poison")         /* watch(), memory_failure(), unpoison() */             \
     X(SUBJECT_RANGE, 10, "range")          /* range */
 
 enum subject_capability {
@@ -55,8 +56,9 @@ struct subject_block {
 
 /* Numbers that cost little to ask for. Context: no other thread is inside the subject. */
 struct subject_stats {
-    uint64_t descriptors_live;  /* of blocks, the boot's included */
-    uint64_t descriptors_spare; /* more can be had without memory */
+    uint64_t descriptors_live;     /* of blocks, the boot's included, and what is reserved */
+    uint64_t descriptors_spare;    /* more can be had without memory */
+    uint64_t descriptors_reserved; /* for freeing blocks with failed frames in use */
     uint64_t slab_descriptors_spare;
     uint64_t cache_objects_live; /* of caches that cache_create() made */
     uint64_t slabs;
@@ -106,6 +108,10 @@ struct subject {
     const char *summary;
     size_t instance_bytes; /* of zeroed memory, 64-byte aligned, that open() gets */
 
+    /* Frames that each zone may cost at boot beyond a word a frame and a page a range, and that the
+     * subject may take for its metadata, beyond a few, before it refuses what could be met. */
+    uint64_t slack_frames;
+
     /* Boots on @map; memory, acceptance and faults come from @port. Return: OK; NO_MEMORY where
      * the map has no room for metadata; INVALID where the map is none. */
     enum status (*open)(void *instance, const struct port *port, const struct boot_map *map);
@@ -127,6 +133,18 @@ struct subject {
     void (*cache_free)(void *instance, void *cache, void *object);
 
     void (*shrink)(void *instance);
+
+    /* Has failures in blocks of @type told to @ops, which is copied. Return: OK, or INVALID for a
+     * type that no block in use has. */
+    enum status (*watch)(void *instance, enum memdesc_type type, const struct memdesc_ops *ops);
+
+    /* Frame @pfn has failed: a free one is poisoned, and is never granted; one in use is poisoned
+     * when its block is freed, and its owner is told now. Return: as memory_failure() of potad.h.
+     */
+    enum status (*memory_failure)(void *instance, pfn_t pfn);
+
+    /* Ends that. Return: OK, or INVALID for a frame that has not failed. */
+    enum status (*unpoison)(void *instance, pfn_t pfn);
 
     const struct subject_range_ops *range;
 

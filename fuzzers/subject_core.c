@@ -1,12 +1,32 @@
 /* SPDX-License-Identifier: MIT
  *
- * subject_core.c: the allocator of core/ as a subject.
+ * subject_core.c: the allocator of core/ as subjects: by what leads from frames to blocks.
  */
 #include "fuzzers/subject_range.h"
 
+static enum status open_with(void *instance, const struct port *port, const struct boot_map *map,
+                             enum block_map_kind kind)
+{
+    struct boot_map chosen = *map;
+    chosen.kind = kind;
+    return potad_boot(instance, port, &chosen);
+}
+
 static enum status core_open(void *instance, const struct port *port, const struct boot_map *map)
 {
-    return potad_boot(instance, port, map);
+    return open_with(instance, port, map, BLOCK_MAP_TABLE);
+}
+
+static enum status core_tree_open(void *instance, const struct port *port,
+                                  const struct boot_map *map)
+{
+    return open_with(instance, port, map, BLOCK_MAP_TREE);
+}
+
+static enum status core_both_open(void *instance, const struct port *port,
+                                  const struct boot_map *map)
+{
+    return open_with(instance, port, map, BLOCK_MAP_BOTH);
 }
 
 static void core_close(void *instance)
@@ -85,6 +105,21 @@ static void core_shrink(void *instance)
     potad_shrink(instance);
 }
 
+static enum status core_watch(void *instance, enum memdesc_type type, const struct memdesc_ops *ops)
+{
+    return memdesc_register(instance, type, ops);
+}
+
+static enum status core_memory_failure(void *instance, pfn_t pfn)
+{
+    return memory_failure(instance, pfn);
+}
+
+static enum status core_unpoison(void *instance, pfn_t pfn)
+{
+    return unpoison(instance, pfn);
+}
+
 static const uint64_t *core_free_blocks(void *instance, zone_id_t zone, bool unaccepted)
 {
     struct potad *potad = instance;
@@ -97,10 +132,31 @@ static uint64_t cache_spare(const struct kmem_cache *cache, uint64_t taken)
     return cache->slabs * (cache->capacity - taken) - cache->live;
 }
 
+/* Whether @cache is the allocator's own. */
+static bool is_own(const struct potad *potad, const struct kmem_cache *cache)
+{
+    const struct kmem_cache *own[] = {&potad->cache_buddy, &potad->cache_slab, &potad->cache_cache,
+                                      &potad->cache_poison, &potad->cache_node};
+    for (unsigned i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
+        if (own[i] == cache) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether a block of @zone can be cut without a new slab of tree nodes. */
+static bool cuts_have_nodes(const struct zone *zone)
+{
+    enum { CUTS = 6 }; /* the zone keeps a reserve for all but one of them */
+    const struct range_tree *tree = &zone->map.tree;
+    uint64_t need = range_store_many_nodes(range_tree_height(tree) + 1, zone->orders);
+    return !block_map_has_tree(&zone->map) || tree->spare.count >= CUTS * need;
+}
+
 static void core_stats(void *instance, struct subject_stats *stats)
 {
     const struct potad *potad = instance;
-    const struct kmem_cache *own[] = {&potad->cache_buddy, &potad->cache_slab, &potad->cache_cache};
     *stats = (struct subject_stats){
         .descriptors_live = potad->cache_buddy.live + atomic_word_peek(&potad->boot_buddies),
         .descriptors_spare = cache_spare(&potad->cache_buddy, 0),
@@ -110,12 +166,18 @@ static void core_stats(void *instance, struct subject_stats *stats)
     list_for_each (link, &potad->caches) {
         const struct kmem_cache *cache = list_item(link, struct kmem_cache, caches);
         stats->slabs += cache->slabs;
-        if (cache != own[0] && cache != own[1] && cache != own[2]) {
+        if (!is_own(potad, cache)) {
             stats->cache_objects_live += cache->live;
         }
     }
     for (zone_id_t id = 0; id < potad->zones_count; id++) {
+        if (!cuts_have_nodes(&potad->zones[id])) {
+            stats->descriptors_spare = 0;
+        }
         stats->frame_table_writes += potad->zones[id].frame_writes;
+        list_for_each (link, &potad->zones[id].flaws) {
+            stats->descriptors_reserved += list_item(link, struct poison, list)->buddys.count;
+        }
     }
 }
 
@@ -129,28 +191,46 @@ static uint64_t core_state_hash(void *instance)
     return potad_state_hash(instance);
 }
 
-const struct subject subject_core = {
-    .version = SUBJECT_VERSION,
-    .capabilities = SUBJECT_DESC | SUBJECT_SPLIT | SUBJECT_LOOKUP | SUBJECT_CACHE |
-                    SUBJECT_UNACCEPTED | SUBJECT_COUNTERS | SUBJECT_VALIDATE | SUBJECT_SHRINK |
-                    SUBJECT_THREADS | SUBJECT_RANGE,
-    .name = "core",
-    .summary = "one word a frame, struct buddys apart (the scheme of core/)",
-    .instance_bytes = sizeof(struct subject_core_instance),
-    .open = core_open,
-    .close = core_close,
-    .alloc = core_alloc,
-    .free = core_free,
-    .split = core_split,
-    .lookup = core_lookup,
-    .cache_create = core_cache_create,
-    .cache_destroy = core_cache_destroy,
-    .cache_alloc = core_cache_alloc,
-    .cache_free = core_cache_free,
-    .shrink = core_shrink,
-    .range = &subject_core_range,
-    .free_blocks = core_free_blocks,
-    .stats = core_stats,
-    .validate = core_validate,
-    .state_hash = core_state_hash,
-};
+/* X(id, name, open, slack_frames, summary) */
+#define CORE_SUBJECT_TABLE(X)                                                                      \
+    X(subject_core, "core", core_open, 0,                                                          \
+      "one word a frame, struct buddys apart (the scheme of core/)")                               \
+    X(subject_core_tree, "core-tree", core_tree_open, TREE_SLACK_FRAMES,                           \
+      "the same with a range tree instead of a word a frame")                                      \
+    X(subject_core_both, "core-both", core_both_open, TREE_SLACK_FRAMES,                           \
+      "the same with both, which must agree on every block")
+
+enum { TREE_SLACK_FRAMES = 16 };
+
+#define X(id, subject_name, subject_open, slack, text)                                             \
+    const struct subject id = {                                                                    \
+        .version = SUBJECT_VERSION,                                                                \
+        .capabilities = SUBJECT_DESC | SUBJECT_SPLIT | SUBJECT_LOOKUP | SUBJECT_CACHE |            \
+                        SUBJECT_UNACCEPTED | SUBJECT_COUNTERS | SUBJECT_VALIDATE |                 \
+                        SUBJECT_SHRINK | SUBJECT_THREADS | SUBJECT_POISON | SUBJECT_RANGE,         \
+        .name = (subject_name),                                                                    \
+        .summary = (text),                                                                         \
+        .instance_bytes = sizeof(struct subject_core_instance),                                    \
+        .slack_frames = (slack),                                                                   \
+        .open = (subject_open),                                                                    \
+        .close = core_close,                                                                       \
+        .alloc = core_alloc,                                                                       \
+        .free = core_free,                                                                         \
+        .split = core_split,                                                                       \
+        .lookup = core_lookup,                                                                     \
+        .cache_create = core_cache_create,                                                         \
+        .cache_destroy = core_cache_destroy,                                                       \
+        .cache_alloc = core_cache_alloc,                                                           \
+        .cache_free = core_cache_free,                                                             \
+        .shrink = core_shrink,                                                                     \
+        .watch = core_watch,                                                                       \
+        .memory_failure = core_memory_failure,                                                     \
+        .unpoison = core_unpoison,                                                                 \
+        .range = &subject_core_range,                                                              \
+        .free_blocks = core_free_blocks,                                                           \
+        .stats = core_stats,                                                                       \
+        .validate = core_validate,                                                                 \
+        .state_hash = core_state_hash,                                                             \
+    };
+CORE_SUBJECT_TABLE(X)
+#undef X

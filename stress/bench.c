@@ -17,6 +17,7 @@ static const struct {
     const char *summary;
 } benches[] = {
     {"page", bench_page, "frame-table writes and time of blocks, by order"},
+    {"range", bench_range, "the range tree beside Judy and a sorted array, 10^4 to 10^7 ranges"},
     {"fuzz", bench_fuzz, "cases a second of the executor, with model and faults"},
 };
 

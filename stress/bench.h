@@ -14,8 +14,9 @@ struct bench_options {
     double seconds; /* for each measured figure, about */
 };
 
-/* Each prints a table, and returns it as a JSON array. */
+/* Each prints a table, and returns it as JSON. */
 json_t *bench_page(const struct bench_options *options);
+json_t *bench_range(const struct bench_options *options);
 json_t *bench_fuzz(const struct bench_options *options);
 
 /* Seconds of a clock that only goes forward. */

@@ -14,12 +14,15 @@ struct subject_request held_block_request(struct worker *worker, order_t order_m
     uint64_t order = (uint64_t)__builtin_ctzll(random_next(random) | order_frames(order_max));
     bool any_zone = random_once_in(random, 2);
     zone_id_t zone = (zone_id_t)random_below(random, worker->world->map.zones_count);
-    uint64_t type = MEMDESC_FOLIO + random_below(random, MEMDESC_TYPES - MEMDESC_FOLIO);
+    enum memdesc_type type = MEMDESC_NONE;
+    while (!memdesc_type_is_owner(type)) {
+        type = (enum memdesc_type)random_below(random, MEMDESC_TYPES);
+    }
     return (struct subject_request){
         .order = (order_t)order,
         .zone = any_zone ? ZONE_ANY : zone,
         .migratetype = (enum migratetype)random_below(random, MIGRATETYPES),
-        .type = described ? (enum memdesc_type)type : MEMDESC_NONE,
+        .type = described ? type : MEMDESC_NONE,
     };
 }
 

@@ -142,7 +142,7 @@ static void alloc_pages_desc_every_frame_leads_to_owner(void **state)
 {
     (void)state;
     struct arena arena;
-    _Alignas(MEMDESC_ALIGN) struct memdesc folio = {.unused = 0};
+    _Alignas(MEMDESC_ALIGN) struct memdesc folio = {.flawed = false};
     struct page_request request = {.order = 5, .zone = 0, .migratetype = MIGRATE_MOVABLE};
     struct buddy *buddy;
     arena_open_frames(&arena, 3, 500);
@@ -168,7 +168,7 @@ static void alloc_pages_refuses_bad_requests(void **state)
     (void)state;
     struct arena arena;
     struct memdesc_info info;
-    _Alignas(MEMDESC_ALIGN) struct memdesc own = {.unused = 0};
+    _Alignas(MEMDESC_ALIGN) struct memdesc own = {.flawed = false};
     struct buddy *buddy;
     struct page_request order = {.order = ORDERS, .zone = 0};
     struct page_request zone = {.order = 0, .zone = 1};

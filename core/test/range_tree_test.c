@@ -481,8 +481,8 @@ static void compare_leaf_finds(unsigned count, unsigned shift, uint64_t base)
                                  entry->last + 1, random_u64(),     0,
                                  UINT64_MAX};
         for (unsigned k = 0; k < sizeof(keys) / sizeof(keys[0]); k++) {
-            assert_int_equal(vector->leaf_slot(leaf, keys[k]),
-                             range_find_portable.leaf_slot(leaf, keys[k]));
+            assert_int_equal(vector->place(leaf, keys[k]).slot,
+                             range_find_portable.place(leaf, keys[k]).slot);
             assert_int_equal(vector->value(leaf, keys[k]),
                              range_find_portable.value(leaf, keys[k]));
         }
@@ -502,26 +502,37 @@ static void finds_agree_on_leaves(void **state)
     }
 }
 
+static void assert_finds_agree(range_word_t root, uint64_t key)
+{
+    const struct range_find *const finds[] = {&range_find_portable, range_find_vector()};
+    struct range_path paths[2];
+    struct range_place places[2];
+    for (unsigned i = 0; i < 2; i++) {
+        places[i] = finds[i]->place(root, key);
+        assert_int_equal(finds[i]->path(root, key, &paths[i]), places[i].slot);
+        assert_int_equal(paths[i].height, range_word_height(root));
+    }
+    assert_int_equal(places[0].leaf, places[1].leaf);
+    assert_int_equal(places[0].slot, places[1].slot);
+    assert_int_equal(places[0].span_first, places[1].span_first);
+    assert_int_equal(places[0].span_last, places[1].span_last);
+    for (unsigned level = 1; level <= paths[0].height; level++) {
+        assert_int_equal(paths[0].steps[level].slot, paths[1].steps[level].slot);
+    }
+}
+
 static void finds_agree_on_inner_nodes(void **state)
 {
-    const struct range_find *vector = range_find_vector();
-    _Alignas(RANGE_NODE_BYTES) union range_node node = {0};
-    struct range_child children[RANGE_CHILDREN] = {{0}};
+    struct range_bed bed;
     (void)state;
-    for (unsigned round = 0; vector != NULL && round < 64; round++) {
-        unsigned count = 1 + round % RANGE_CHILDREN;
-        for (unsigned i = 0; i < count; i++) {
-            children[i].pivot = (i + 1) * (UINT64_MAX / RANGE_CHILDREN) - random_u64() % 1000;
+    for (uint64_t leaves = 1; range_find_vector() != NULL && leaves <= 40; leaves++) {
+        plant(&bed, leaves * LEAF);
+        range_word_t root = atomic_word_peek(&bed.tree.root);
+        for (uint64_t key = 0; key <= 10 * leaves * LEAF; key++) {
+            assert_finds_agree(root, key);
         }
-        range_inner_write(&node, 1, children, count);
-        for (unsigned i = 0; i < count; i++) {
-            for (uint64_t key = children[i].pivot - 2; key != children[i].pivot + 3; key++) {
-                assert_int_equal(vector->inner_slot(&node.inner, key),
-                                 range_find_portable.inner_slot(&node.inner, key));
-            }
-        }
-        assert_int_equal(vector->inner_slot(&node.inner, UINT64_MAX),
-                         range_find_portable.inner_slot(&node.inner, UINT64_MAX));
+        assert_finds_agree(root, UINT64_MAX);
+        range_bed_close(&bed);
     }
 }
 

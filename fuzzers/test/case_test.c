@@ -202,7 +202,8 @@ static const char *const texts[] = {
          "alloc slot=1 order=51 zone=254 type=reclaimable fault=slab-desc:255:always\n"
          "alloc-desc slot=2 order=1 zone=any desc=none\n"
          "alloc-desc slot=2 order=1 zone=any desc=vmalloc fault=accept:1:always\n"
-         "alloc-desc slot=2 order=1 zone=any desc=10\n"
+         "alloc-desc slot=2 order=1 zone=any desc=poisoned\n"
+         "alloc-desc slot=2 order=1 zone=any desc=11\n"
          "alloc-desc slot=2 order=1 zone=any desc=31 fault=slab-page:2:once\n"
          "free slot=3 fault=cache-desc:1:once\n"
          "split slot=4 order=0\n"
@@ -213,7 +214,9 @@ static const char *const texts[] = {
          "cache-bulk slot=6 cache=2 count=65535\n"
          "cache-free slot=7\n"
          "cache-destroy cache=7\n"
-         "shrink\n",
+         "shrink\n"
+         "memory-failure frame=4294967295 fault=poison-desc:1:once\n"
+         "unpoison frame=0\n",
 };
 
 static void case_print_keeps_canonical_text(void **state)

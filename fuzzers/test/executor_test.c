@@ -117,6 +117,31 @@ enum { SEED = 20230921, PROGRAMS = 300, BYTES_MAX = 2000, FRAMES_MAX = 4096, SLO
     /* object-corrupt: the same object for two owners */                                           \
     X(FLAW_OBJECT_TWICE, "object_granted_twice", CHECK_OBJECT, 3,                                  \
       CACHE("40", "8") OBJECT("0") OBJECT("1") "cache-free slot=0\n")                              \
+    /* owner-told: nobody is told, everybody twice, and of another frame */                        \
+    X(FLAW_TOLD_NOBODY, "owner_not_told", CHECK_OWNER_TOLD, 1,                                     \
+      ALLOC("0", "1", "0") "memory-failure frame=1\n")                                             \
+    X(FLAW_TOLD_TWICE, "owner_told_twice", CHECK_OWNER_TOLD, 1,                                    \
+      ALLOC("0", "1", "0") "memory-failure frame=1\n")                                             \
+    X(FLAW_TOLD_OTHER, "owner_told_of_other_frame", CHECK_OWNER_TOLD, 1,                           \
+      ALLOC("0", "1", "0") "memory-failure frame=1\n")                                             \
+    /* owner-told: somebody is told of a free frame */                                             \
+    X(FLAW_TOLD_FREE, "owner_told_of_free_frame", CHECK_OWNER_TOLD, 0, "memory-failure frame=9\n") \
+    /* coalescing: a poisoned frame comes back when its block is freed */                          \
+    X(FLAW_POISON_FREED, "poisoned_frame_freed", CHECK_COALESCING, 2,                              \
+      ALLOC("0", "1", "0") "memory-failure frame=1\n"                                              \
+                           "free slot=0\n")                                                        \
+    /* lookup: the frame beside it is poisoned */                                                  \
+    X(FLAW_POISON_BESIDE, "other_frame_poisoned", CHECK_LOOKUP, 0, "memory-failure frame=1\n")     \
+    /* status: a frame fails as often as it is said to */                                          \
+    X(FLAW_POISON_TWICE, "known_failure_taken", CHECK_STATUS, 1,                                   \
+      "memory-failure frame=9\n"                                                                   \
+      "memory-failure frame=9\n")                                                                  \
+    /* free-allocates: a fallible step where a frame is taken into use again */                    \
+    X(FLAW_UNPOISON_STEP, "step_in_unpoison", CHECK_FREE_ALLOCATES, 1,                             \
+      "memory-failure frame=9\n"                                                                   \
+      "unpoison frame=9\n")                                                                        \
+    /* spurious-failure: no memory for a failure, with nearly all memory free */                   \
+    X(FLAW_POISON_SPURIOUS, "failure_refused", CHECK_SPURIOUS, 0, "memory-failure frame=9\n")      \
     /* not-whole: a frame of metadata is never given back */                                       \
     X(FLAW_WHOLE, "frame_never_given_back", CHECK_WHOLE, 2, ALLOC("0", "0", "0") "free slot=0\n")
 
@@ -134,12 +159,13 @@ static enum flaw fake_flaw;
 /* The fake allocator: an entry for each frame, and nothing in the frames themselves. An object is
  * a block of its own. */
 
-enum fake_use { FAKE_HOLE, FAKE_FREE, FAKE_BLOCK, FAKE_OBJECT };
+enum fake_use { FAKE_HOLE, FAKE_FREE, FAKE_BLOCK, FAKE_OBJECT, FAKE_POISONED };
 
 struct fake_frame {
     uint8_t use;
     uint8_t zone;
     bool unaccepted;
+    bool failed;         /* in use, or poisoned */
     uint8_t order;       /* of its block, ... */
     uint8_t migratetype; /* ... if allocated */
 };
@@ -165,6 +191,8 @@ struct fake {
     pfn_t last_block;  /* granted last */
     pfn_t last_object; /* granted last; 0: none */
     bool kept;         /* FLAW_WHOLE has struck */
+    uint64_t poisoned;
+    struct memdesc_ops owners[MEMDESC_TYPES];
 };
 
 /* Whether the aligned block lies in one zone, free, and is all accepted or all not. */
@@ -262,7 +290,9 @@ static void fake_set(struct fake *fake, pfn_t pfn, order_t order, enum fake_use 
 {
     struct fake_frame *first = &fake->frames[pfn - fake->start];
     for (uint64_t i = 0; i < order_frames(order); i++) {
-        first[i].use = (uint8_t)use;
+        bool kept = use == FAKE_FREE && first[i].failed && fake_flaw != FLAW_POISON_FREED;
+        fake->poisoned += kept ? 1 : 0;
+        first[i].use = (uint8_t)(kept ? FAKE_POISONED : use);
         first[i].order = (uint8_t)order;
         first[i].unaccepted = false;
     }
@@ -401,10 +431,20 @@ static void fake_free(void *instance, const struct subject_block *block)
     fake_set(fake, block->pfn, block->order, FAKE_FREE);
 }
 
+static bool fake_is_flawed(const struct fake *fake, pfn_t pfn, order_t order)
+{
+    const struct fake_frame *first = &fake->frames[(pfn >> order << order) - fake->start];
+    bool flawed = false;
+    for (uint64_t i = 0; i < order_frames(order); i++) {
+        flawed = flawed || (first[i].failed && first[i].use != FAKE_POISONED);
+    }
+    return flawed;
+}
+
 static bool fake_lookup(void *instance, pfn_t pfn, struct memdesc_info *info)
 {
-    static const enum memdesc_type types[] = {MEMDESC_NONE, MEMDESC_BUDDY_FREE,
-                                              MEMDESC_BUDDY_ALLOCATED, MEMDESC_SLAB};
+    static const enum memdesc_type types[] = {
+        MEMDESC_NONE, MEMDESC_BUDDY_FREE, MEMDESC_BUDDY_ALLOCATED, MEMDESC_SLAB, MEMDESC_POISONED};
     const struct fake *fake = instance;
     bool inside = pfn - fake->start < fake->count;
     const struct fake_frame *frame = inside ? &fake->frames[pfn - fake->start] : NULL;
@@ -412,6 +452,7 @@ static bool fake_lookup(void *instance, pfn_t pfn, struct memdesc_info *info)
         return fake_flaw == FLAW_LOOKUP_HOLE;
     }
     order_t order = frame->use == FAKE_FREE ? fake_free_order(fake, pfn) : frame->order;
+    order = frame->use == FAKE_POISONED ? 0 : order;
     bool middle = pfn % order_frames(order) != 0 && (pfn + 1) % order_frames(order) != 0;
     order = fake_flaw == FLAW_LOOKUP && middle && frame->use == FAKE_BLOCK ? 0 : order;
     *info = (struct memdesc_info){
@@ -421,8 +462,78 @@ static bool fake_lookup(void *instance, pfn_t pfn, struct memdesc_info *info)
         .zone = frame->zone,
         .migratetype = (enum migratetype)frame->migratetype,
         .unaccepted = frame->unaccepted,
+        .flawed = fake_is_flawed(fake, pfn, order),
     };
     return true;
+}
+
+static enum status fake_watch(void *instance, enum memdesc_type type, const struct memdesc_ops *ops)
+{
+    struct fake *fake = instance;
+    fake->owners[type] = *ops;
+    bool used =
+        type == MEMDESC_BUDDY_ALLOCATED || type == MEMDESC_SLAB || memdesc_type_is_owner(type);
+    return used ? STATUS_OK : STATUS_INVALID;
+}
+
+static void fake_tell(struct fake *fake, const struct fake_frame *frame, pfn_t pfn)
+{
+    bool object = frame->use == FAKE_OBJECT;
+    const struct memdesc_ops *ops = &fake->owners[object ? MEMDESC_SLAB : MEMDESC_BUDDY_ALLOCATED];
+    unsigned times = fake_flaw == FLAW_TOLD_NOBODY ? 0 : 1;
+    times = fake_flaw == FLAW_TOLD_TWICE ? 2 : times;
+    for (unsigned i = 0; i < times; i++) {
+        ops->memory_failure(ops->context, NULL, fake_flaw == FLAW_TOLD_OTHER ? pfn + 1 : pfn);
+    }
+}
+
+static enum status fake_memory_failure(void *instance, pfn_t pfn)
+{
+    struct fake *fake = instance;
+    bool inside = pfn - fake->start < fake->count;
+    struct fake_frame *frame = inside ? &fake->frames[pfn - fake->start] : NULL;
+    if (frame == NULL || frame->use == FAKE_HOLE) {
+        return STATUS_INVALID;
+    }
+    if (frame->failed) {
+        return fake_flaw == FLAW_POISON_TWICE ? STATUS_OK : STATUS_EXISTS;
+    }
+    if (fake->port.fault(fake->port.context, FAULT_POISON_DESC) ||
+        fake_flaw == FLAW_POISON_SPURIOUS) {
+        return STATUS_NO_MEMORY;
+    }
+    bool free = frame->use == FAKE_FREE;
+    frame += fake_flaw == FLAW_POISON_BESIDE ? 1 : 0;
+    frame->failed = true;
+    if (free) {
+        frame->use = FAKE_POISONED;
+        fake->poisoned++;
+        fake_count(fake);
+    }
+    if (!free || fake_flaw == FLAW_TOLD_FREE) {
+        fake_tell(fake, frame, pfn);
+    }
+    return STATUS_OK;
+}
+
+static enum status fake_unpoison(void *instance, pfn_t pfn)
+{
+    struct fake *fake = instance;
+    bool inside = pfn - fake->start < fake->count;
+    struct fake_frame *frame = inside ? &fake->frames[pfn - fake->start] : NULL;
+    if (frame == NULL || !frame->failed) {
+        return STATUS_INVALID;
+    }
+    if (fake_flaw == FLAW_UNPOISON_STEP) {
+        (void)fake->port.fault(fake->port.context, FAULT_POISON_DESC);
+    }
+    frame->failed = false;
+    if (frame->use == FAKE_POISONED) {
+        frame->use = FAKE_FREE;
+        fake->poisoned--;
+        fake_count(fake);
+    }
+    return STATUS_OK;
 }
 
 static enum status fake_cache_create(void *instance, uint64_t size, uint64_t align, void **cache)
@@ -526,7 +637,8 @@ static void fake_stats(void *instance, struct subject_stats *stats)
 {
     const struct fake *fake = instance;
     *stats = (struct subject_stats){
-        .descriptors_live = fake->free_blocks + fake->live_blocks + fake->live_objects,
+        .descriptors_live =
+            fake->free_blocks + fake->live_blocks + fake->live_objects + fake->poisoned,
         .descriptors_spare = UINT32_MAX, /* it needs none */
         .slabs = fake->live_objects,
     };
@@ -535,7 +647,10 @@ static void fake_stats(void *instance, struct subject_stats *stats)
     }
 }
 
-enum { FAKE_CAN = SUBJECT_LOOKUP | SUBJECT_CACHE | SUBJECT_UNACCEPTED | SUBJECT_COUNTERS };
+enum {
+    FAKE_CAN =
+        SUBJECT_LOOKUP | SUBJECT_CACHE | SUBJECT_UNACCEPTED | SUBJECT_COUNTERS | SUBJECT_POISON
+};
 
 /* The fake allocator with @capabilities out of FAKE_CAN, and no function that it does not claim. */
 static struct subject fake_subject(uint32_t capabilities)
@@ -543,6 +658,7 @@ static struct subject fake_subject(uint32_t capabilities)
     bool lookup = (capabilities & SUBJECT_LOOKUP) != 0;
     bool cache = (capabilities & SUBJECT_CACHE) != 0;
     bool counters = (capabilities & SUBJECT_COUNTERS) != 0;
+    bool poison = (capabilities & SUBJECT_POISON) != 0;
     return (struct subject){
         .version = SUBJECT_VERSION,
         .capabilities = capabilities,
@@ -560,6 +676,9 @@ static struct subject fake_subject(uint32_t capabilities)
         .cache_free = cache ? fake_cache_free : NULL,
         .free_blocks = counters ? fake_free_blocks : NULL,
         .stats = counters ? fake_stats : NULL,
+        .watch = poison ? fake_watch : NULL,
+        .memory_failure = poison ? fake_memory_failure : NULL,
+        .unpoison = poison ? fake_unpoison : NULL,
     };
 }
 
@@ -722,8 +841,9 @@ static void executor_run_sweeps_faults(void **state)
     struct program program;
     program_init(&program);
     parse(&program,
-          MAP ALL_OF_B ALLOC("2", "3", "1") CACHE(
-              "5000", "8") "cache-bulk slot=0 cache=0 count=5\ncache-free slot=2\nfree slot=0\n");
+          MAP ALL_OF_B ALLOC("2", "3", "1")
+              CACHE("5000", "8") "cache-bulk slot=0 cache=0 count=5\ncache-free slot=2\n"
+                                 "memory-failure frame=96\nfree slot=0\nunpoison frame=96\n");
     executor_init(&executor, &subject, SLOTS);
     for (uint32_t op = 0; op < program.ops_count; op++) {
         struct case_op clean = program.ops[op];

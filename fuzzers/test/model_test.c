@@ -61,11 +61,13 @@ struct pair {
     uint64_t frames;
     enum model_use use[FRAMES_MAX];
     uint8_t kind[FRAMES_MAX]; /* 0 in a hole */
+    bool failed[FRAMES_MAX];  /* in use */
     uint32_t owner[FRAMES_MAX];
     struct held held[HELD_MAX]; /* the allocated blocks; an index is an owner */
     uint32_t held_count;
     uint64_t metadata;
     uint64_t accepted;
+    uint64_t poisoned;
 };
 
 static void pair_assert(const struct pair *pair, bool holds, const char *what, uint64_t frame)
@@ -147,6 +149,10 @@ static void compare_frames(const struct pair *pair)
         pfn_t pfn = pair->start + i;
         pair_assert(pair, model_use(model, pfn) == pair->use[i], "use", pfn);
         pair_assert(pair, model_frame_kind(model, pfn) == pair->kind[i], "kind", pfn);
+        pair_assert(pair, model_has_failed(model, pfn, 1) == pair->failed[i], "failed", pfn);
+        uint64_t more = random_below(pair->frames - i);
+        bool failed = memchr(pair->failed + i, true, more) != NULL;
+        pair_assert(pair, model_has_failed(model, pfn, more) == failed, "failed behind", pfn);
         if (pair->use[i] == USE_ALLOCATED) {
             pair_assert(pair, model_owner(model, pfn) == pair->owner[i], "owner", pfn);
         }
@@ -205,6 +211,7 @@ static void compare(const struct pair *pair)
     compare_blocks(pair);
     pair_assert(pair, pair->model.metadata_frames == pair->metadata, "metadata frames", 0);
     pair_assert(pair, pair->model.accepted == pair->accepted, "accepted frames", 0);
+    pair_assert(pair, pair->model.poisoned_frames == pair->poisoned, "poisoned frames", 0);
 }
 
 /* Steps: each does one thing to both, if what it picks at random may have it done. */
@@ -212,8 +219,12 @@ static void compare(const struct pair *pair)
 static void set_block(struct pair *pair, struct held block, enum model_use use, uint32_t owner)
 {
     for (uint64_t i = 0; i < (uint64_t)1 << block.order; i++) {
-        pair->use[block.pfn - pair->start + i] = use;
-        pair->owner[block.pfn - pair->start + i] = owner;
+        uint64_t at = block.pfn - pair->start + i;
+        bool kept = use == USE_FREE && pair->failed[at];
+        pair->use[at] = kept ? USE_POISONED : use;
+        pair->failed[at] = pair->failed[at] && !kept;
+        pair->poisoned += kept ? 1 : 0;
+        pair->owner[at] = owner;
     }
 }
 
@@ -258,6 +269,13 @@ static void step_split(struct pair *pair)
     }
 }
 
+static void conceal(struct pair *pair, uint64_t i)
+{
+    model_conceal(&pair->model, pair->start + i);
+    set_block(pair, (struct held){pair->start + i, 0}, USE_FREE, 0);
+    pair->metadata--;
+}
+
 static void step_metadata(struct pair *pair)
 {
     uint64_t i = random_below(pair->frames);
@@ -266,9 +284,31 @@ static void step_metadata(struct pair *pair)
         pair->use[i] = USE_METADATA;
         pair->metadata++;
     } else if (pair->use[i] == USE_METADATA) {
-        model_conceal(&pair->model, pair->start + i);
+        conceal(pair, i);
+    }
+}
+
+static void heal(struct pair *pair, uint64_t i)
+{
+    model_heal(&pair->model, pair->start + i);
+    pair->failed[i] = false;
+    if (pair->use[i] == USE_POISONED) {
         pair->use[i] = USE_FREE;
-        pair->metadata--;
+        pair->poisoned--;
+    }
+}
+
+static void step_failure(struct pair *pair)
+{
+    uint64_t i = random_below(pair->frames);
+    if (pair->use[i] == USE_POISONED || pair->failed[i]) {
+        heal(pair, i);
+    } else if (pair->use[i] != USE_HOLE) {
+        model_fail(&pair->model, pair->start + i);
+        pair->failed[i] = true;
+        if (pair->use[i] == USE_FREE) {
+            set_block(pair, (struct held){pair->start + i, 0}, USE_FREE, 0);
+        }
     }
 }
 
@@ -285,7 +325,8 @@ static void step_accept(struct pair *pair)
 static void step(struct pair *pair)
 {
     static void (*const steps[])(struct pair *) = {step_allocate, step_allocate, step_release,
-                                                   step_release,  step_split,    step_metadata};
+                                                   step_release,  step_split,    step_metadata,
+                                                   step_failure};
     /* Rarely, for it cannot be undone. */
     if (random_below(64) == 0) {
         step_accept(pair);
@@ -301,9 +342,10 @@ static void free_all(struct pair *pair)
     }
     for (uint64_t i = 0; i < pair->frames; i++) {
         if (pair->use[i] == USE_METADATA) {
-            model_conceal(&pair->model, pair->start + i);
-            pair->use[i] = USE_FREE;
-            pair->metadata--;
+            conceal(pair, i);
+        }
+        if (pair->use[i] == USE_POISONED) {
+            heal(pair, i);
         }
     }
 }
@@ -387,6 +429,9 @@ static void model_hash_is_of_the_state_alone(void **state)
             } else if (pair.use[at] == USE_METADATA) {
                 model_expose(&other.model, pair.start + at);
             }
+            if (pair.use[at] == USE_POISONED || pair.failed[at]) {
+                model_fail(&other.model, pair.start + at);
+            }
         }
         assert_int_equal(pair.model.hash, other.model.hash);
         free_all(&pair);
@@ -396,22 +441,26 @@ static void model_hash_is_of_the_state_alone(void **state)
     }
 }
 
-/* All states of a few frames, each free, allocated or metadata: no two have one hash. */
+/* All states of a few frames, each free, allocated or metadata, in order or not: no two have one
+ * hash. */
 static void model_hash_tells_states_apart(void **state)
 {
     (void)state;
-    enum { FRAMES = 7, STATES = 3 * 3 * 3 * 3 * 3 * 3 * 3 };
-    static const struct drawing seven = {"seven", 1, "aaaaaaa"};
+    enum { FRAMES = 4, STATES = 6 * 6 * 6 * 6 };
+    static const struct drawing four = {"four", 1, "aaaa"};
     static struct pair pair;
     static uint64_t hashes[STATES];
     for (unsigned i = 0; i < STATES; i++) {
         unsigned uses = i;
-        pair_open(&pair, &seven);
-        for (unsigned frame = 0; frame < FRAMES; frame++, uses /= 3) {
+        pair_open(&pair, &four);
+        for (unsigned frame = 0; frame < FRAMES; frame++, uses /= 6) {
             if (uses % 3 == 1) {
                 model_allocate(&pair.model, pair.start + frame, 0, 0);
             } else if (uses % 3 == 2) {
                 model_expose(&pair.model, pair.start + frame);
+            }
+            if (uses % 6 >= 3) {
+                model_fail(&pair.model, pair.start + frame);
             }
         }
         hashes[i] = pair.model.hash;

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * map_nodes.c: the nodes of zones whose map is a tree (block_map.h): where they come from, and how
+ * they go back.
+ *
+ * Cutting a block takes tree nodes; nodes come from slabs; and a slab is a block that has to be
+ * cut. So each zone's tree has spare nodes at all times, enough for the cuts that making one slab
+ * of nodes can take (MAP_CHAIN_CUTS, in zones that may hold slabs): a cut goes ahead only where
+ * these are left over after it, unless it is part of just that growth. The first ones are carved at
+ * boot, as boot descriptors are.
+ *
+ *   block_take()          too few nodes: the call fails, marked nodes_short
+ *   └ transaction_undo()
+ *   nodes_fill()          takes nodes from their cache, which may grow: cuts use the reserve
+ *   block_take()          again
+ *
+ * A call that fails in the end, and potad_shrink(), move what is in nodes of slabs to older ones,
+ * or to those of the boot: then the slabs are empty, and go back.
+ */
+#include "core/page_alloc.h"
+
+enum {
+    /* A slab of nodes: its struct slab may cut a pair of frames off a block, which is two cuts, a
+     * slab of struct buddys another, and its own block one. */
+    MAP_CHAIN_CUTS = 4,
+    MAP_SPARE_KEEP = 64, /* spare nodes beyond what must be, before any are given back */
+    TAKE_MOST = 16
+};
+
+/* Nodes that any one cut of @zone can take, also when its tree has grown by a level. */
+static uint64_t cut_most(const struct zone *zone)
+{
+    return range_store_many_nodes(range_tree_height(&zone->map.tree) + 1, zone->orders);
+}
+
+/* Spare nodes that must be left after a cut. */
+static uint64_t chain_reserve(const struct zone *zone)
+{
+    return zone->metadata_allowed ? MAP_CHAIN_CUTS * cut_most(zone) : 0;
+}
+
+uint64_t map_nodes_boot(const struct zone *zone, uint64_t blocks)
+{
+    /* The heights of trees of so few blocks are at most 2. */
+    uint64_t most = range_store_many_nodes(3, zone->orders);
+    return blocks / (RANGE_WIDE / 2) + (zone->metadata_allowed ? MAP_CHAIN_CUTS + 1 : 1) * most;
+}
+
+bool map_nodes_ready(struct alloc_context alloc, struct zone *zone, uint64_t nodes)
+{
+    if (nodes == 0) {
+        return true;
+    }
+    uint64_t need = nodes + (alloc.filling ? 0 : chain_reserve(zone));
+    bool ready = block_map_is_ready(&zone->map, need);
+    if (!ready) {
+        alloc.transaction->nodes_short = true;
+    }
+    return ready;
+}
+
+/* Takes nodes until @zone's tree has as many spare ones as it takes to go on. */
+static bool zone_fill(struct potad *potad, struct alloc_context alloc, struct zone *zone)
+{
+    void *nodes[TAKE_MOST];
+    for (;;) {
+        spinlock_lock(&zone->lock);
+        uint64_t target = chain_reserve(zone) + cut_most(zone);
+        bool ready = block_map_is_ready(&zone->map, target);
+        uint64_t missing = ready ? 0 : target - zone->map.tree.spare.count;
+        spinlock_unlock(&zone->lock);
+        uint64_t count = missing < TAKE_MOST ? missing : TAKE_MOST;
+        if (count == 0) {
+            return true;
+        }
+        if (!kmem_cache_take(&potad->cache_node, alloc, count, nodes)) {
+            return false;
+        }
+        spinlock_lock(&zone->lock);
+        while (count > 0) {
+            range_node_put(&zone->map.tree, nodes[--count]);
+        }
+        spinlock_unlock(&zone->lock);
+    }
+}
+
+bool map_nodes_fill(struct potad *potad, struct alloc_context alloc)
+{
+    bool filled = true;
+    if (!alloc.transaction->nodes_short) {
+        return false;
+    }
+    alloc.transaction->nodes_short = false;
+    alloc.filling = true;
+    for (zone_id_t id = 0; id < potad->zones_count; id++) {
+        filled = zone_fill(potad, alloc, &potad->zones[id]) && filled;
+    }
+    return filled;
+}
+
+static bool is_boot_node(const struct potad *potad, const void *node)
+{
+    uintptr_t start = (uintptr_t)potad->boot_nodes;
+    return (uintptr_t)node - start < potad->boot_nodes_count * RANGE_NODE_BYTES;
+}
+
+/* Which nodes are to leave the trees: those of slabs younger than a call's beginning. */
+struct leaving {
+    struct potad *potad;
+    uint64_t generation;
+};
+
+static bool node_leaves(void *context, const void *node)
+{
+    const struct leaving *leaving = context;
+    return !is_boot_node(leaving->potad, node) &&
+           slab_of(&leaving->potad->source, node)->generation > leaving->generation;
+}
+
+static void put_nodes(struct potad *potad, struct epoch_list *nodes, struct buddy_stash *released)
+{
+    while (nodes->count > 0) {
+        void *node = range_node_of_link(epoch_list_pop(nodes));
+        struct slab *empty =
+            kmem_cache_put(&potad->cache_node, slab_of(&potad->source, node), node);
+        if (empty != NULL) {
+            slab_page_give_back(potad, empty, released);
+        }
+    }
+}
+
+void map_nodes_leave(struct potad *potad, uint64_t generation, struct buddy_stash *released)
+{
+    struct leaving leaving = {.potad = potad, .generation = generation};
+    for (zone_id_t id = 0; id < potad->zones_count; id++) {
+        struct zone *zone = &potad->zones[id];
+        if (!block_map_has_tree(&zone->map)) {
+            continue;
+        }
+        spinlock_lock(&zone->lock);
+        uint64_t keep = chain_reserve(zone);
+        struct epoch_list gone = range_tree_evacuate(&zone->map.tree, keep, node_leaves, &leaving);
+        spinlock_unlock(&zone->lock);
+        put_nodes(potad, &gone, released);
+    }
+}
+
+/* Takes up to @count spare nodes of slabs out of @tree. */
+static struct epoch_list take_spare(const struct potad *potad, struct range_tree *tree,
+                                    uint64_t count)
+{
+    struct epoch_list taken = {0};
+    struct epoch_list boot = {0};
+    while (tree->spare.count > 0 && taken.count < count) {
+        struct epoch_link *link = epoch_list_pop(&tree->spare);
+        bool stays = is_boot_node(potad, range_node_of_link(link));
+        epoch_list_push(stays ? &boot : &taken, link);
+    }
+    while (boot.count > 0) {
+        epoch_list_push(&tree->spare, epoch_list_pop(&boot));
+    }
+    return taken;
+}
+
+void map_nodes_trim(struct potad *potad, struct buddy_stash *released)
+{
+    for (zone_id_t id = 0; id < potad->zones_count; id++) {
+        struct zone *zone = &potad->zones[id];
+        struct epoch_list surplus = {0};
+        if (!block_map_has_tree(&zone->map)) {
+            continue;
+        }
+        spinlock_lock(&zone->lock);
+        uint64_t keep = chain_reserve(zone) + cut_most(zone) + MAP_SPARE_KEEP;
+        keep = keep > potad->boot_nodes_count ? keep : potad->boot_nodes_count;
+        if (zone->map.tree.spare.count > keep) {
+            surplus = take_spare(potad, &zone->map.tree, zone->map.tree.spare.count - keep);
+        }
+        spinlock_unlock(&zone->lock);
+        put_nodes(potad, &surplus, released);
+    }
+}
+
+struct epoch_list map_nodes_detach(struct zone *zone, uint64_t count)
+{
+    struct epoch_list nodes = {0};
+    while (nodes.count < count) {
+        struct epoch_link *link = epoch_list_pop(&zone->map.tree.spare);
+        epoch_list_push(&nodes, link);
+    }
+    return nodes;
+}
+
+void map_nodes_attach(struct zone *zone, struct epoch_list *nodes)
+{
+    while (nodes->count > 0) {
+        epoch_list_push(&zone->map.tree.spare, epoch_list_pop(nodes));
+    }
+}
