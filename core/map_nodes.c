@@ -24,7 +24,8 @@ enum {
      * slab of struct buddys another, and its own block one. */
     MAP_CHAIN_CUTS = 4,
     MAP_SPARE_KEEP = 64, /* spare nodes beyond what must be, before any are given back */
-    TAKE_MOST = 16
+    TAKE_MOST = 16,
+    FILLS_MOST = 8 /* of a call: others may use up what it allocates */
 };
 
 /* Nodes that any one cut of @zone can take, also when its tree has grown by a level. */
@@ -39,11 +40,17 @@ static uint64_t chain_reserve(const struct zone *zone)
     return zone->metadata_allowed ? MAP_CHAIN_CUTS * cut_most(zone) : 0;
 }
 
+/* With so many spare nodes, any cut goes ahead: that of a self-describing slab's block is two. */
+static uint64_t fill_target(const struct zone *zone)
+{
+    return chain_reserve(zone) + 2 * cut_most(zone);
+}
+
 uint64_t map_nodes_boot(const struct zone *zone, uint64_t blocks)
 {
     /* The heights of trees of so few blocks are at most 2. */
     uint64_t most = range_store_many_nodes(3, zone->orders);
-    return blocks / (RANGE_WIDE / 2) + (zone->metadata_allowed ? MAP_CHAIN_CUTS + 1 : 1) * most;
+    return blocks / (RANGE_WIDE / 2) + (zone->metadata_allowed ? MAP_CHAIN_CUTS + 2 : 2) * most;
 }
 
 bool map_nodes_ready(struct alloc_context alloc, struct zone *zone, uint64_t nodes)
@@ -65,7 +72,7 @@ static bool zone_fill(struct potad *potad, struct alloc_context alloc, struct zo
     void *nodes[TAKE_MOST];
     for (;;) {
         spinlock_lock(&zone->lock);
-        uint64_t target = chain_reserve(zone) + cut_most(zone);
+        uint64_t target = fill_target(zone);
         bool ready = block_map_is_ready(&zone->map, target);
         uint64_t missing = ready ? 0 : target - zone->map.tree.spare.count;
         spinlock_unlock(&zone->lock);
@@ -87,7 +94,7 @@ static bool zone_fill(struct potad *potad, struct alloc_context alloc, struct zo
 bool map_nodes_fill(struct potad *potad, struct alloc_context alloc)
 {
     bool filled = true;
-    if (!alloc.transaction->nodes_short) {
+    if (!alloc.transaction->nodes_short || ++alloc.transaction->fills > FILLS_MOST) {
         return false;
     }
     alloc.transaction->nodes_short = false;
@@ -129,20 +136,24 @@ static void put_nodes(struct potad *potad, struct epoch_list *nodes, struct budd
     }
 }
 
-void map_nodes_leave(struct potad *potad, uint64_t generation, struct buddy_stash *released)
+uint64_t map_nodes_leave(struct potad *potad, uint64_t generation, struct buddy_stash *released)
 {
     struct leaving leaving = {.potad = potad, .generation = generation};
+    uint64_t left = 0;
     for (zone_id_t id = 0; id < potad->zones_count; id++) {
         struct zone *zone = &potad->zones[id];
         if (!block_map_has_tree(&zone->map)) {
             continue;
         }
         spinlock_lock(&zone->lock);
+        range_tree_compact(&zone->map.tree);
         uint64_t keep = chain_reserve(zone);
         struct epoch_list gone = range_tree_evacuate(&zone->map.tree, keep, node_leaves, &leaving);
         spinlock_unlock(&zone->lock);
+        left += gone.count;
         put_nodes(potad, &gone, released);
     }
+    return left;
 }
 
 /* Takes up to @count spare nodes of slabs out of @tree. */
@@ -171,7 +182,7 @@ void map_nodes_trim(struct potad *potad, struct buddy_stash *released)
             continue;
         }
         spinlock_lock(&zone->lock);
-        uint64_t keep = chain_reserve(zone) + cut_most(zone) + MAP_SPARE_KEEP;
+        uint64_t keep = fill_target(zone) + MAP_SPARE_KEEP;
         keep = keep > potad->boot_nodes_count ? keep : potad->boot_nodes_count;
         if (zone->map.tree.spare.count > keep) {
             surplus = take_spare(potad, &zone->map.tree, zone->map.tree.spare.count - keep);

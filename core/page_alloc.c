@@ -9,6 +9,7 @@ struct alloc_context transaction_begin(struct potad *potad, struct alloc_transac
 {
     buddy_stash_init(&transaction->pending);
     transaction->nodes_short = false;
+    transaction->fills = 0;
     transaction->generation = atomic_word_peek(&potad->slab_generation);
     return (struct alloc_context){.transaction = transaction, .depth = 1};
 }
@@ -42,7 +43,7 @@ void transaction_undo(struct potad *potad, struct alloc_transaction *transaction
     uint64_t generation = transaction->generation;
     struct buddy_stash *pending = &transaction->pending;
     if (atomic_word_peek(&potad->slab_generation) != generation) {
-        map_nodes_leave(potad, generation, pending);
+        (void)map_nodes_leave(potad, generation, pending);
         /* The old descriptors stay in hand: blocks that new ones describe move over to them, as
          * it was before the call. */
         do {
@@ -346,7 +347,10 @@ enum status split_pages(struct potad *potad, struct buddy *buddy, order_t order,
     struct buddy_stash stash;
     struct zone *zone = &potad->zones[buddy->head.zone];
     memdesc_t plain = memdesc_make(buddy, MEMDESC_BUDDY_ALLOCATED);
-    if (order >= buddy_order(buddy) || block_map_read(&zone->map, buddy->pfn) != plain) {
+    spinlock_lock(&zone->lock);
+    bool is_plain = block_map_read(&zone->map, buddy->pfn) == plain;
+    spinlock_unlock(&zone->lock);
+    if (order >= buddy_order(buddy) || !is_plain) {
         return STATUS_INVALID;
     }
     struct alloc_context alloc = transaction_begin(potad, &transaction);

@@ -78,9 +78,9 @@ bool map_nodes_ready(struct alloc_context alloc, struct zone *zone, uint64_t nod
  * be tried again. Context: no lock; all that the call had is given back. */
 bool map_nodes_fill(struct potad *potad, struct alloc_context alloc);
 
-/* Empties node slabs made after @generation, as far as other nodes go, and gives them back.
- * Context: no lock. Never allocates. */
-void map_nodes_leave(struct potad *potad, uint64_t generation, struct buddy_stash *released);
+/* Gives nodes of slabs made after @generation back, and moves what is in them to others, as far as
+ * these go. Context: no lock. Never allocates. Return: how many. */
+uint64_t map_nodes_leave(struct potad *potad, uint64_t generation, struct buddy_stash *released);
 
 /* Gives back spare nodes where there are many. Context: no lock. Never allocates. */
 void map_nodes_trim(struct potad *potad, struct buddy_stash *released);

@@ -55,7 +55,7 @@ void range_unhook(struct range_tree *tree, struct range_path *path)
         range_node_retire(tree, path->steps[below].word);
     }
     if (level <= path->height) {
-        range_merge_sparse(tree, path, level);
+        (void)range_merge_sparse(tree, path, level);
     }
 }
 
@@ -120,20 +120,36 @@ static bool is_sparse(range_word_t word, unsigned level)
                       : children_count(&range_word_node(word)->inner) <= RANGE_SPARSE_INNER;
 }
 
-void range_merge_sparse(struct range_tree *tree, struct range_path *path, unsigned level)
+bool range_merge_sparse(struct range_tree *tree, struct range_path *path, unsigned level)
 {
+    bool any = false;
     for (; level < path->height && is_sparse(path->steps[level].word, level); level++) {
-        struct range_step *at = &path->steps[level + 1];
+        const struct range_step *at = &path->steps[level + 1];
         const struct range_inner *parent = range_step_inner(at);
         unsigned first = range_group_first(parent, at->slot);
         unsigned last = range_group_last(parent, at->slot);
-        bool merged = (first > 0 && merge_pair(tree, path, first - 1, first, level)) ||
-                      (last + 1u < parent->count && merge_pair(tree, path, last, last + 1, level));
-        if (!merged) {
-            break;
-        }
+        /* Where it has no neighbour, the parent is sparse, too, and may get one for it. */
+        any = (first > 0 && merge_pair(tree, path, first - 1, first, level)) ||
+              (last + 1u < parent->count && merge_pair(tree, path, last, last + 1, level)) || any;
     }
     range_lower_root(tree);
+    return any;
+}
+
+void range_tree_compact(struct range_tree *tree)
+{
+    bool again = atomic_word_peek(&tree->root) != 0;
+    while (again) {
+        struct range_path path;
+        uint64_t last = 0;
+        again = false;
+        for (uint64_t key = 0; last != UINT64_MAX; key = last + 1) {
+            (void)range_path_find(tree, key, &path);
+            last = range_path_last(&path, 0);
+            again = range_merge_sparse(tree, &path, 0) || again;
+        }
+    }
+    range_tree_settle(tree);
 }
 
 /* Nodes that are to be empty, and others to move to. */

@@ -78,8 +78,8 @@ enum {
 void range_unhook(struct range_tree *tree, struct range_path *path);
 
 /* Merges the node of @path at @level with a neighbour where it is sparse, then those above it, as
- * far as spare nodes last. */
-void range_merge_sparse(struct range_tree *tree, struct range_path *path, unsigned level);
+ * far as spare nodes last. Return: whether any were merged. */
+bool range_merge_sparse(struct range_tree *tree, struct range_path *path, unsigned level);
 
 /* Makes the root's only child the root, as long as it has but one. */
 void range_lower_root(struct range_tree *tree);

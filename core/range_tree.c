@@ -302,7 +302,7 @@ static void erase_slot(struct range_tree *tree, struct range_path *path, unsigne
     } else {
         range_gap_erased(tree, path, slot);
         if (*live <= RANGE_SPARSE_LEAF) {
-            range_merge_sparse(tree, path, 0);
+            (void)range_merge_sparse(tree, path, 0);
         }
     }
     if (was_last && last != UINT64_MAX) {

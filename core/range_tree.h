@@ -118,6 +118,10 @@ enum status range_tree_build(struct range_tree *tree, const struct range_entry *
 enum status range_tree_prepare(struct range_tree *tree, uint64_t stores)
     __attribute__((warn_unused_result));
 
+/* Merges all sparse nodes that have a neighbour to merge with, as far as spare nodes last; erasing
+ * does so only where it passes. Cost: as the number of nodes. */
+void range_tree_compact(struct range_tree *tree);
+
 /* Gives spare nodes back, but for those that are reserved. */
 void range_tree_trim(struct range_tree *tree);
 

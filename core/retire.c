@@ -257,8 +257,10 @@ void potad_shrink(struct potad *potad)
 {
     struct buddy_stash released;
     buddy_stash_init(&released);
-    map_nodes_leave(potad, 0, &released);
-    descriptors_release(potad, &released);
+    /* Blocks merge where node slabs were, so that trees shrink, and more nodes can leave. */
+    while (map_nodes_leave(potad, 0, &released) > 0) {
+        descriptors_release(potad, &released);
+    }
     while (retire_one(potad, 0, &released)) {
         descriptors_release(potad, &released);
     }
