@@ -21,7 +21,7 @@ enum status range_cache_open(struct range_cache *cache, struct potad *potad)
         .potad = potad,
         .source = {.context = cache, .take = cache_take, .give_back = cache_give_back},
     };
-    return kmem_cache_create_site(potad, "range_node", RANGE_NODE_BYTES, RANGE_NODE_BYTES,
+    return kmem_cache_create_site(potad, "range_cache", RANGE_NODE_BYTES, RANGE_NODE_BYTES,
                                   FAULT_RANGE_NODE, &cache->cache);
 }
 

@@ -59,7 +59,7 @@ struct range_times bench_judy(const struct range_load *load)
             judy_store(&map, &load->sorted[load->changes[i + j]]);
         }
     }
-    times.change = (bench_now() - start) * 1e9 / CHANGES;
+    times.change = (bench_now() - start) * 1e9 / (double)CHANGES;
     JudyLFreeArray(&map, PJE0);
     return times;
 }

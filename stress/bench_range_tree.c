@@ -78,7 +78,7 @@ double range_time_lookups(const struct range_load *load,
             abort();
         }
     }
-    return best * 1e9 / QUERIES;
+    return best * 1e9 / (double)QUERIES;
 }
 
 static void *pool_take(void *context)
@@ -168,7 +168,7 @@ static double time_changes(struct range_tree *tree, const struct range_load *loa
             range_must_store(tree, &load->sorted[load->changes[i + j]]);
         }
     }
-    return (bench_now() - start) * 1e9 / CHANGES;
+    return (bench_now() - start) * 1e9 / (double)CHANGES;
 }
 
 static void measure_built(const struct range_load *load, struct range_tree_times *times)
