@@ -78,9 +78,7 @@ static bool carve(struct potad *potad, const struct boot_map *map, struct carvin
             potad->boot_nodes_count += map_nodes_boot(zone, zone_blocks_max(zone));
         }
     }
-    bool table = map->kind != BLOCK_MAP_TREE;
-    carving->table_frames =
-        table ? bytes_to_frames(potad->table.frames * sizeof(atomic_word_t)) : 0;
+    carving->table_frames = bytes_to_frames(potad->table.frames * sizeof(atomic_word_t));
     carving->node_frames = bytes_to_frames(potad->boot_nodes_count * RANGE_NODE_BYTES);
     carving->frames = carving->table_frames + carving->node_frames +
                       bytes_to_frames(blocks * sizeof(struct buddy));
@@ -197,8 +195,10 @@ enum status potad_boot(struct potad *potad, const struct port *port, const struc
     for (uint32_t i = 0; i < map->ranges_count; i++) {
         potad->ranges[i] = map->ranges[i];
     }
-    potad->table.start = map->ranges[0].start;
-    potad->table.frames = last->start + last->frames - potad->table.start;
+    potad->table = (struct frame_table){.start = map->ranges[0].start};
+    if (map->kind != BLOCK_MAP_TREE) {
+        potad->table.frames = last->start + last->frames - potad->table.start;
+    }
     buddy_stash_init(&potad->boot_spare);
     memory_failure_init(potad);
     atomic_word_poke(&potad->boot_buddies, 0);

@@ -33,8 +33,9 @@
       "slabs lie in zones that may hold metadata, in accepted memory")                             \
     X(INVARIANT_POISON, "I11", "poison-record",                                                    \
       "each record of a failed frame lies with an allocated block that is marked, and holds as "   \
-      "many struct buddys as the block's order; each marked block has a record; poisoned blocks "  \
-      "are single frames")                                                                         \
+      "many struct buddys as the block's order, and tree nodes for its cut; each marked block "    \
+      "has "                                                                                       \
+      "a record; poisoned blocks are single frames")                                               \
     X(INVARIANT_RANGE_ORDER, "I12", "range-order",                                                 \
       "ranges and pivots ascend, each inside the span that its parents give it")                   \
     X(INVARIANT_RANGE_FILL, "I13", "range-fill",                                                   \

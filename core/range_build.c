@@ -143,17 +143,6 @@ static unsigned build_leaf(struct range_builder *builder, const struct range_ent
     return 0;
 }
 
-/* Has what prepared stores need in a tree of @height. */
-static bool build_reserve(struct range_tree *tree, unsigned height)
-{
-    uint64_t need = range_nodes_of_stores(height, tree->prepared);
-    if (tree->prepared > UINT64_MAX / need || !range_nodes_ready(tree, tree->prepared * need)) {
-        return false;
-    }
-    tree->store_need = need > tree->store_need ? need : tree->store_need;
-    return true;
-}
-
 enum status range_tree_build(struct range_tree *tree, const struct range_entry *entries,
                              uint64_t count)
 {
@@ -176,7 +165,7 @@ enum status range_tree_build(struct range_tree *tree, const struct range_entry *
         done += size;
     }
     range_word_t root = count == 0 ? 0 : build_root(&builder);
-    if ((count > 0 && root == 0) || !build_reserve(tree, range_word_height(root))) {
+    if ((count > 0 && root == 0) || !range_prepared_keep(tree, range_word_height(root), 0)) {
         build_undo(&builder);
         return STATUS_NO_MEMORY;
     }

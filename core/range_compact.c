@@ -33,6 +33,7 @@ void range_lower_root(struct range_tree *tree)
 void range_unhook(struct range_tree *tree, struct range_path *path)
 {
     unsigned level = 1;
+    tree->events[RANGE_EVENT_UNHOOKED]++;
     for (; level <= path->height; level++) {
         struct range_step *at = &path->steps[level];
         struct range_inner *inner = range_step_inner(at);
@@ -106,6 +107,7 @@ static bool merge_pair(struct range_tree *tree, struct range_path *path, unsigne
     range_word_t word = level == 0 ? range_leaf_write(node, contents.entries, count)
                                    : range_inner_write(node, level, contents.children, count);
     tree->nodes++;
+    tree->events[RANGE_EVENT_MERGED]++;
     low = range_group_first(parent, low);
     range_publish_group(tree, parent, low, range_group_last(parent, high), word, gap);
     range_node_retire(tree, left.word);
@@ -166,7 +168,7 @@ static void sort_spare(struct evacuation *evacuation)
 {
     struct range_tree *tree = evacuation->tree;
     struct epoch_list staying = {0};
-    epoch_poll(&tree->retired, &tree->spare);
+    range_poll_retired(tree);
     while (tree->spare.count > 0) {
         struct epoch_link *link = epoch_list_pop(&tree->spare);
         bool leaves = evacuation->leaves(evacuation->context, range_node_of_link(link));

@@ -214,25 +214,29 @@ static bool gap_serves(struct gap_search *search, uint64_t first, uint64_t last)
     return true;
 }
 
+/* The gap before entry @at of @leaf, or behind the last. Return: whether there is one. */
+static bool gap_before(const struct gap_search *search, const struct range_extent *leaf,
+                       const struct range_entry *entries, unsigned count, unsigned at,
+                       struct range_entry *gap)
+{
+    uint64_t behind = at > 0 ? entries[at - 1].last : 0;
+    if (at > 0 ? behind == leaf->last : entries[0].first == leaf->first) {
+        return false;
+    }
+    gap->first = at > 0 ? behind + 1 : leading_gap(search->tree, leaf->first);
+    gap->last = at < count ? entries[at].first - 1 : leaf->last;
+    return true;
+}
+
 static bool search_leaf(struct gap_search *search, const struct range_extent *leaf)
 {
     struct range_entry entries[RANGE_NARROW];
+    struct range_entry gap;
     unsigned count = range_leaf_read(leaf->word, entries);
-    bool above = search->request->from_above;
     for (unsigned i = 0; i <= count; i++) {
-        unsigned at = above ? count - i : i; /* the gap before entry @at */
-        uint64_t first = leaf->first;
-        if (at > 0) {
-            if (entries[at - 1].last == leaf->last) {
-                continue;
-            }
-            first = entries[at - 1].last + 1;
-        } else if (entries[0].first == leaf->first) {
-            continue;
-        } else {
-            first = leading_gap(search->tree, leaf->first);
-        }
-        if (gap_serves(search, first, at < count ? entries[at].first - 1 : leaf->last)) {
+        unsigned at = search->request->from_above ? count - i : i;
+        if (gap_before(search, leaf, entries, count, at, &gap) &&
+            gap_serves(search, gap.first, gap.last)) {
             return true;
         }
     }

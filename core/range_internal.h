@@ -40,16 +40,20 @@ struct range_extent range_path_extent(const struct range_path *path, unsigned le
 /* Whether no slot of @leaf behind @slot has a value. */
 bool range_leaf_is_last(range_word_t leaf, unsigned slot);
 
+/* Makes spare nodes of those that no reader can see any more. */
+void range_poll_retired(struct range_tree *tree);
+
+/* Keeps what is prepared, before a call that is not: one that needs @nodes, and may leave a tree of
+ * @height inner levels. Return: whether there was memory. */
+bool range_prepared_keep(struct range_tree *tree, unsigned height, uint64_t nodes)
+    __attribute__((warn_unused_result));
+
 /* A spare node. @reserved: those kept for prepared stores may be used. Return: NULL where there is
  * none. Never allocates. */
 union range_node *range_node_take(struct range_tree *tree, bool reserved);
 
 /* Gives @count spare nodes to the source that they were taken from. */
 void range_nodes_give_back(struct range_tree *tree, uint64_t count);
-
-/* Nodes that each of @stores stores to come needs at most, in a tree of @height inner levels now.
- */
-uint64_t range_nodes_of_stores(unsigned height, uint64_t stores);
 
 /* Takes note that the node of @word is not in the tree any more. */
 void range_node_retire(struct range_tree *tree, range_word_t word);

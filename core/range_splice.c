@@ -47,7 +47,7 @@ struct splice {
 uint64_t range_store_many_nodes(unsigned height, unsigned count)
 {
     uint64_t leaves = 4;
-    while (leaves * RANGE_WIDE < (uint64_t)2 * RANGE_NARROW + count) {
+    while (leaves * RANGE_WIDE < (uint64_t)count + RANGE_NARROW + RANGE_NARROW) {
         leaves *= 2;
     }
     /* More than 14 new leaves without a level above need two nodes there, and a root. */
@@ -166,6 +166,7 @@ static bool merge_neighbour(struct splice *splice, unsigned slot, unsigned level
                              : merge_inner(splice, other.word, other.last, before);
     if (merged) {
         splice->merged[level] = other.word;
+        splice->tree->events[RANGE_EVENT_MERGED]++;
         splice->first = before ? other.first : splice->first;
         splice->last = before ? splice->last : other.last;
     }
@@ -440,6 +441,8 @@ enum status range_splice(struct range_tree *tree, uint64_t first, uint64_t last,
         splice_extent(&splice, 0);
     }
     cut_leaves(&splice, 0, splice.entries_count, splice.first, splice.last);
+    unsigned replaced = splice.left.steps[0].word == splice.right.steps[0].word ? 1 : 2;
+    tree->events[RANGE_EVENT_SPLIT] += splice.children_count > replaced ? 1 : 0;
     unsigned top = splice_publish(&splice);
     retire_replaced(&splice, top);
     tree->ranges += splice.entries_count;

@@ -53,6 +53,7 @@ static bool store_in_place(struct range_tree *tree, const struct store_place *pl
         return false;
     }
     range_publish(tree, range_leaf_value(leaf, slot), entry->value);
+    tree->events[RANGE_EVENT_IN_PLACE]++;
     if (old.value == 0) {
         ++*range_leaf_live(leaf);
         store_done(tree, &place->path, slot);
@@ -128,6 +129,7 @@ static bool store_by_copy(struct range_tree *tree, struct store_place *place,
     path->steps[0].word = (uint64_t)(uintptr_t)node;
     copy_with(&node->narrow, narrow, (unsigned)place->slot, entry);
     tree->nodes++;
+    tree->events[RANGE_EVENT_COPIED]++;
     range_publish_group(tree, parent, group, range_group_last(parent, group), path->steps[0].word,
                         parent->gap[group]);
     range_node_retire(tree, leaf);
@@ -194,6 +196,12 @@ enum status range_tree_store_many(struct range_tree *tree, uint64_t first, uint6
     if (first > last || count > RANGE_STORE_MANY ||
         !range_entries_are_valid(entries, count, first, last)) {
         return STATUS_INVALID;
+    }
+    /* Without a level above its leaves, the tree gets two higher at most: see
+     * range_store_many_nodes(). */
+    unsigned height = range_tree_height(tree);
+    if (!range_prepared_keep(tree, height + 2, range_store_many_nodes(height, count))) {
+        return STATUS_NO_MEMORY;
     }
     return range_splice(tree, first, last, entries, count);
 }

@@ -22,11 +22,18 @@ static uint64_t spare_reserved(const struct range_tree *tree)
     return tree->prepared * tree->store_need;
 }
 
+void range_poll_retired(struct range_tree *tree)
+{
+    uint64_t before = tree->spare.count;
+    epoch_poll(&tree->retired, &tree->spare);
+    tree->events[RANGE_EVENT_RETURNED] += tree->spare.count - before;
+}
+
 union range_node *range_node_take(struct range_tree *tree, bool reserved)
 {
     uint64_t kept = reserved ? 0 : spare_reserved(tree);
     if (tree->spare.count <= kept) {
-        epoch_poll(&tree->retired, &tree->spare);
+        range_poll_retired(tree);
     }
     return tree->spare.count > kept ? range_node_of_link(epoch_list_pop(&tree->spare)) : NULL;
 }
@@ -65,7 +72,7 @@ bool range_nodes_ready(struct range_tree *tree, uint64_t count)
 {
     uint64_t taken = 0;
     if (tree->spare.count < count) {
-        epoch_poll(&tree->retired, &tree->spare);
+        range_poll_retired(tree);
     }
     while (tree->spare.count < count) {
         void *node = tree->source == NULL ? NULL : tree->source->take(tree->source->context);
@@ -82,14 +89,14 @@ bool range_nodes_ready(struct range_tree *tree, uint64_t count)
 void range_tree_settle(struct range_tree *tree)
 {
     if (tree->retired.fresh.count + tree->retired.waiting.count >= RANGE_RETIRED_POLL) {
-        epoch_poll(&tree->retired, &tree->spare);
+        range_poll_retired(tree);
     }
     trim_to(tree, spare_reserved(tree) + RANGE_SPARE_KEEP);
 }
 
 void range_tree_trim(struct range_tree *tree)
 {
-    epoch_poll(&tree->retired, &tree->spare);
+    range_poll_retired(tree);
     trim_to(tree, spare_reserved(tree));
 }
 
@@ -114,7 +121,7 @@ void range_tree_destroy(struct range_tree *tree)
     }
     tree->ranges = 0;
     tree->prepared = 0;
-    epoch_poll(&tree->retired, &tree->spare);
+    range_poll_retired(tree);
     ASSERT(tree->retired.waiting.count == 0);
     trim_to(tree, 0);
 }
@@ -129,14 +136,23 @@ static unsigned height_after(unsigned height, uint64_t stores)
     return grown;
 }
 
-uint64_t range_nodes_of_stores(unsigned height, uint64_t stores)
+bool range_prepared_keep(struct range_tree *tree, unsigned height, uint64_t nodes)
 {
-    return range_store_many_nodes(height_after(height, stores), 1);
+    uint64_t need = range_store_many_nodes(height_after(height, tree->prepared), 1);
+    need = need > tree->store_need ? need : tree->store_need;
+    if (tree->prepared == 0) {
+        return true;
+    }
+    if (!range_nodes_ready(tree, tree->prepared * need + nodes)) {
+        return false;
+    }
+    tree->store_need = need;
+    return true;
 }
 
 enum status range_tree_prepare(struct range_tree *tree, uint64_t stores)
 {
-    uint64_t need = range_nodes_of_stores(range_tree_height(tree), stores);
+    uint64_t need = range_store_many_nodes(height_after(range_tree_height(tree), stores), 1);
     if (stores > UINT64_MAX / need || !range_nodes_ready(tree, stores * need)) {
         return STATUS_NO_MEMORY;
     }

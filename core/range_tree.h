@@ -60,6 +60,23 @@ struct range_source {
     void (*step)(void *context);
 };
 
+/* What the writer's operations came to, since the beginning: paths that tests must have taken.
+ * X(id, name) */
+#define RANGE_EVENT_TABLE(X)                                                                       \
+    X(RANGE_EVENT_IN_PLACE, "value-in-place") /* a store wrote one word, and built nothing */      \
+    X(RANGE_EVENT_COPIED, "leaf-copied")      /* a store copied one leaf, with a range more */     \
+    X(RANGE_EVENT_SPLIT, "leaf-split")        /* a store left more leaves than it found */         \
+    X(RANGE_EVENT_MERGED, "node-merged")      /* sparse neighbours became one node */              \
+    X(RANGE_EVENT_UNHOOKED, "node-unhooked")  /* an empty leaf left the tree */                    \
+    X(RANGE_EVENT_RETURNED, "node-returned")  /* a grace period ended, and a node came back */
+
+enum range_event {
+#define X(id, name) id,
+    RANGE_EVENT_TABLE(X)
+#undef X
+        RANGE_EVENTS
+};
+
 struct range_tree {
     atomic_word_t root; /* range_word_t, or 0 */
     const struct range_find *find;
@@ -70,6 +87,7 @@ struct range_tree {
     uint64_t store_need; /* spare nodes kept for each of these */
     uint64_t nodes;      /* in the tree */
     uint64_t ranges;
+    uint64_t events[RANGE_EVENTS];
 };
 
 /* Makes an empty tree, whose readers have sections of @epoch. @source may be NULL. Uses vector

@@ -172,7 +172,9 @@ static bool check_record(const struct zone *zone, const struct poison *record, b
     *first = true;
     if (!invariant_check(violation, INVARIANT_POISON, pfn, true, zone_manages(zone, pfn, 1)) ||
         !invariant_check(violation, INVARIANT_POISON, pfn, true, used && head->flawed) ||
-        !invariant_check(violation, INVARIANT_POISON, pfn, head->order, record->buddys.count)) {
+        !invariant_check(violation, INVARIANT_POISON, pfn, head->order, record->buddys.count) ||
+        !invariant_check(violation, INVARIANT_POISON, pfn, true,
+                         record->nodes.count >= zone_cut_nodes(zone, head->order))) {
         return false;
     }
     const struct list_head *link = zone->flaws.next;

@@ -23,6 +23,10 @@
     X(FINDING_INVARIANT, "invariant", "the subject's own validation failed")                       \
     X(FINDING_ACCOUNTING, "accounting", "the subject's numbers are not those of the shadow table") \
     X(FINDING_NOT_WHOLE, "not-whole", "all is free, and memory is not as after boot")              \
+    X(FINDING_UNTRUE_READ, "untrue-read", "a reader was told what was not so during its call")     \
+    X(FINDING_PASSED_OVER, "passed-over", "a reader was not told what was there all the time")     \
+    X(FINDING_GRACE_PERIOD, "grace-period",                                                        \
+      "a grace period ended before a section that it is for")                                      \
     X(FINDING_NO_PROGRESS, "no-progress", "a thread was stuck in one operation")
 
 enum finding {

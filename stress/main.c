@@ -53,6 +53,11 @@ static bool resolve(const struct options *options, struct plan *plan)
                 options->subject);
         return false;
     }
+    const char *only = plan->workload->subject;
+    if (only != NULL && strcmp(only, plan->subject->name) != 0) {
+        fprintf(stderr, "potad-stress: --subject: %s is for %s only\n", plan->workload->name, only);
+        return false;
+    }
     if (plan->threads < plan->workload->threads_min) {
         fprintf(stderr, "potad-stress: --threads: %s needs at least %u\n", plan->workload->name,
                 plan->workload->threads_min);

@@ -182,7 +182,10 @@ static void print_run_help(FILE *out)
             "frame, a cookie of its owner is kept: blocks that overlap, or change hands while\n"
             "they are held, are found at once. Every half second all threads stop, and the\n"
             "allocator is checked and compared with the cookies; every second, all is freed,\n"
-            "memory must be whole again, and the allocator is booted anew.\n\noptions:\n");
+            "memory must be whole again, and the allocator is booted anew.\n\n"
+            "The workload range works on a range tree instead. What readers were told beside its\n"
+            "one writer is compared, at each stop, with what was so at the time; --frames says\n"
+            "into how many units its keys are cut.\n\noptions:\n");
     for (unsigned i = 0; i < OPTIONS_OF_RUN; i++) {
         const struct option *option = &options_of_run[i];
         int width = fprintf(out, "  --%s %s", option->name, option->argument);

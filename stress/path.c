@@ -14,6 +14,9 @@ static const struct {
 #define X(id, name) [PATH_##id] = {"window-" name, 0},
             WINDOW_TABLE(X)
 #undef X
+#define X(id, name) [PATH_##id] = {name, 0},
+                RANGE_EVENT_TABLE(X)
+#undef X
 };
 
 const char *path_name(enum path path)

@@ -7,6 +7,7 @@
 #define POTAD_STRESS_PATH_H
 
 #include "core/port.h"
+#include "core/range_tree.h"
 #include "fuzzers/subject.h"
 
 /* X(id, name, capability without which it cannot be taken, or 0) */
@@ -24,9 +25,21 @@
     X(PATH_CACHE_CYCLE, "cache-cycle", SUBJECT_CACHE)                                              \
     X(PATH_SHRINK, "shrink", SUBJECT_SHRINK)                                                       \
     X(PATH_ACCEPT, "accept", SUBJECT_UNACCEPTED)                                                   \
-    X(PATH_HANDOVER, "handover", 0)
+    X(PATH_HANDOVER, "handover", 0)                                                                \
+    X(PATH_RANGE_READ, "range-read", 0)                                                            \
+    X(PATH_RANGE_OVERLAPPED, "read-beside-write", 0)                                               \
+    X(PATH_RANGE_WRITE, "range-write", 0)                                                          \
+    X(PATH_RANGE_FAILED, "range-failed", 0)                                                        \
+    X(PATH_RANGE_PREPARED, "store-prepared", 0)                                                    \
+    X(PATH_RANGE_BUILT, "range-built", 0)                                                          \
+    X(PATH_HEIGHT_GREW, "height-grew", 0)                                                          \
+    X(PATH_HEIGHT_SHRANK, "height-shrank", 0)                                                      \
+    X(PATH_HEIGHT_THREE, "height-three", 0)                                                        \
+    X(PATH_GRACE_WAITED, "grace-period-waited", 0)                                                 \
+    X(PATH_GRACE_STALLED, "grace-period-stalled", 0)
 
-/* After these come one for each fault site (fired) and one for each window (passed). */
+/* After these come one for each fault site (fired), each window (passed), and each event of a
+ * range tree. */
 enum path {
 #define X(id, name, capability) id,
     PATH_TABLE(X)
@@ -37,14 +50,17 @@ enum path {
 #define X(id, name) PATH_##id,
             WINDOW_TABLE(X)
 #undef X
-                PATHS
+#define X(id, name) PATH_##id,
+                RANGE_EVENT_TABLE(X)
+#undef X
+                    PATHS
 };
 
 _Static_assert(PATHS <= 64, "sets of paths are words");
 
 #define PATH_BIT(path) ((uint64_t)1 << (path))
 
-/* The paths of @site and of @window. */
+/* The paths of @site, of @window and of @event. */
 static inline enum path path_of_fault(enum fault_site site)
 {
     return (enum path)(PATH_FAULT_BUDDY_DESC + (unsigned)site);
@@ -53,6 +69,11 @@ static inline enum path path_of_fault(enum fault_site site)
 static inline enum path path_of_window(enum window window)
 {
     return (enum path)(PATH_WINDOW_SLAB_GROW + (unsigned)window);
+}
+
+static inline enum path path_of_event(enum range_event event)
+{
+    return (enum path)(PATH_RANGE_EVENT_IN_PLACE + (unsigned)event);
 }
 
 const char *path_name(enum path path);

@@ -47,6 +47,43 @@ static inline uint64_t relaxed_replace(relaxed_word_t *word, uint64_t expected, 
     return seen;
 }
 
+/* Keeps the compiler from moving what is before behind it, and the other way round. */
+static inline void relaxed_pin(void)
+{
+    __asm__ volatile("" ::: "memory");
+}
+
+/* A load, and a store, in their place among others: of words that say when something happens. They
+ * have to be seen in order, but ThreadSanitizer is not to take them for an order of the threads.
+ * x86 keeps loads in order with loads, and stores with stores, so that the compiler alone has to be
+ * kept from moving them; elsewhere these are an acquire and a release, and hide races. */
+#if defined(__x86_64__)
+enum {
+    RELAXED_IN_PLACE_LOAD = memory_order_relaxed,
+    RELAXED_IN_PLACE_STORE = memory_order_relaxed
+};
+#else
+enum {
+    RELAXED_IN_PLACE_LOAD = memory_order_acquire,
+    RELAXED_IN_PLACE_STORE = memory_order_release
+};
+#endif
+
+static inline uint64_t relaxed_load_in_place(const relaxed_word_t *word)
+{
+    relaxed_pin();
+    uint64_t value = atomic_load_explicit(&word->value, RELAXED_IN_PLACE_LOAD);
+    relaxed_pin();
+    return value;
+}
+
+static inline void relaxed_store_in_place(relaxed_word_t *word, uint64_t value)
+{
+    relaxed_pin();
+    atomic_store_explicit(&word->value, value, RELAXED_IN_PLACE_STORE);
+    relaxed_pin();
+}
+
 /* A text that one thread sets and others read: never changed once it is set here. */
 typedef struct {
     _Atomic(const char *) text;

@@ -4,16 +4,17 @@
 #include "stress/clock.h"
 #include "stress/crash.h"
 #include "stress/gate.h"
-#include "stress/quiescent.h"
 #include "stress/report.h"
 #include "stress/watchdog.h"
 
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 
-enum { INTERVALS_A_ROUND = 2, POLL_MS = 10 };
+enum { POLL_MS = 10 };
 
 static const double interval_seconds = 0.5;
+static const double round_seconds = 1;
 
 struct run;
 
@@ -26,6 +27,7 @@ struct run_thread {
 struct run {
     const struct plan *plan;
     struct world world;
+    struct findings findings;
     struct gate gate;
     struct watchdog watchdog;
     struct progress progress;
@@ -35,7 +37,6 @@ struct run {
     double started;
     uint64_t validations;
     uint64_t rounds;
-    uint64_t chain_depth;
     char replay[REPLAY_MAX];
 };
 
@@ -70,7 +71,7 @@ static void *thread_main(void *context)
     for (;;) {
         switch (gate_wait(&run->gate, thread->worker)) {
         case GATE_RUN:
-            while (!gate_is_called(&run->gate) && !findings_any(&run->world.findings)) {
+            while (!gate_is_called(&run->gate) && !findings_any(&run->findings)) {
                 workload->step(thread->worker);
             }
             break;
@@ -97,7 +98,8 @@ static uint64_t missing_paths(const struct run *run, const struct outcome *outco
         }
     }
     for (unsigned path = 0; path < PATHS; path++) {
-        bool able = world_can(&run->world, path_capabilities((enum path)path));
+        uint32_t needed = path_capabilities((enum path)path);
+        bool able = (run->plan->subject->capabilities & needed) == needed;
         if (able && outcome->paths[path] == 0) {
             missing |= due & PATH_BIT(path);
         }
@@ -113,8 +115,8 @@ static void run_assess(const struct run *run, struct outcome *outcome)
         .seconds = clock_seconds() - run->started,
         .validations = run->validations,
         .rounds = run->rounds,
-        .chain_depth = run->chain_depth,
-        .findings = &run->world.findings,
+        .chain_depth = run->world.chain_depth,
+        .findings = &run->findings,
     };
     for (unsigned i = 0; i < run->plan->threads; i++) {
         outcome->operations += relaxed_load(&run->workers[i].operations);
@@ -147,19 +149,40 @@ static void run_give_up(void *context)
 
 static bool run_goes_on(const struct run *run)
 {
-    return interrupted == 0 && !findings_any(&run->world.findings) &&
+    return interrupted == 0 && !findings_any(&run->findings) &&
            clock_seconds() - run->started < (double)run->plan->seconds;
 }
 
-/* Lets the threads work for a while, then checks. */
-static void run_interval(struct run *run)
+/* Has the coordinator check while all threads stand still. */
+static void run_check(struct run *run)
 {
     struct worker *coordinator = coordinator_of(run);
+    relaxed_store(&coordinator->parked, 0);
+    if (!findings_any(&run->findings)) {
+        run->plan->workload->scene->check(coordinator, run->workers, run->plan->threads);
+        run->validations++;
+    }
+}
+
+static bool run_is_idle(const struct run *run)
+{
+    bool idle = false;
+    for (unsigned i = 0; i < run->plan->threads; i++) {
+        idle = idle || relaxed_load(&run->workers[i].idle) != 0;
+    }
+    return idle;
+}
+
+/* Lets the threads work for a while, or until one is idle, then checks. */
+static void run_interval(struct run *run)
+{
     double end = clock_seconds() + interval_seconds;
-    int64_t objects_live = 0;
-    relaxed_store(&coordinator->parked, 1);
+    relaxed_store(&coordinator_of(run)->parked, 1);
+    for (unsigned i = 0; i < run->plan->threads; i++) {
+        relaxed_store(&run->workers[i].idle, 0);
+    }
     gate_open(&run->gate, GATE_RUN);
-    while (run_goes_on(run) && clock_seconds() < end) {
+    while (run_goes_on(run) && clock_seconds() < end && !run_is_idle(run)) {
         clock_sleep_ms(POLL_MS);
         if (report_is_due(&run->progress)) {
             struct outcome outcome;
@@ -168,56 +191,30 @@ static void run_interval(struct run *run)
         }
     }
     gate_collect(&run->gate);
-    relaxed_store(&coordinator->parked, 0);
-    if (findings_any(&run->world.findings)) {
-        return;
-    }
-    for (unsigned i = 0; i < run->plan->threads; i++) {
-        objects_live += run->workers[i].objects_live;
-    }
-    quiescent_check(coordinator, (uint64_t)objects_live);
-    run->validations++;
+    run_check(run);
 }
 
-/* Notes how deep the subject's calls went since it booted. */
-static void run_note_depth(struct run *run)
-{
-    const struct world *world = &run->world;
-    struct subject_stats stats = {0};
-    if (world_can(world, SUBJECT_COUNTERS)) {
-        world->subject->stats(world->instance, &stats);
-    }
-    if (stats.chain_depth_seen > run->chain_depth) {
-        run->chain_depth = stats.chain_depth_seen;
-    }
-}
-
-/* Has all freed and checks that memory is whole again. */
+/* Has all freed and checks that nothing is left. */
 static void run_end_round(struct run *run)
 {
     struct worker *coordinator = coordinator_of(run);
-    if (findings_any(&run->world.findings)) {
+    if (findings_any(&run->findings)) {
         return;
     }
     relaxed_store(&coordinator->parked, 1);
     gate_open(&run->gate, GATE_DRAIN);
     gate_collect(&run->gate);
-    relaxed_store(&coordinator->parked, 0);
-    quiescent_check(coordinator, 0);
-    run->validations++;
-    world_destroy_caches(&run->world);
-    quiescent_check_whole(coordinator);
-    run_note_depth(run);
-    world_shut(&run->world);
+    run_check(run);
+    run->plan->workload->scene->end(coordinator);
     run->rounds++;
 }
 
-/* Boots the subject that has booted on this very map before. Return: whether it did. */
-static bool run_boot_again(struct run *run)
+/* Begins a round as others have begun before. Return: whether it did. */
+static bool run_begin_again(struct run *run)
 {
     struct worker *coordinator = coordinator_of(run);
-    worker_begin(coordinator, "boot");
-    enum status status = world_boot(&run->world);
+    worker_begin(coordinator, "begin");
+    enum status status = run->plan->workload->scene->begin(coordinator);
     if (status != STATUS_OK) {
         worker_report(coordinator, FINDING_STATUS, "the same boot now answers %d", (int)status);
     }
@@ -228,11 +225,20 @@ static bool run_boot_again(struct run *run)
 static void run_rounds(struct run *run)
 {
     do {
-        for (unsigned i = 0; i < INTERVALS_A_ROUND && run_goes_on(run); i++) {
+        double end = clock_seconds() + round_seconds;
+        while (run_goes_on(run) && clock_seconds() < end) {
             run_interval(run);
         }
         run_end_round(run);
-    } while (run_goes_on(run) && run_boot_again(run));
+    } while (run_goes_on(run) && run_begin_again(run));
+}
+
+/* Zeroed cache lines, at least one, that hold @bytes. Return: NULL where there is no memory. */
+static void *zeroed_lines(size_t bytes)
+{
+    size_t size = (bytes / CACHE_LINE + 1) * CACHE_LINE;
+    void *lines = aligned_alloc(CACHE_LINE, size);
+    return lines == NULL ? NULL : memset(lines, 0, size);
 }
 
 /* Allocates what the threads need. Return: whether there was memory; run_close() in any case. */
@@ -242,15 +248,18 @@ static bool run_open(struct run *run, const struct plan *plan)
     *run = (struct run){.plan = plan};
     report_replay(plan, run->replay);
     gate_init(&run->gate, plan->threads);
+    findings_init(&run->findings);
     run->workers = calloc(plan->threads + 1, sizeof(*run->workers));
     run->threads = calloc(plan->threads, sizeof(*run->threads));
-    run->shared = calloc(1, workload->shared_bytes + 1);
+    run->shared = zeroed_lines(workload->shared_bytes);
     if (run->workers == NULL || run->threads == NULL || run->shared == NULL) {
         return false;
     }
     for (unsigned i = 0; i <= plan->threads; i++) {
         struct worker *worker = &run->workers[i];
-        worker_init(worker, &run->world, i, plan->seed);
+        worker_init(worker, i, plan->seed);
+        worker->world = &run->world;
+        worker->findings = &run->findings;
         worker->shared = run->shared;
         worker->own = calloc(1, workload->own_bytes + 1);
         if (worker->own == NULL) {
@@ -268,6 +277,7 @@ static void run_close(struct run *run)
     free(run->workers);
     free(run->threads);
     free(run->shared);
+    findings_destroy(&run->findings);
     gate_destroy(&run->gate);
 }
 
@@ -319,29 +329,39 @@ static enum result run_threads(struct run *run)
     return run_report(run);
 }
 
+/* Begins the first round, and runs all. */
+static enum result run_scene(struct run *run)
+{
+    const struct plan *plan = run->plan;
+    report_begin(plan, &run->progress);
+    enum status status = plan->workload->scene->begin(coordinator_of(run));
+    if (status == STATUS_OK) {
+        return run_threads(run);
+    }
+    fprintf(stderr, "potad-stress: --frames: %s does not boot on %" PRIu64 ": status %d\n",
+            plan->subject->name, plan->frames, (int)status);
+    return RESULT_BAD_USAGE;
+}
+
 enum result run_execute(const struct plan *plan)
 {
     static struct run run;
     enum result result = RESULT_BAD_USAGE;
-    if (!run_open(&run, plan) || !world_open(&run.world, plan->subject, plan->frames)) {
-        fprintf(stderr, "potad-stress: --frames: no memory for %" PRIu64 "\n", plan->frames);
-        run_close(&run);
-        return result;
+    const struct scene *scene = plan->workload->scene;
+    bool opened = run_open(&run, plan);
+    if (opened) {
+        worker_current = coordinator_of(&run);
+        catch_interrupts();
+        crash_install(run.replay);
+        opened = scene->open(coordinator_of(&run), plan);
     }
-    worker_current = coordinator_of(&run);
-    catch_interrupts();
-    crash_install(run.replay);
-    simmem_watch(&run.world.memory);
-    report_begin(plan, &run.progress);
-    enum status status = world_boot(&run.world);
-    if (status == STATUS_OK) {
-        result = run_threads(&run);
+    if (opened) {
+        result = run_scene(&run);
+        scene->close(coordinator_of(&run));
     } else {
-        fprintf(stderr, "potad-stress: --frames: %s does not boot on %" PRIu64 ": status %d\n",
-                plan->subject->name, plan->frames, (int)status);
+        fprintf(stderr, "potad-stress: --frames: no memory for %" PRIu64 "\n", plan->frames);
     }
-    simmem_watch(NULL);
-    world_close(&run.world);
+    worker_current = NULL;
     run_close(&run);
     return result;
 }

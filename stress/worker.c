@@ -12,9 +12,9 @@ enum { WINDOW_YIELD = 4, WINDOW_SLEEP = 64, WINDOW_SLEEP_US = 100, LOCKED_YIELD 
 
 _Thread_local struct worker *worker_current;
 
-void worker_init(struct worker *worker, struct world *world, unsigned index, uint64_t seed)
+void worker_init(struct worker *worker, unsigned index, uint64_t seed)
 {
-    *worker = (struct worker){.world = world, .index = index};
+    *worker = (struct worker){.index = index};
     random_init(&worker->random, seed, 2 * (uint64_t)index);
     random_init(&worker->jitter, seed, 2 * (uint64_t)index + 1);
     relaxed_set_text(&worker->operation, "start");
@@ -30,7 +30,7 @@ void worker_report(struct worker *worker, enum finding finding, const char *form
     va_start(args, format);
     vsnprintf(text + end, sizeof(text) - (size_t)end, format, args);
     va_end(args);
-    findings_add(&worker->world->findings, finding, text);
+    findings_add(worker->findings, finding, text);
 }
 
 void worker_arm(struct worker *worker)

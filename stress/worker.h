@@ -6,6 +6,7 @@
 #ifndef POTAD_STRESS_WORKER_H
 #define POTAD_STRESS_WORKER_H
 
+#include "stress/finding.h"
 #include "stress/path.h"
 #include "stress/random.h"
 #include "stress/world.h"
@@ -23,7 +24,8 @@ struct armed_fault {
 };
 
 struct worker {
-    struct world *world;
+    struct world *world; /* open only where the workload works on one */
+    struct findings *findings;
     unsigned index;       /* the coordinator's is that behind the last thread's */
     struct random random; /* what to do */
     struct random jitter; /* when to give up the CPU; does not change what is done */
@@ -37,6 +39,7 @@ struct worker {
     relaxed_text_t operation; /* what it does now */
     relaxed_word_t operations;
     relaxed_word_t parked; /* 1: it waits for the coordinator, or it is that */
+    relaxed_word_t idle;   /* 1: it has no work before the next check */
     relaxed_word_t sites_asked;
     relaxed_word_t paths[PATHS];
 };
@@ -45,7 +48,7 @@ struct worker {
 extern _Thread_local struct worker *worker_current;
 
 /* Makes worker number @index, whose numbers all come from @seed. */
-void worker_init(struct worker *worker, struct world *world, unsigned index, uint64_t seed);
+void worker_init(struct worker *worker, unsigned index, uint64_t seed);
 
 /* From here to worker_end(), this thread does @operation, a text that stays. */
 static inline void worker_begin(struct worker *worker, const char *operation)
@@ -58,9 +61,14 @@ static inline void worker_end(struct worker *worker)
     relaxed_count(&worker->operations, 1);
 }
 
+static inline void worker_count_more(struct worker *worker, enum path path, uint64_t more)
+{
+    relaxed_count(&worker->paths[path], more);
+}
+
 static inline void worker_count(struct worker *worker, enum path path)
 {
-    relaxed_count(&worker->paths[path], 1);
+    worker_count_more(worker, path, 1);
 }
 
 static inline cookie_t worker_cookie(struct worker *worker)

@@ -12,19 +12,46 @@
 #define WORKLOAD_TABLE(X)                                                                          \
     X(churn)                                                                                       \
     X(handoff)                                                                                     \
-    X(exhaust)
+    X(exhaust)                                                                                     \
+    X(range)
+
+struct plan;
+
+/* What the threads of a workload work on. Context of all: the coordinator, all threads parked.
+ * What is wrong is reported. */
+struct scene {
+    /* Makes what all rounds need. Return: whether there was memory for it; if not, nothing is left
+     * to close. */
+    bool (*open)(struct worker *coordinator, const struct plan *plan);
+    void (*close)(struct worker *coordinator);
+
+    /* A round begins. Return: OK, or why it cannot. */
+    enum status (*begin)(struct worker *coordinator);
+
+    /* Checks what is there, between two pieces of work of the @threads @workers. */
+    void (*check)(struct worker *coordinator, struct worker *workers, unsigned threads);
+
+    /* A round ends: the threads have drained, and all was checked. */
+    void (*end)(struct worker *coordinator);
+};
+
+/* A subject in its world. */
+extern const struct scene scene_world;
 
 struct workload {
     const char *name;
-    const char *summary;  /* one line */
-    uint64_t frames;      /* of the map, unless the user says otherwise */
+    const char *summary; /* one line */
+    const struct scene *scene;
+    const char *subject;  /* the only one that it is for, or NULL */
+    uint64_t frames;      /* of the map, or of keys; unless the user says otherwise */
     uint64_t required;    /* PATH_BIT()s: without one of them, a run is inconclusive */
     bool arms_faults;     /* each fault site that the subject comes to must have fired, too */
     size_t own_bytes;     /* of zeroed memory, for each thread: worker->own */
-    size_t shared_bytes;  /* of zeroed memory, for all threads: worker->shared */
+    size_t shared_bytes;  /* of zeroed memory on a cache line's border: worker->shared of all */
     unsigned threads_min; /* below, it makes no sense */
 
-    /* Does one small piece of work. Must not wait for other threads. */
+    /* Does one small piece of work; sets worker->idle where there is none before the next check.
+     * Must not wait for other threads. */
     void (*step)(struct worker *worker);
 
     /* Frees all that this thread holds, and its share of what lies between the threads, while the

@@ -42,6 +42,7 @@ static void churn_drain(struct worker *worker, unsigned threads)
 const struct workload workload_churn = {
     .name = "churn",
     .summary = "each thread allocates, splits, looks up and frees blocks and objects of its own",
+    .scene = &scene_world,
     .frames = 16384,
     .required = PATH_BIT(PATH_ALLOC) | PATH_BIT(PATH_ALLOC_DESC) | PATH_BIT(PATH_FREE) |
                 PATH_BIT(PATH_SPLIT) | PATH_BIT(PATH_LOOKUP) | PATH_BIT(PATH_OBJECT_FREE) |

@@ -57,6 +57,7 @@ static void exhaust_drain(struct worker *worker, unsigned threads)
 const struct workload workload_exhaust = {
     .name = "exhaust",
     .summary = "all threads hold memory near empty, while steps of the allocator fail at random",
+    .scene = &scene_world,
     .frames = 1024,
     .required = PATH_BIT(PATH_ALLOC_FAILED) | PATH_BIT(PATH_SPLIT_FAILED) |
                 PATH_BIT(PATH_OBJECT_FAILED) | PATH_BIT(PATH_ACCEPT),

@@ -123,6 +123,7 @@ static void handoff_drain(struct worker *worker, unsigned threads)
 const struct workload workload_handoff = {
     .name = "handoff",
     .summary = "each thread frees blocks and objects that another one allocated",
+    .scene = &scene_world,
     .frames = 16384,
     .required = PATH_BIT(PATH_HANDOVER) | PATH_BIT(PATH_ALLOC) | PATH_BIT(PATH_ALLOC_DESC) |
                 PATH_BIT(PATH_SPLIT) | PATH_BIT(PATH_FREE) | PATH_BIT(PATH_OBJECT_FREE),

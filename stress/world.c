@@ -131,7 +131,6 @@ bool world_open(struct world *world, const struct subject *subject, uint64_t fra
 {
     size_t bytes = (subject->instance_bytes + INSTANCE_ALIGN - 1) / INSTANCE_ALIGN * INSTANCE_ALIGN;
     *world = (struct world){.subject = subject};
-    findings_init(&world->findings);
     map_make(&world->map, frames, world_can(world, SUBJECT_UNACCEPTED));
     world->instance = aligned_alloc(INSTANCE_ALIGN, bytes);
     if (world->instance == NULL || !shadow_open(&world->shadow, &world->map) ||
@@ -156,7 +155,6 @@ void world_close(struct world *world)
     simmem_close(&world->memory);
     shadow_close(&world->shadow);
     free(world->instance);
-    findings_destroy(&world->findings);
 }
 
 uint64_t world_count_frames(const struct world *world, cookie_t cookie)
@@ -201,5 +199,12 @@ void world_destroy_caches(struct world *world)
 
 void world_shut(struct world *world)
 {
+    struct subject_stats stats = {0};
+    if (world_can(world, SUBJECT_COUNTERS)) {
+        world->subject->stats(world->instance, &stats);
+    }
+    if (stats.chain_depth_seen > world->chain_depth) {
+        world->chain_depth = stats.chain_depth_seen;
+    }
     world->subject->close(world->instance);
 }

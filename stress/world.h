@@ -8,7 +8,6 @@
 
 #include "fuzzers/simmem.h"
 #include "fuzzers/subject.h"
-#include "stress/finding.h"
 #include "stress/shadow.h"
 
 enum { WORLD_CACHES = 5, WORLD_FRAMES_MIN = 512, WORLD_FRAMES_MAX = 1 << 22 };
@@ -27,10 +26,10 @@ struct world {
     struct simmem memory;
     struct port port;
     struct shadow shadow;
-    struct findings findings;
     void *instance;
     void *caches[WORLD_CACHES];
     uint64_t boot_frames; /* that the subject keeps for itself from boot on */
+    uint64_t chain_depth; /* of its nested calls, the deepest of all boots that were shut */
 };
 
 /* Makes surroundings of @frames frames (WORLD_FRAMES_MIN to _MAX) for @subject; nothing is booted.
@@ -47,7 +46,7 @@ enum status world_boot(struct world *world) __attribute__((warn_unused_result));
 /* Destroys the caches, whose objects are all freed. */
 void world_destroy_caches(struct world *world);
 
-/* Ends what world_boot() began. */
+/* Ends what world_boot() began, and notes how deep the calls were. */
 void world_shut(struct world *world);
 
 /* Return: how many frames @cookie owns. */
