@@ -19,10 +19,16 @@ static bool take(struct potad *potad, struct alloc_context alloc, struct kmem_ca
 enum status kmem_cache_create(struct potad *potad, const char *name, uint64_t size, uint64_t align,
                               struct kmem_cache **cache)
 {
+    return kmem_cache_create_site(potad, name, size, align, FAULT_SITES, cache);
+}
+
+enum status kmem_cache_create_site(struct potad *potad, const char *name, uint64_t size,
+                                   uint64_t align, enum fault_site site, struct kmem_cache **cache)
+{
     struct alloc_transaction transaction;
     struct kmem_cache prepared;
     void *object;
-    enum status status = kmem_cache_init(&prepared, name, size, align, FAULT_SITES, &potad->source);
+    enum status status = kmem_cache_init(&prepared, name, size, align, site, &potad->source);
     if (status != STATUS_OK) {
         return status;
     }
@@ -33,7 +39,7 @@ enum status kmem_cache_create(struct potad *potad, const char *name, uint64_t si
     }
     transaction_commit(potad, &transaction);
     *cache = object;
-    status = kmem_cache_init(*cache, name, size, align, FAULT_SITES, &potad->source);
+    status = kmem_cache_init(*cache, name, size, align, site, &potad->source);
     ASSERT(status == STATUS_OK);
     spinlock_lock(&potad->caches_lock);
     list_push(&potad->caches, &(*cache)->caches);

@@ -142,6 +142,11 @@ enum status unpoison(struct potad *potad, pfn_t pfn) __attribute__((warn_unused_
 enum status kmem_cache_create(struct potad *potad, const char *name, uint64_t size, uint64_t align,
                               struct kmem_cache **cache) __attribute__((warn_unused_result));
 
+/* The same, with @site asked before each object. */
+enum status kmem_cache_create_site(struct potad *potad, const char *name, uint64_t size,
+                                   uint64_t align, enum fault_site site, struct kmem_cache **cache)
+    __attribute__((warn_unused_result));
+
 /* Destroys a cache without objects, that no other thread allocates from or frees to meanwhile.
  * Return: OK, or BUSY while objects are in use. */
 enum status kmem_cache_destroy(struct potad *potad, struct kmem_cache *cache)

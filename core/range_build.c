@@ -8,7 +8,7 @@
 /* The children of the node that is being filled, one level after the other. */
 struct range_builder {
     struct range_tree *tree;
-    unsigned height; /* levels in use */
+    uint64_t taken; /* nodes from the source */
     unsigned counts[RANGE_HEIGHT_MAX + 1];
     struct range_child children[RANGE_HEIGHT_MAX + 1][RANGE_CHILDREN];
 };
@@ -24,11 +24,13 @@ static unsigned leaf_fill(const struct range_entry *entries, uint64_t count)
 }
 
 /* A node, or NULL. */
-static union range_node *build_node(struct range_tree *tree)
+static union range_node *build_node(struct range_builder *builder)
 {
+    struct range_tree *tree = builder->tree;
     union range_node *node = range_node_take(tree, false);
     if (node == NULL && tree->source != NULL) {
         node = tree->source->take(tree->source->context);
+        builder->taken += node != NULL ? 1 : 0;
     }
     tree->nodes += node != NULL ? 1 : 0;
     return node;
@@ -38,7 +40,7 @@ static union range_node *build_node(struct range_tree *tree)
 static bool build_close(struct range_builder *builder, unsigned level)
 {
     unsigned count = builder->counts[level];
-    union range_node *node = build_node(builder->tree);
+    union range_node *node = build_node(builder);
     if (node == NULL) {
         return false;
     }
@@ -50,24 +52,31 @@ static bool build_close(struct range_builder *builder, unsigned level)
     };
     builder->counts[level] = 0;
     builder->children[level + 1][builder->counts[level + 1]++] = made;
-    builder->height = builder->height > level ? builder->height : level;
     return true;
 }
 
-/* Adds a leaf, closing the nodes that are full. */
-static bool build_add(struct range_builder *builder, struct range_child leaf)
+/* Closes the nodes that are full from @level on, so that it takes one more child. */
+static bool build_room(struct range_builder *builder, unsigned level)
 {
-    unsigned level = 1;
-    while (builder->counts[level] == RANGE_CHILDREN) {
-        level++;
+    unsigned above = level;
+    while (builder->counts[above] == RANGE_CHILDREN) {
+        above++;
     }
-    while (--level > 0) {
-        if (!build_close(builder, level)) {
+    while (above-- > level) {
+        if (!build_close(builder, above)) {
             return false;
         }
     }
-    builder->children[1][builder->counts[1]++] = leaf;
     return true;
+}
+
+static bool build_add(struct range_builder *builder, struct range_child leaf)
+{
+    bool room = build_room(builder, 1);
+    if (room) {
+        builder->children[1][builder->counts[1]++] = leaf;
+    }
+    return room;
 }
 
 /* Closes what is open, up to the root. Return: its word, or 0 where there is no memory. */
@@ -82,7 +91,8 @@ static range_word_t build_root(struct range_builder *builder)
         if (only) {
             return range_word_root(builder->children[level][0].word, level - 1);
         }
-        if (builder->counts[level] > 0 && !build_close(builder, level)) {
+        if (builder->counts[level] > 0 &&
+            !(build_room(builder, level + 1) && build_close(builder, level))) {
             return 0;
         }
     }
@@ -102,7 +112,7 @@ static void discard(struct range_tree *tree, range_word_t word, unsigned level)
     range_node_put(tree, range_word_node(word));
 }
 
-/* Keeps all nodes made so far for later. */
+/* Takes all nodes made so far apart, and gives back those that were taken. */
 static void build_undo(struct range_builder *builder)
 {
     for (unsigned level = 1; level <= RANGE_HEIGHT_MAX; level++) {
@@ -110,14 +120,14 @@ static void build_undo(struct range_builder *builder)
             discard(builder->tree, builder->children[level][i].word, level - 1);
         }
     }
-    range_tree_settle(builder->tree);
+    range_nodes_give_back(builder->tree, builder->taken);
 }
 
 /* Makes the next leaf of @entries. Return: how many it holds; 0: no memory. */
 static unsigned build_leaf(struct range_builder *builder, const struct range_entry *entries,
                            uint64_t count, uint64_t first)
 {
-    union range_node *node = build_node(builder->tree);
+    union range_node *node = build_node(builder);
     if (node == NULL) {
         return 0;
     }
@@ -133,17 +143,6 @@ static unsigned build_leaf(struct range_builder *builder, const struct range_ent
     return 0;
 }
 
-/* Inner levels above @count entries, at most: a leaf that is not the last has RANGE_WIDE or more.
- */
-static unsigned build_height(uint64_t count)
-{
-    unsigned height = 0;
-    for (uint64_t nodes = count / RANGE_WIDE + 1; nodes > 1; height++) {
-        nodes = (nodes + RANGE_CHILDREN - 1) / RANGE_CHILDREN;
-    }
-    return height;
-}
-
 enum status range_tree_build(struct range_tree *tree, const struct range_entry *entries,
                              uint64_t count)
 {
@@ -154,9 +153,6 @@ enum status range_tree_build(struct range_tree *tree, const struct range_entry *
     }
     if (!range_entries_are_valid(entries, count, 0, UINT64_MAX)) {
         return STATUS_INVALID;
-    }
-    if (!range_prepared_keep(tree, build_height(count), 0)) {
-        return STATUS_NO_MEMORY;
     }
     while (done < count) {
         /* A span begins where the one before ends: no leaf has a gap before its first range. */
@@ -169,7 +165,7 @@ enum status range_tree_build(struct range_tree *tree, const struct range_entry *
         done += size;
     }
     range_word_t root = count == 0 ? 0 : build_root(&builder);
-    if (count > 0 && root == 0) {
+    if ((count > 0 && root == 0) || !range_prepared_keep(tree, range_word_height(root), 0)) {
         build_undo(&builder);
         return STATUS_NO_MEMORY;
     }

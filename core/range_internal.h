@@ -52,6 +52,9 @@ bool range_prepared_keep(struct range_tree *tree, unsigned height, uint64_t node
  * none. Never allocates. */
 union range_node *range_node_take(struct range_tree *tree, bool reserved);
 
+/* Gives @count spare nodes to the source that they were taken from. */
+void range_nodes_give_back(struct range_tree *tree, uint64_t count);
+
 /* Takes note that the node of @word is not in the tree any more. */
 void range_node_retire(struct range_tree *tree, range_word_t word);
 

@@ -54,21 +54,6 @@ uint64_t range_store_many_nodes(unsigned height, unsigned count)
     return leaves + 3 * (uint64_t)height + (count <= 1 ? 1 : 3);
 }
 
-bool range_nodes_ready(struct range_tree *tree, uint64_t count)
-{
-    if (tree->spare.count < count) {
-        range_poll_retired(tree);
-    }
-    while (tree->spare.count < count) {
-        void *node = tree->source == NULL ? NULL : tree->source->take(tree->source->context);
-        if (node == NULL) {
-            return false;
-        }
-        range_node_put(tree, node);
-    }
-    return true;
-}
-
 static union range_node *node_new(struct splice *splice)
 {
     union range_node *node = range_node_take(splice->tree, true);

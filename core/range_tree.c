@@ -63,6 +63,29 @@ static void trim_to(struct range_tree *tree, uint64_t count)
     }
 }
 
+void range_nodes_give_back(struct range_tree *tree, uint64_t count)
+{
+    trim_to(tree, tree->spare.count - count);
+}
+
+bool range_nodes_ready(struct range_tree *tree, uint64_t count)
+{
+    uint64_t taken = 0;
+    if (tree->spare.count < count) {
+        range_poll_retired(tree);
+    }
+    while (tree->spare.count < count) {
+        void *node = tree->source == NULL ? NULL : tree->source->take(tree->source->context);
+        if (node == NULL) {
+            range_nodes_give_back(tree, taken);
+            return false;
+        }
+        range_node_put(tree, node);
+        taken++;
+    }
+    return true;
+}
+
 void range_tree_settle(struct range_tree *tree)
 {
     if (tree->retired.fresh.count + tree->retired.waiting.count >= RANGE_RETIRED_POLL) {
@@ -130,23 +153,8 @@ bool range_prepared_keep(struct range_tree *tree, unsigned height, uint64_t node
 enum status range_tree_prepare(struct range_tree *tree, uint64_t stores)
 {
     uint64_t need = range_store_many_nodes(height_after(range_tree_height(tree), stores), 1);
-    uint64_t before = tree->spare.count;
-    if (stores > UINT64_MAX / need) {
+    if (stores > UINT64_MAX / need || !range_nodes_ready(tree, stores * need)) {
         return STATUS_NO_MEMORY;
-    }
-    while (tree->spare.count < stores * need) {
-        uint64_t count = tree->spare.count;
-        range_poll_retired(tree);
-        void *node = NULL;
-        if (tree->spare.count == count && tree->source != NULL) {
-            node = tree->source->take(tree->source->context);
-        }
-        if (node != NULL) {
-            range_node_put(tree, node);
-        } else if (tree->spare.count == count) {
-            trim_to(tree, before > RANGE_SPARE_KEEP ? before : RANGE_SPARE_KEEP);
-            return STATUS_NO_MEMORY;
-        }
     }
     tree->prepared = stores;
     tree->store_need = need;

@@ -184,7 +184,8 @@ enum status range_tree_gap(const struct range_tree *tree, const struct range_gap
  * see range_splice.c. */
 uint64_t range_store_many_nodes(unsigned height, unsigned count);
 
-/* Has @count spare nodes at hand, from the source if there is one. Return: whether it has. */
+/* Has @count spare nodes at hand, from the source if there is one. Return: whether it has; if not,
+ * what it took is back. */
 bool range_nodes_ready(struct range_tree *tree, uint64_t count);
 
 /* Makes @node, RANGE_NODE_BYTES on a border of as many, a spare one; and the way back: NULL where

@@ -19,13 +19,19 @@ enum range_flag {
 static const char magic[4] = {'P', 'T', 'A', 'D'};
 
 static const uint8_t page_weights[OPS] = {
-#define X(id, name, page, slab, operands, help) [id] = (page),
+#define X(id, name, page, slab, range, operands, help) [id] = (page),
     OP_TABLE(X)
 #undef X
 };
 
 static const uint8_t slab_weights[OPS] = {
-#define X(id, name, page, slab, operands, help) [id] = (slab),
+#define X(id, name, page, slab, range, operands, help) [id] = (slab),
+    OP_TABLE(X)
+#undef X
+};
+
+static const uint8_t range_weights[OPS] = {
+#define X(id, name, page, slab, range, operands, help) [id] = (range),
     OP_TABLE(X)
 #undef X
 };
@@ -46,7 +52,16 @@ const struct case_limits case_limits_slab = {.name = "slab_fuzzer",
                                              .slots = 512,
                                              .op_weights = slab_weights};
 
-const struct case_limits *const case_limits_all[] = {&case_limits_page, &case_limits_slab, NULL};
+const struct case_limits case_limits_range = {.name = "range_tree_fuzzer",
+                                              .ranges = 2,
+                                              .frames = 96,
+                                              .gap = 8,
+                                              .ops = 96,
+                                              .slots = 64,
+                                              .op_weights = range_weights};
+
+const struct case_limits *const case_limits_all[] = {&case_limits_page, &case_limits_slab,
+                                                     &case_limits_range, NULL};
 
 const struct case_limits *case_limits_find(const char *name)
 {
@@ -61,7 +76,7 @@ const struct case_limits *case_limits_find(const char *name)
 const char *op_name(enum op op)
 {
     static const char *const names[OPS] = {
-#define X(id, name, page, slab, operands, help) [id] = (name),
+#define X(id, name, page, slab, range, operands, help) [id] = (name),
         OP_TABLE(X)
 #undef X
     };
@@ -71,11 +86,16 @@ const char *op_name(enum op op)
 uint32_t op_operands(enum op op)
 {
     static const uint32_t operands_of[OPS] = {
-#define X(id, name, page, slab, operands, help) [id] = (operands),
+#define X(id, name, page, slab, range, operands, help) [id] = (operands),
         OP_TABLE(X)
 #undef X
     };
     return operands_of[op];
+}
+
+bool op_is_range(enum op op)
+{
+    return op >= OP_RANGE_STORE && op <= OP_RANGE_EXIT;
 }
 
 const char *fault_site_name(enum fault_site site)
@@ -248,6 +268,32 @@ static uint8_t wheel(uint8_t byte, const uint8_t *weights)
     return op;
 }
 
+/* The same for operands of range trees: few units, so that ranges meet, at both ends of the keys.
+ */
+static struct case_op range_op_clamp(struct case_op op)
+{
+    enum {
+        KEYS_LIMIT = 16,
+        ENTRIES_LIMIT = 2048,
+        STORES_LIMIT = 16,
+        WINDOW_LIMIT = 32,
+        SHIFTS = 8
+    };
+    static const uint8_t shifts[SHIFTS] = {0, 0, 2, 2, 12, 19, 22, 55};
+    uint32_t operands = op_operands((enum op)op.op);
+    op.order = op.order < 64 ? op.order : shifts[op.order % SHIFTS];
+    op.type %= 2;
+    op.slot %= 2;
+    if ((operands & OPERAND_KEYS) != 0) {
+        op.count %= KEYS_LIMIT;
+    } else {
+        op.count = (uint16_t)(op.count % (op.op == OP_RANGE_BUILD ? ENTRIES_LIMIT : STORES_LIMIT));
+    }
+    bool section = (operands & OPERAND_SECTION) != 0;
+    op.zone = (uint8_t)(op.zone % (section ? (unsigned)CASE_SECTIONS : (unsigned)WINDOW_LIMIT));
+    return op;
+}
+
 /* Cuts any bytes down to an operation within @limits; what is within them stays. */
 static struct case_op op_clamp(struct case_op op, uint32_t slots, const struct case_limits *limits)
 {
@@ -260,14 +306,16 @@ static struct case_op op_clamp(struct case_op op, uint32_t slots, const struct c
     };
     op.op = op.op < OPS ? op.op : wheel(op.op, limits->op_weights);
     uint32_t operands = op_operands((enum op)op.op);
-    op.order %= ORDER_LIMIT;
+    bool range = op_is_range((enum op)op.op);
+    op = range ? range_op_clamp(op) : op;
+    op.order = range ? op.order : op.order % ORDER_LIMIT;
     op.slot = (uint16_t)(op.slot % slots);
-    op.count %= COUNT_LIMIT;
+    op.count = range ? op.count : op.count % COUNT_LIMIT;
     op.align %= ALIGN_LIMIT;
     op.value %= (operands & OPERAND_SIZE) != 0 ? SIZE_LIMIT : limits->frames * 4;
     if ((operands & OPERAND_CACHE) != 0) {
         op.zone %= CASE_CACHES;
-    } else if (op.zone >= 4) {
+    } else if (!range && op.zone >= 4) {
         op.zone = (uint8_t)ZONE_ANY;
     }
     if ((operands & OPERAND_DESC) != 0) {

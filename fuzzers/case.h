@@ -38,6 +38,7 @@ enum {
     CASE_SLOTS_MIN = 64,
     CASE_SLOTS_MAX = 1 << 16,
     CASE_CACHES = 8,
+    CASE_SECTIONS = 4, /* of readers of the range tree */
     CASE_ERROR_MAX = 160
 };
 
@@ -52,7 +53,15 @@ enum {
     X(OPERAND_CACHE, "cache", zone, KIND_NUMBER, "which cache")                                    \
     X(OPERAND_SIZE, "size", value, KIND_NUMBER, "of an object, in bytes")                          \
     X(OPERAND_ALIGN, "align", align, KIND_LOG2, "of an object, in bytes: a power of two")          \
-    X(OPERAND_COUNT, "count", count, KIND_NUMBER, "of objects, all or none")
+    X(OPERAND_COUNT, "count", count, KIND_NUMBER, "of objects, all or none; entries; stores")      \
+    X(OPERAND_KEY, "key", value, KIND_NUMBER, "first key, in units of 2^shift")                    \
+    X(OPERAND_SHIFT, "shift", order, KIND_NUMBER, "log2 of the unit of keys")                      \
+    X(OPERAND_KEYS, "keys", count, KIND_NUMBER, "how many units; 0: limits the wrong way round")   \
+    X(OPERAND_END, "end", type, KIND_NUMBER, "1: keys count downward from the last there is")      \
+    X(OPERAND_SECTION, "section", zone, KIND_NUMBER, "which section of a reader")                  \
+    X(OPERAND_PATTERN, "pattern", align, KIND_NUMBER, "how entries lie; from 12 on, one is wrong") \
+    X(OPERAND_WINDOW, "window", zone, KIND_NUMBER, "limits, in sizes of the gap; 0: the rest")     \
+    X(OPERAND_ABOVE, "above", slot, KIND_NUMBER, "1: the highest gap, not the lowest")
 
 enum operand_kind { KIND_NUMBER, KIND_ZONE, KIND_MIGRATETYPE, KIND_MEMDESC, KIND_LOG2 };
 
@@ -69,33 +78,57 @@ enum operand {
 #undef X
 };
 
-/* The operations. X(id, name, page weight, slab weight, operands, help). The weights are relative:
- * how often random bytes mean this operation in programs for each fuzz target. */
+/* A range of keys. */
+#define RANGE_OPERANDS (OPERAND_KEY | OPERAND_SHIFT | OPERAND_KEYS | OPERAND_END)
+
+/* The operations. X(id, name, page weight, slab weight, range weight, operands, help). The weights
+ * are relative: how often random bytes mean this operation in programs for each fuzz target. */
 #define OP_TABLE(X)                                                                                \
-    X(OP_ALLOC, "alloc", 30, 6, OPERAND_SLOT | OPERAND_ORDER | OPERAND_ZONE | OPERAND_TYPE,        \
+    X(OP_ALLOC, "alloc", 30, 6, 4, OPERAND_SLOT | OPERAND_ORDER | OPERAND_ZONE | OPERAND_TYPE,     \
       "allocate a block of 2^order frames")                                                        \
-    X(OP_ALLOC_DESC, "alloc-desc", 10, 2,                                                          \
+    X(OP_ALLOC_DESC, "alloc-desc", 10, 2, 1,                                                       \
       OPERAND_SLOT | OPERAND_ORDER | OPERAND_ZONE | OPERAND_DESC,                                  \
       "allocate a block under the owner's own descriptor (A6)")                                    \
-    X(OP_FREE, "free", 30, 6, OPERAND_SLOT, "free a block, or a part of a split one")              \
-    X(OP_SPLIT, "split", 6, 1, OPERAND_SLOT | OPERAND_ORDER,                                       \
+    X(OP_FREE, "free", 30, 6, 3, OPERAND_SLOT, "free a block, or a part of a split one")           \
+    X(OP_SPLIT, "split", 6, 1, 1, OPERAND_SLOT | OPERAND_ORDER,                                    \
       "split an allocated block down to an order; the parts take free slots (A4)")                 \
-    X(OP_LOOKUP, "lookup", 8, 1, OPERAND_FRAME, "ask what a frame belongs to (F4)")                \
-    X(OP_CACHE_CREATE, "cache-create", 3, 8, OPERAND_CACHE | OPERAND_SIZE | OPERAND_ALIGN,         \
+    X(OP_LOOKUP, "lookup", 8, 1, 0, OPERAND_FRAME, "ask what a frame belongs to (F4)")             \
+    X(OP_CACHE_CREATE, "cache-create", 3, 8, 1, OPERAND_CACHE | OPERAND_SIZE | OPERAND_ALIGN,      \
       "create a cache of objects")                                                                 \
-    X(OP_CACHE_ALLOC, "cache-alloc", 15, 25, OPERAND_CACHE | OPERAND_SLOT, "allocate an object")   \
-    X(OP_CACHE_BULK, "cache-bulk", 5, 20, OPERAND_CACHE | OPERAND_SLOT | OPERAND_COUNT,            \
+    X(OP_CACHE_ALLOC, "cache-alloc", 15, 25, 1, OPERAND_CACHE | OPERAND_SLOT,                      \
+      "allocate an object")                                                                        \
+    X(OP_CACHE_BULK, "cache-bulk", 5, 20, 2, OPERAND_CACHE | OPERAND_SLOT | OPERAND_COUNT,         \
       "allocate many objects, all or none")                                                        \
-    X(OP_CACHE_FREE, "cache-free", 15, 30, OPERAND_SLOT, "free an object")                         \
-    X(OP_CACHE_DESTROY, "cache-destroy", 2, 3, OPERAND_CACHE,                                      \
+    X(OP_CACHE_FREE, "cache-free", 15, 30, 1, OPERAND_SLOT, "free an object")                      \
+    X(OP_CACHE_DESTROY, "cache-destroy", 2, 3, 1, OPERAND_CACHE,                                   \
       "destroy a cache: busy while in use")                                                        \
-    X(OP_SHRINK, "shrink", 1, 1, 0, "give back the descriptor slabs that are not needed")          \
-    X(OP_MEMORY_FAILURE, "memory-failure", 4, 2, OPERAND_FRAME,                                    \
+    X(OP_SHRINK, "shrink", 1, 1, 1, 0, "give back the descriptor slabs that are not needed")       \
+    X(OP_MEMORY_FAILURE, "memory-failure", 4, 2, 1, OPERAND_FRAME,                                 \
       "a frame fails: take it out, or keep it back when its block is freed (B3)")                  \
-    X(OP_UNPOISON, "unpoison", 4, 2, OPERAND_FRAME, "take a failed frame into use again")
+    X(OP_UNPOISON, "unpoison", 4, 2, 1, OPERAND_FRAME, "take a failed frame into use again")       \
+    X(OP_RANGE_STORE, "range-store", 0, 0, 24, RANGE_OPERANDS,                                     \
+      "store a value of its own for keys (B3)")                                                    \
+    X(OP_RANGE_STORE_EMPTY, "range-store-empty", 0, 0, 8, RANGE_OPERANDS,                          \
+      "the same, where none of the keys has a value")                                              \
+    X(OP_RANGE_ERASE, "range-erase", 0, 0, 16, OPERAND_KEY | OPERAND_SHIFT | OPERAND_END,          \
+      "erase the whole range that a key is in (A3)")                                               \
+    X(OP_RANGE_CLEAR, "range-clear", 0, 0, 6, RANGE_OPERANDS, "erase keys, cutting ranges")        \
+    X(OP_RANGE_LOAD, "range-load", 0, 0, 6, OPERAND_KEY | OPERAND_SHIFT | OPERAND_END,             \
+      "ask for a key, and for the ranges around it")                                               \
+    X(OP_RANGE_GAP, "range-gap", 0, 0, 6,                                                          \
+      RANGE_OPERANDS | OPERAND_ALIGN | OPERAND_WINDOW | OPERAND_ABOVE,                             \
+      "find keys without a value: keys= of them")                                                  \
+    X(OP_RANGE_PREPARE, "range-prepare", 0, 0, 3, OPERAND_COUNT,                                   \
+      "take nodes for stores to come, which cannot fail")                                          \
+    X(OP_RANGE_BUILD, "range-build", 0, 0, 3,                                                      \
+      OPERAND_COUNT | OPERAND_KEY | OPERAND_SHIFT | OPERAND_PATTERN,                               \
+      "build an empty tree from sorted entries")                                                   \
+    X(OP_RANGE_ENTER, "range-enter", 0, 0, 4, OPERAND_SECTION,                                     \
+      "begin a reader's section, which holds on to what it saw")                                   \
+    X(OP_RANGE_EXIT, "range-exit", 0, 0, 4, OPERAND_SECTION, "end a section")
 
 enum op {
-#define X(id, name, page, slab, operands, help) id,
+#define X(id, name, page, slab, range, operands, help) id,
     OP_TABLE(X)
 #undef X
         OPS
@@ -148,8 +181,9 @@ struct case_limits {
     const uint8_t *op_weights; /* OPS of them */
 };
 
-extern const struct case_limits case_limits_page; /* for page_fuzzer */
-extern const struct case_limits case_limits_slab; /* for slab_fuzzer */
+extern const struct case_limits case_limits_page;  /* for page_fuzzer */
+extern const struct case_limits case_limits_slab;  /* for slab_fuzzer */
+extern const struct case_limits case_limits_range; /* for range_tree_fuzzer */
 
 /* Those of all fuzz targets over cases; NULL ends the array. */
 extern const struct case_limits *const case_limits_all[];
@@ -198,6 +232,7 @@ bool case_has_magic(const uint8_t *data, size_t size);
 
 const char *op_name(enum op op);
 uint32_t op_operands(enum op op); /* as a mask of enum operand */
+bool op_is_range(enum op op);     /* on the range tree */
 const char *fault_site_name(enum fault_site site);
 const char *memdesc_type_name(enum memdesc_type type); /* "user" from MEMDESC_USER on */
 

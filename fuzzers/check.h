@@ -33,7 +33,14 @@
     X(CHECK_OWNER_TOLD, "owner-told",                                                              \
       "the owner of a frame that fails is told, once, and nobody else is (B3)")                    \
     X(CHECK_WHOLE, "not-whole", "when all is free, memory is as it was after boot")                \
-    X(CHECK_DETERMINISM, "determinism", "a case run twice ends in the same state")
+    X(CHECK_DETERMINISM, "determinism", "a case run twice ends in the same state")                 \
+    X(CHECK_RANGE_LOOKUP, "range-lookup", "a key leads to the range that was stored there (B3)")   \
+    X(CHECK_GAP_SEARCH, "gap-search", "the gap found is the lowest, or highest, that serves")      \
+    X(CHECK_RANGE_READER, "range-reader",                                                          \
+      "between two steps of a writer, readers see what was before the operation or is after it")   \
+    X(CHECK_RANGE_SNAPSHOT, "range-snapshot",                                                      \
+      "a reader in its section finds what was there at some time since it began")                  \
+    X(CHECK_RANGE_PREPARED, "range-prepared", "a prepared store does not fail")
 
 enum check {
 #define X(id, name, sentence) id,

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "fuzzers/executor.h"
-
+#include "fuzzers/executor_internal.h"
 #include "fuzzers/harness_internal.h"
 
 #include <stdlib.h>
@@ -211,7 +210,7 @@ static uint32_t op_needs(enum op op)
     case OP_UNPOISON:
         return SUBJECT_POISON;
     default:
-        return 0;
+        return op_is_range(op) ? SUBJECT_RANGE : 0;
     }
 }
 
@@ -258,6 +257,18 @@ static void run_op(struct executor *executor, const struct case_op *op)
     case OP_UNPOISON:
         harness_unpoison(harness, harness->model.start + op->value);
         break;
+    case OP_RANGE_STORE:
+    case OP_RANGE_STORE_EMPTY:
+    case OP_RANGE_ERASE:
+    case OP_RANGE_CLEAR:
+    case OP_RANGE_LOAD:
+    case OP_RANGE_GAP:
+    case OP_RANGE_PREPARE:
+    case OP_RANGE_BUILD:
+    case OP_RANGE_ENTER:
+    case OP_RANGE_EXIT:
+        executor_run_range(harness, op);
+        break;
     case OPS:
         break;
     }
@@ -269,6 +280,7 @@ static void tear_down(struct executor *executor)
     struct harness *harness = &executor->harness;
     const struct case_op none = {0};
     fault_arm(&harness->fault, &none);
+    harness_range_close(harness);
     while (executor->object_slots.count > 0 && !harness_violated(harness)) {
         run_cache_free(executor, &none);
     }

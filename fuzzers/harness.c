@@ -60,6 +60,7 @@ void harness_close(struct harness *harness)
     simmem_watch(NULL);
     simmem_close(&harness->mem);
     model_close(&harness->model);
+    harness_range_free(&harness->range);
     munmap(harness->instance, harness->subject->instance_bytes);
     munmap(harness->blocks, harness->blocks_count * sizeof(*harness->blocks));
     *harness = (struct harness){0};
@@ -122,6 +123,7 @@ bool harness_boot(struct harness *harness, const struct boot_map *asked)
     harness->fault.nth = 0;
     harness->freeing = false;
     harness->operations = 0;
+    harness_range_reset(&harness->range);
     harness->blocks_used = 0;
     harness->blocks_end = 0;
     if (!prepare_memory(harness, map) || !model_open(&harness->model, map)) {

@@ -13,6 +13,7 @@
 
 #include "fuzzers/check.h"
 #include "fuzzers/fault.h"
+#include "fuzzers/harness_range.h"
 #include "fuzzers/model.h"
 #include "fuzzers/simmem.h"
 #include "fuzzers/subject.h"
@@ -85,6 +86,7 @@ struct harness {
     uint64_t objects_made;
     struct harness_ear ears[MEMDESC_TYPES];
     struct harness_told told;
+    struct harness_range range;
 };
 
 /* Makes a harness for @subject with @blocks block slots. Aborts where there is no memory. */

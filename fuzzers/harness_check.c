@@ -124,6 +124,7 @@ void harness_validate(struct harness *harness)
     }
     harness_settle(harness);
     check_some_frames(harness);
+    harness_range_validate(harness);
     if ((subject->capabilities & SUBJECT_VALIDATE) == 0) {
         return;
     }

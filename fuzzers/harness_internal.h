@@ -48,6 +48,19 @@ static inline uint64_t harness_slack_frames(const struct harness *harness)
 
 /* Has the subject tell of failures, of blocks of any type. */
 void harness_watch(struct harness *harness);
+/* harness_range_read.c: compares what readers find at @key, and all that there is, with the model.
+ */
+void harness_range_check_key(struct harness *harness, uint64_t key);
+void harness_range_check_all(struct harness *harness);
+
+/* Looks at the map as a reader does while the present operation is under way. @context: the
+ * harness. */
+void harness_range_step(void *context);
+
+/* Looks up some keys from where open sections began; all keys of one that is about to end. */
+void harness_range_check_sections(struct harness *harness);
+void harness_range_check_section_end(struct harness *harness,
+                                     const struct harness_section *section);
 
 /* Fills in harness->port. */
 void harness_port_init(struct harness *harness);

@@ -167,25 +167,25 @@ int command_list(int argc, char **argv)
         return EXIT_NOTHING_FOUND;
     }
     puts("operations:");
-#define X(id, name, page, slab, operands, help) printf("  %-14s %s\n", name, help);
+#define X(id, name, page, slab, range, operands, help) printf("  %-18s %s\n", name, help);
     OP_TABLE(X)
 #undef X
     puts("operands:");
-#define X(id, name, member, kind, help) printf("  %-14s %s\n", name "=", help);
+#define X(id, name, member, kind, help) printf("  %-18s %s\n", name "=", help);
     OPERAND_TABLE(X)
 #undef X
     puts("fault sites, for fault=SITE:NTH:once or fault=SITE:NTH:always:");
-#define X(id, name, what) printf("  %-14s %s\n", name, what);
+#define X(id, name, what) printf("  %-18s %s\n", name, what);
     FAULT_SITE_TABLE(X)
 #undef X
     puts("fuzz targets:");
     for (const struct case_limits *const *limits = case_limits_all; *limits != NULL; limits++) {
-        printf("  %-14s %u operations at most, %u slots\n", (*limits)->name, (*limits)->ops,
+        printf("  %-18s %u operations at most, %u slots\n", (*limits)->name, (*limits)->ops,
                (*limits)->slots);
     }
     puts("subjects:");
     for (const struct subject *const *subject = subjects; *subject != NULL; subject++) {
-        printf("  %-14s %s\n", (*subject)->name, (*subject)->summary);
+        printf("  %-18s %s\n", (*subject)->name, (*subject)->summary);
     }
     return EXIT_NOTHING_FOUND;
 }

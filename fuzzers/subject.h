@@ -15,6 +15,7 @@
 #include "core/memdesc.h"
 #include "core/port.h"
 #include "core/potad.h"
+#include "core/range_tree.h"
 
 enum { SUBJECT_VERSION = 2 };
 
@@ -29,7 +30,8 @@ enum { SUBJECT_VERSION = 2 };
     X(SUBJECT_VALIDATE, 6, "validate")     /* validate(), state_hash() */                          \
     X(SUBJECT_SHRINK, 7, "shrink")         /* shrink() */                                          \
     X(SUBJECT_THREADS, 8, "threads")       /* any function may be called by many threads */        \
-    X(SUBJECT_POISON, 9, "poison")         /* watch(), memory_failure(), unpoison() */
+    X(SUBJECT_POISON, 9, "poison")         /* watch(), memory_failure(), unpoison() */             \
+    X(SUBJECT_RANGE, 10, "range")          /* range */
 
 enum subject_capability {
 #define X(id, bit, name) id = 1 << (bit),
@@ -62,6 +64,41 @@ struct subject_stats {
     uint64_t slabs;
     uint64_t frame_table_writes;
     uint64_t chain_depth_seen;
+};
+
+/* One map from keys to words, by ranges, with nodes from the subject's own memory. Functions do
+ * what those of range_tree.h do, and answer as they do. Context: one thread. */
+struct subject_range_ops {
+    /* Makes the map; there is none yet. Calls @step with @context before and after each word that
+     * readers see is written. Return: OK and *@tree, or NO_MEMORY. */
+    enum status (*open)(void *instance, void (*step)(void *context), void *context, void **tree);
+
+    /* Empties it and gives all memory back. Context: no section is open. Return: OK. */
+    enum status (*close)(void *tree);
+
+    enum status (*store)(void *tree, uint64_t first, uint64_t last, uint64_t value);
+    enum status (*store_empty)(void *tree, uint64_t first, uint64_t last, uint64_t value);
+    bool (*erase)(void *tree, uint64_t key, struct range_entry *erased);
+    enum status (*clear)(void *tree, uint64_t first, uint64_t last);
+    enum status (*prepare)(void *tree, uint64_t stores);
+    enum status (*build)(void *tree, const struct range_entry *entries, uint64_t count);
+
+    /* What readers do, between a writer's steps, too. */
+    uint64_t (*value)(void *tree, uint64_t key);
+    bool (*load)(void *tree, uint64_t key, struct range_entry *entry);
+    bool (*next)(void *tree, uint64_t key, struct range_entry *entry);
+    bool (*prev)(void *tree, uint64_t key, struct range_entry *entry);
+    enum status (*gap)(void *tree, const struct range_gap_request *request, uint64_t *found);
+
+    /* A reader's section. root: what a reader begins with, 0 while the map is empty; root_value:
+     * what it finds from there, in the section in which it asked for @root. */
+    void *(*enter)(void *tree);
+    void (*exit)(void *tree, void *section);
+    uint64_t (*root)(void *tree);
+    uint64_t (*root_value)(void *tree, uint64_t root, uint64_t key);
+
+    uint64_t (*count)(void *tree); /* of ranges */
+    bool (*validate)(void *tree, struct violation *violation);
 };
 
 struct subject {
@@ -108,6 +145,8 @@ struct subject {
 
     /* Ends that. Return: OK, or INVALID for a frame that has not failed. */
     enum status (*unpoison)(void *instance, pfn_t pfn);
+
+    const struct subject_range_ops *range;
 
     /* ORDERS counts of free blocks of one zone and acceptance; valid until close(), always up to
      * date. */

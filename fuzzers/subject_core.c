@@ -2,8 +2,7 @@
  *
  * subject_core.c: the allocator of core/ as subjects: by what leads from frames to blocks.
  */
-#include "core/potad.h"
-#include "fuzzers/subject.h"
+#include "fuzzers/subject_range.h"
 
 static enum status open_with(void *instance, const struct port *port, const struct boot_map *map,
                              enum block_map_kind kind)
@@ -208,10 +207,10 @@ enum { TREE_SLACK_FRAMES = 16 };
         .version = SUBJECT_VERSION,                                                                \
         .capabilities = SUBJECT_DESC | SUBJECT_SPLIT | SUBJECT_LOOKUP | SUBJECT_CACHE |            \
                         SUBJECT_UNACCEPTED | SUBJECT_COUNTERS | SUBJECT_VALIDATE |                 \
-                        SUBJECT_SHRINK | SUBJECT_THREADS | SUBJECT_POISON,                         \
+                        SUBJECT_SHRINK | SUBJECT_THREADS | SUBJECT_POISON | SUBJECT_RANGE,         \
         .name = (subject_name),                                                                    \
         .summary = (text),                                                                         \
-        .instance_bytes = sizeof(struct potad),                                                    \
+        .instance_bytes = sizeof(struct subject_core_instance),                                    \
         .slack_frames = (slack),                                                                   \
         .open = (subject_open),                                                                    \
         .close = core_close,                                                                       \
@@ -227,6 +226,7 @@ enum { TREE_SLACK_FRAMES = 16 };
         .watch = core_watch,                                                                       \
         .memory_failure = core_memory_failure,                                                     \
         .unpoison = core_unpoison,                                                                 \
+        .range = &subject_core_range,                                                              \
         .free_blocks = core_free_blocks,                                                           \
         .stats = core_stats,                                                                       \
         .validate = core_validate,                                                                 \

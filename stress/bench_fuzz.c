@@ -58,7 +58,7 @@ static json_t *bench_limits(const struct bench_options *options, const struct ca
     }
     double rate = (double)cases / elapsed;
     double each = (double)operations / (double)cases;
-    printf("  %-12s %10.0f %10.0f %14.1f %10llu\n", limits->name, rate, rate * each, each,
+    printf("  %-18s %10.0f %10.0f %14.1f %10llu\n", limits->name, rate, rate * each, each,
            (unsigned long long)violations);
     return json_pack("{s:s,s:f,s:f,s:I}", "target", limits->name, "cases_per_second", rate,
                      "operations_per_second", rate * each, "violations", (json_int_t)violations);
@@ -68,9 +68,10 @@ json_t *bench_fuzz(const struct bench_options *options)
 {
     json_t *results = json_array();
     puts("random cases of 64 operations, model and faults on, without an engine:");
-    printf("  %-12s %10s %10s %14s %10s\n", "limits", "cases/s", "ops/s", "ops a case",
+    printf("  %-18s %10s %10s %14s %10s\n", "limits", "cases/s", "ops/s", "ops a case",
            "violations");
     json_array_append_new(results, bench_limits(options, &case_limits_page));
     json_array_append_new(results, bench_limits(options, &case_limits_slab));
+    json_array_append_new(results, bench_limits(options, &case_limits_range));
     return results;
 }

@@ -133,6 +133,13 @@ static struct case_op random_op(uint32_t slots, const struct case_limits *limits
         op.value %= (operands & OPERAND_SIZE) != 0 ? 3 * 4096 : limits->frames * 4;
     }
     op.align = (uint8_t)random_below(any ? 64 : 15);
+    if (!any && op_is_range((enum op)op.op)) {
+        op.order = (uint8_t)random_below(64);
+        op.zone = (uint8_t)random_below((operands & OPERAND_SECTION) != 0 ? CASE_SECTIONS : 32);
+        op.type = (uint8_t)random_below(2);
+        op.slot = (uint16_t)random_below(2);
+        op.count = (uint16_t)random_below(16);
+    }
     if (random_below(4) == 0) {
         op.nth = (uint8_t)(1 + random_below(any ? 255 : 16));
         op.site = (uint8_t)random_below(FAULT_SITES);
@@ -264,7 +271,8 @@ static void case_encode_keeps_random_programs(void **state)
 
 /* Any bytes */
 
-static const struct case_limits *const all_limits[] = {&case_limits_page, &case_limits_slab};
+static const struct case_limits *const all_limits[] = {&case_limits_page, &case_limits_slab,
+                                                       &case_limits_range};
 
 static void assert_within(const struct program *program, const struct case_limits *limits,
                           unsigned number)
@@ -313,7 +321,7 @@ static void case_decode_any_makes_canonical_programs(void **state)
     program_init(&program);
     random_state = SEED;
     for (unsigned i = 0; i < PROGRAMS; i++) {
-        const struct case_limits *limits = all_limits[i % 2];
+        const struct case_limits *limits = all_limits[i % 3];
         case_decode_any(&program, data, random_bytes(data), limits);
         assert_within(&program, limits, i);
         assert_lossless(&program, i);
@@ -330,7 +338,7 @@ static void case_decode_any_keeps_canonical_programs(void **state)
     program_init(&again);
     random_state = SEED;
     for (unsigned i = 0; i < PROGRAMS; i++) {
-        const struct case_limits *limits = all_limits[i % 2];
+        const struct case_limits *limits = all_limits[i % 3];
         random_program(&program, limits);
         uint8_t *data = bytes_of(&program);
         case_decode_any(&again, data, case_encoded_bytes(&program), limits);
@@ -374,6 +382,7 @@ static void case_decode_any_keeps_seeds(void **state)
     assert_seeds_kept("common", &case_limits_page);
     assert_seeds_kept("page_fuzzer", &case_limits_page);
     assert_seeds_kept("slab_fuzzer", &case_limits_slab);
+    assert_seeds_kept("range_tree_fuzzer", &case_limits_range);
 }
 
 /* Binary errors. A case of two ranges and two operations:
