@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * range_find.h: from a root to a value or a place in a leaf, in two builds of the same code: for
- * any machine, and with AVX2. The number of steps depends on the tree's height alone, and no step
- * branches on keys, so that a CPU works on many lookups at a time.
+ * range_find.h: from a root to a value or a place in a leaf, in builds of the same code: for any
+ * machine, with AVX2, and with AVX-512. The number of steps depends on the tree's height alone, and
+ * no step branches on keys, so that a CPU works on many lookups at a time.
  */
 #ifndef POTAD_CORE_RANGE_FIND_H
 #define POTAD_CORE_RANGE_FIND_H
@@ -49,8 +49,9 @@ struct range_find {
 
 extern const struct range_find range_find_portable;
 
-/* With vector instructions, or NULL where this CPU has none of those that this build knows. */
-const struct range_find *range_find_vector(void);
+/* With vector instructions: by rank, the best that this CPU has first; NULL: it has no more that
+ * this build knows. */
+const struct range_find *range_find_vector(unsigned rank);
 
 typedef unsigned range_inner_slot_fn(const struct range_inner *inner, uint64_t key);
 typedef unsigned range_narrow_slot_fn(const struct range_narrow *narrow, int16_t distance);

@@ -9,7 +9,7 @@
 void range_tree_init(struct range_tree *tree, struct epoch *epoch,
                      const struct range_source *source)
 {
-    const struct range_find *vector = range_find_vector();
+    const struct range_find *vector = range_find_vector(0);
     *tree = (struct range_tree){
         .find = vector != NULL ? vector : &range_find_portable,
         .source = source,

@@ -460,9 +460,9 @@ static uint64_t random_u64(void)
 }
 
 /* Leaves of @count ranges, whose limits are multiples of 2^@shift, or of nothing. */
-static void compare_leaf_finds(unsigned count, unsigned shift, uint64_t base)
+static void compare_leaf_finds(const struct range_find *vector, unsigned count, unsigned shift,
+                               uint64_t base)
 {
-    const struct range_find *vector = range_find_vector();
     struct range_entry entries[RANGE_NARROW];
     _Alignas(RANGE_NODE_BYTES) union range_node node = {0};
     uint64_t at = base;
@@ -493,18 +493,20 @@ static void finds_agree_on_leaves(void **state)
 {
     const unsigned shifts[] = {0, 3, 12, 40};
     (void)state;
-    for (unsigned count = 1; range_find_vector() != NULL && count <= RANGE_NARROW; count++) {
-        for (unsigned i = 0; i < 4; i++) {
-            compare_leaf_finds(count, shifts[i], 0);
-            compare_leaf_finds(count, shifts[i], random_u64() >> 1);
-            compare_leaf_finds(count, shifts[i], (uint64_t)1 << 63);
+    const struct range_find *vector;
+    for (unsigned rank = 0; (vector = range_find_vector(rank)) != NULL; rank++) {
+        for (unsigned i = 0; i < 4 * RANGE_NARROW; i++) {
+            unsigned count = 1 + i / 4;
+            compare_leaf_finds(vector, count, shifts[i % 4], 0);
+            compare_leaf_finds(vector, count, shifts[i % 4], random_u64() >> 1);
+            compare_leaf_finds(vector, count, shifts[i % 4], (uint64_t)1 << 63);
         }
     }
 }
 
-static void assert_finds_agree(range_word_t root, uint64_t key)
+static void assert_finds_agree(const struct range_find *vector, range_word_t root, uint64_t key)
 {
-    const struct range_find *const finds[] = {&range_find_portable, range_find_vector()};
+    const struct range_find *const finds[] = {&range_find_portable, vector};
     struct range_path paths[2];
     struct range_place places[2];
     for (unsigned i = 0; i < 2; i++) {
@@ -523,15 +525,18 @@ static void assert_finds_agree(range_word_t root, uint64_t key)
 
 static void finds_agree_on_inner_nodes(void **state)
 {
+    const struct range_find *vector;
     struct range_bed bed;
     (void)state;
-    for (uint64_t leaves = 1; range_find_vector() != NULL && leaves <= 40; leaves++) {
+    for (uint64_t leaves = 1; leaves <= 40; leaves++) {
         plant(&bed, leaves * LEAF);
         range_word_t root = atomic_word_peek(&bed.tree.root);
-        for (uint64_t key = 0; key <= 10 * leaves * LEAF; key++) {
-            assert_finds_agree(root, key);
+        for (unsigned rank = 0; (vector = range_find_vector(rank)) != NULL; rank++) {
+            for (uint64_t key = 0; key <= 10 * leaves * LEAF; key++) {
+                assert_finds_agree(vector, root, key);
+            }
+            assert_finds_agree(vector, root, UINT64_MAX);
         }
-        assert_finds_agree(root, UINT64_MAX);
         range_bed_close(&bed);
     }
 }
