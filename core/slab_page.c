@@ -68,7 +68,7 @@ static bool found_nodes(struct zone *zone, struct alloc_context alloc, struct fo
 {
     order_t order = buddy_order(found->buddy);
     uint64_t nodes = zone_cut_nodes(zone, order);
-    nodes += nodes > 0 ? zone_cut_nodes(zone, 1) + 3 : 0; /* the first may add a level */
+    nodes += nodes > 0 ? zone_cut_nodes(zone, 1) + 6 : 0; /* the first may add two levels */
     if (!map_nodes_ready(alloc, zone, nodes)) {
         return false;
     }
