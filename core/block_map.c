@@ -106,12 +106,29 @@ void block_map_cut(struct block_map *map, pfn_t pfn, uint64_t frames,
     }
 }
 
-uint64_t block_map_nodes(const struct block_map *map, unsigned count)
+uint64_t block_map_nodes(const struct block_map *map, unsigned count, unsigned levels)
 {
     if (!block_map_has_tree(map) || count == 0) {
         return 0;
     }
-    return range_store_many_nodes(range_tree_height(&map->tree), count);
+    return range_store_many_nodes(range_tree_height(&map->tree) + levels, count);
+}
+
+struct epoch_list block_map_detach(struct block_map *map, uint64_t count)
+{
+    struct epoch_list nodes = {0};
+    while (nodes.count < count) {
+        struct epoch_link *link = epoch_list_pop(&map->tree.spare);
+        epoch_list_push(&nodes, link);
+    }
+    return nodes;
+}
+
+void block_map_attach(struct block_map *map, struct epoch_list *nodes)
+{
+    while (nodes->count > 0) {
+        epoch_list_push(&map->tree.spare, epoch_list_pop(nodes));
+    }
 }
 
 bool block_map_is_ready(struct block_map *map, uint64_t nodes)

@@ -70,8 +70,13 @@ void block_map_add(struct block_map *map, pfn_t pfn, memdesc_t word);
 void block_map_cut(struct block_map *map, pfn_t pfn, uint64_t frames,
                    const struct block_heads *heads);
 
-/* Spare nodes that a cut with @count new words needs at most. */
-uint64_t block_map_nodes(const struct block_map *map, unsigned count);
+/* Spare nodes that a cut with @count new words needs at most, also when the tree has grown by
+ * @levels until then. */
+uint64_t block_map_nodes(const struct block_map *map, unsigned count, unsigned levels);
+
+/* Takes @count spare nodes in hand, which must be there; and puts such back. */
+struct epoch_list block_map_detach(struct block_map *map, uint64_t count);
+void block_map_attach(struct block_map *map, struct epoch_list *nodes);
 
 /* Whether so many are there. */
 bool block_map_is_ready(struct block_map *map, uint64_t nodes);

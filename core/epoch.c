@@ -17,7 +17,7 @@ static struct epoch_slot *slot_claim(struct epoch *epoch, uint32_t hint, uint64_
         uint32_t index = (hint + i) % EPOCH_SLOTS;
         struct epoch_slot *slot = &epoch->slots[index];
         uint64_t bit = (uint64_t)1 << index;
-        if ((atomic_word_peek(&epoch->used) & bit) == 0) {
+        if ((atomic_word_load_ordered(&epoch->used) & bit) == 0) {
             atomic_word_or_ordered(&epoch->used, bit);
         }
         if (atomic_word_peek(&slot->entered) == 0 &&

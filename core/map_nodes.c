@@ -28,29 +28,32 @@ enum {
     FILLS_MOST = 8 /* of a call: others may use up what it allocates */
 };
 
-/* Nodes that any one cut of @zone can take, also when its tree has grown by a level. */
-static uint64_t cut_most(const struct zone *zone)
+/* Nodes that any one cut of @zone can take, also when its tree has grown by @levels. */
+static uint64_t cut_most(const struct zone *zone, unsigned levels)
 {
-    return range_store_many_nodes(range_tree_height(&zone->map.tree) + 1, zone->orders);
+    return range_store_many_nodes(range_tree_height(&zone->map.tree) + levels, zone->orders);
 }
 
-/* Spare nodes that must be left after a cut. */
+/* Spare nodes that must be left after a cut: for the growth that may follow, and for a free that
+ * has to keep failed frames back. */
 static uint64_t chain_reserve(const struct zone *zone)
 {
-    return zone->metadata_allowed ? MAP_CHAIN_CUTS * cut_most(zone) : 0;
+    return (zone->metadata_allowed ? MAP_CHAIN_CUTS : 1) * cut_most(zone, 1);
 }
 
-/* With so many spare nodes, any cut goes ahead: that of a self-describing slab's block is two. */
+/* With so many spare nodes, any cut goes ahead: that of a self-describing slab's block is two, and
+ * others may make the tree grow meanwhile. */
 static uint64_t fill_target(const struct zone *zone)
 {
-    return chain_reserve(zone) + 2 * cut_most(zone);
+    return chain_reserve(zone) + cut_most(zone, 2) + cut_most(zone, 3);
 }
 
 uint64_t map_nodes_boot(const struct zone *zone, uint64_t blocks)
 {
     /* The heights of trees of so few blocks are at most 2. */
-    uint64_t most = range_store_many_nodes(3, zone->orders);
-    return blocks / (RANGE_WIDE / 2) + (zone->metadata_allowed ? MAP_CHAIN_CUTS + 2 : 2) * most;
+    enum { HEIGHT_MOST = 2 };
+    uint64_t cuts = (zone->metadata_allowed ? MAP_CHAIN_CUTS : 1) + 2;
+    return blocks / (RANGE_WIDE / 2) + cuts * range_store_many_nodes(HEIGHT_MOST + 2, zone->orders);
 }
 
 bool map_nodes_ready(struct alloc_context alloc, struct zone *zone, uint64_t nodes)
@@ -60,8 +63,10 @@ bool map_nodes_ready(struct alloc_context alloc, struct zone *zone, uint64_t nod
     }
     uint64_t need = nodes + (alloc.filling ? 0 : chain_reserve(zone));
     bool ready = block_map_is_ready(&zone->map, need);
+    /* Frees that merge nodes of the tree leave as many. */
+    zone->map.tree.floor = fill_target(zone);
     if (!ready) {
-        alloc.transaction->nodes_short = true;
+        alloc.transaction->nodes_short |= 1U << zone->id;
     }
     return ready;
 }
@@ -93,14 +98,16 @@ static bool zone_fill(struct potad *potad, struct alloc_context alloc, struct zo
 
 bool map_nodes_fill(struct potad *potad, struct alloc_context alloc)
 {
+    uint32_t zones = alloc.transaction->nodes_short;
     bool filled = true;
-    if (!alloc.transaction->nodes_short || ++alloc.transaction->fills > FILLS_MOST) {
+    if (zones == 0 || ++alloc.transaction->fills > FILLS_MOST) {
         return false;
     }
-    alloc.transaction->nodes_short = false;
+    alloc.transaction->nodes_short = 0;
     alloc.filling = true;
     for (zone_id_t id = 0; id < potad->zones_count; id++) {
-        filled = zone_fill(potad, alloc, &potad->zones[id]) && filled;
+        bool wanted = (zones >> id & 1) != 0;
+        filled = (!wanted || zone_fill(potad, alloc, &potad->zones[id])) && filled;
     }
     return filled;
 }
@@ -146,8 +153,9 @@ uint64_t map_nodes_leave(struct potad *potad, uint64_t generation, struct buddy_
             continue;
         }
         spinlock_lock(&zone->lock);
-        range_tree_compact(&zone->map.tree);
         uint64_t keep = chain_reserve(zone);
+        zone->map.tree.floor = keep;
+        range_tree_compact(&zone->map.tree);
         struct epoch_list gone = range_tree_evacuate(&zone->map.tree, keep, node_leaves, &leaving);
         spinlock_unlock(&zone->lock);
         left += gone.count;
@@ -189,22 +197,5 @@ void map_nodes_trim(struct potad *potad, struct buddy_stash *released)
         }
         spinlock_unlock(&zone->lock);
         put_nodes(potad, &surplus, released);
-    }
-}
-
-struct epoch_list map_nodes_detach(struct zone *zone, uint64_t count)
-{
-    struct epoch_list nodes = {0};
-    while (nodes.count < count) {
-        struct epoch_link *link = epoch_list_pop(&zone->map.tree.spare);
-        epoch_list_push(&nodes, link);
-    }
-    return nodes;
-}
-
-void map_nodes_attach(struct zone *zone, struct epoch_list *nodes)
-{
-    while (nodes->count > 0) {
-        epoch_list_push(&zone->map.tree.spare, epoch_list_pop(nodes));
     }
 }

@@ -98,16 +98,14 @@ static bool failure_ready(const struct failure *failure)
            (failure->record != NULL || !failure->record_needed);
 }
 
-/* Tree nodes that a record keeps for the free of its block, when the tree may have grown. */
+/* Tree nodes that a record keeps for the free of its block, when the tree may be as high as one
+ * that all frames of the zone are stored in one by one. */
 static uint64_t record_nodes(const struct failure *failure)
 {
     const struct zone *zone = failure->zone;
-    unsigned count = failure->buddys_needed;
-    enum { GROWTH = 3 }; /* levels: by then there are 343 times as many blocks */
-    if (!block_map_has_tree(&zone->map) || count == 0) {
-        return 0;
-    }
-    return range_store_many_nodes(range_tree_height(&zone->map.tree) + GROWTH, count);
+    unsigned height = range_height_after(0, zone->managed_frames);
+    unsigned now = range_tree_height(&zone->map.tree);
+    return block_map_nodes(&zone->map, failure->buddys_needed, height > now ? height - now : 1);
 }
 
 /* Hangs the record on the zone, and marks the block. */
@@ -116,7 +114,7 @@ static void failure_record(struct failure *failure, memdesc_t word)
     struct poison *record = failure->record;
     record->pfn = failure->pfn;
     buddy_stash_init(&record->buddys);
-    record->nodes = map_nodes_detach(failure->zone, record_nodes(failure));
+    record->nodes = block_map_detach(&failure->zone->map, record_nodes(failure));
     for (order_t i = 0; i < failure->buddys_needed; i++) {
         buddy_stash_put(&record->buddys, buddy_stash_take(&failure->stash));
     }
@@ -166,15 +164,13 @@ static bool failure_gather(struct failure *failure, struct alloc_context alloc)
 {
     struct potad *potad = failure->potad;
     void *object;
-    if (alloc.transaction->nodes_short) {
+    if (alloc.transaction->nodes_short != 0 ||
+        !stash_fill(potad, alloc, &failure->stash, failure->buddys_needed)) {
         return map_nodes_fill(potad, alloc);
-    }
-    if (!stash_fill(potad, alloc, &failure->stash, failure->buddys_needed)) {
-        return false;
     }
     if (failure->record_needed && failure->record == NULL) {
         if (!kmem_cache_take(&potad->cache_poison, alloc, 1, &object)) {
-            return false;
+            return map_nodes_fill(potad, alloc);
         }
         failure->record = object;
     }
@@ -223,7 +219,7 @@ static struct poison *flaw_remove(struct zone *zone, const struct frame_entry *e
     if (record != NULL) {
         list_remove(&record->list);
         buddy_stash_move(&record->buddys, released);
-        map_nodes_attach(zone, &record->nodes);
+        block_map_attach(&zone->map, &record->nodes);
         head->flawed = zone_has_flaw(zone, entry->pfn, head->order);
     }
     return record;

@@ -8,7 +8,7 @@
 struct alloc_context transaction_begin(struct potad *potad, struct alloc_transaction *transaction)
 {
     buddy_stash_init(&transaction->pending);
-    transaction->nodes_short = false;
+    transaction->nodes_short = 0;
     transaction->fills = 0;
     transaction->generation = atomic_word_peek(&potad->slab_generation);
     return (struct alloc_context){.transaction = transaction, .depth = 1};

@@ -85,11 +85,6 @@ uint64_t map_nodes_leave(struct potad *potad, uint64_t generation, struct buddy_
 /* Gives back spare nodes where there are many. Context: no lock. Never allocates. */
 void map_nodes_trim(struct potad *potad, struct buddy_stash *released);
 
-/* Takes @count spare nodes of @zone's tree in hand, and puts such back. Context: the zone's lock.
- */
-struct epoch_list map_nodes_detach(struct zone *zone, uint64_t count);
-void map_nodes_attach(struct zone *zone, struct epoch_list *nodes);
-
 /* The zones that may hold metadata, as bits. */
 uint32_t zones_for_metadata(const struct potad *potad);
 

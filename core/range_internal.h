@@ -99,6 +99,9 @@ enum status range_splice(struct range_tree *tree, uint64_t first, uint64_t last,
 bool range_entries_are_valid(const struct range_entry *entries, uint64_t count, uint64_t first,
                              uint64_t last);
 
+/* Retires the subtree of @word, a node at @level: its ranges are not counted any more. */
+void range_retire_below(struct range_tree *tree, range_word_t word, unsigned level);
+
 /* range_gap.c: the code of the gap from @first to @last: grows with the gap; no gap has code 0. */
 uint16_t range_gap_code(uint64_t first, uint64_t last);
 

@@ -12,8 +12,8 @@
  *
  *   left way: b     right way: c        (b1, b2, c1 lie between: they are retired whole)
  *
- * Nodes needed at most. On the leaves: 19 entries on the left, less one that goes; as many on the
- * right; a new one: 39. Halves of at most 10 always fit a wide leaf, so 4 leaves. On each level
+ * Nodes needed at most. On the leaves: 19 entries on the left, as many on the right, and a new one
+ * between them: 39. Halves of at most 10 always fit a wide leaf, so 4 leaves. On each level
  * above: 13 children beside the left way, 13 beside the right, and at most 4 new ones: 30, in 3
  * nodes; and 3 new ones again for the next level. A new root above these. With h inner levels:
  * 4 + 3 h + 1. Merging with a sparse neighbour happens only where the
@@ -281,13 +281,13 @@ static void gather_children(struct splice *splice, unsigned level)
     keep_children(splice, &splice->right, level, splice->to + 1, right->count);
 }
 
-/* Whether one word in the node of both ways at @level publishes what is new. */
+/* Whether one word in the node of both ways at @level publishes what is new: readers see all of a
+ * store or nothing, so it must not be a child in several slots. */
 static bool is_one_word(const struct splice *splice, unsigned level)
 {
     const struct range_step *step = &splice->left.steps[level];
     return step->word == splice->right.steps[level].word && splice->children_count == 1 &&
-           splice->merged[level - 1] == 0 &&
-           range_group_last(range_step_inner(step), splice->from) == splice->to;
+           splice->merged[level - 1] == 0 && splice->from == splice->to;
 }
 
 static void retire_leaf(struct range_tree *tree, range_word_t word)
@@ -296,19 +296,16 @@ static void retire_leaf(struct range_tree *tree, range_word_t word)
     range_node_retire(tree, word);
 }
 
-static void retire_below(struct range_tree *tree, range_word_t word, unsigned level);
-
 /* Retires the subtrees of the children in slots from @begin to before @end. */
 static void retire_children(struct range_tree *tree, const struct range_inner *inner,
                             unsigned begin, unsigned end, unsigned level)
 {
     for (unsigned slot = begin; slot < end; slot = range_group_last(inner, slot) + 1) {
-        retire_below(tree, range_inner_child(inner, slot), level - 1);
+        range_retire_below(tree, range_inner_child(inner, slot), level - 1);
     }
 }
 
-/* Retires the subtree of @word, a node at @level. */
-static void retire_below(struct range_tree *tree, range_word_t word, unsigned level)
+void range_retire_below(struct range_tree *tree, range_word_t word, unsigned level)
 {
     if (level == 0) {
         retire_leaf(tree, word);
@@ -370,7 +367,7 @@ static unsigned splice_publish(struct splice *splice)
     for (; level <= splice->left.height; level++) {
         const struct range_step *step = &splice->left.steps[level];
         if (is_one_word(splice, level)) {
-            range_publish_group(tree, range_step_inner(step), splice->from, splice->to,
+            range_publish_group(tree, range_step_inner(step), splice->from, splice->from,
                                 splice->children[0].word, splice->children[0].gap);
             range_gap_set(&splice->left, level, range_gap_of_inner(range_step_inner(step)));
             return level;

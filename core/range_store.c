@@ -95,8 +95,8 @@ static void copy_with(struct range_narrow *copy, const struct range_narrow *old,
 }
 
 /* Replaces the narrow leaf of @place by a copy that has @entry, too, if it is without empty slots,
- * has room, and needs no merging: what a splice would do, at a third of the time. Return: whether
- * it did; if not, also for want of a node, nothing has changed. */
+ * has room, needs no merging, and is in one slot of its parent: what a splice would do, at a third
+ * of the time. Return: whether it did; if not, also for want of a node, nothing has changed. */
 static bool store_by_copy(struct range_tree *tree, struct store_place *place,
                           const struct range_entry *entry)
 {
@@ -110,15 +110,17 @@ static bool store_by_copy(struct range_tree *tree, struct store_place *place,
         !range_nodes_ready(tree, 1)) {
         return false;
     }
-    union range_node *node = range_node_take(tree, true);
     struct range_inner *parent = range_step_inner(&path->steps[1]);
-    unsigned group = range_group_first(parent, path->steps[1].slot);
+    unsigned at = path->steps[1].slot;
+    if (range_group_first(parent, at) != range_group_last(parent, at)) {
+        return false;
+    }
+    union range_node *node = range_node_take(tree, true);
     path->steps[0].word = (uint64_t)(uintptr_t)node;
     copy_with(&node->narrow, narrow, (unsigned)place->slot, entry);
     tree->nodes++;
     tree->events[RANGE_EVENT_COPIED]++;
-    range_publish_group(tree, parent, group, range_group_last(parent, group), path->steps[0].word,
-                        parent->gap[group]);
+    range_publish_group(tree, parent, at, at, path->steps[0].word, parent->gap[at]);
     range_node_retire(tree, leaf);
     store_done(tree, path, (unsigned)place->slot + 1);
     range_tree_settle(tree);

@@ -17,9 +17,10 @@ void range_tree_init(struct range_tree *tree, struct epoch *epoch,
     epoch_queue_init(&tree->retired, epoch);
 }
 
+/* Spare nodes that merging must not use. */
 static uint64_t spare_reserved(const struct range_tree *tree)
 {
-    return tree->prepared * tree->store_need;
+    return tree->prepared * tree->store_need + tree->floor;
 }
 
 void range_poll_retired(struct range_tree *tree)
@@ -42,11 +43,6 @@ void range_node_put(struct range_tree *tree, void *node)
 {
     union range_node *spare = node;
     epoch_list_push(&tree->spare, &spare->retired.link);
-}
-
-void *range_node_get(struct range_tree *tree)
-{
-    return range_node_take(tree, false);
 }
 
 void range_node_retire(struct range_tree *tree, range_word_t word)
@@ -100,34 +96,22 @@ void range_tree_trim(struct range_tree *tree)
     trim_to(tree, spare_reserved(tree));
 }
 
-static void retire_all(struct range_tree *tree, range_word_t word, unsigned level)
-{
-    struct range_child children[RANGE_CHILDREN];
-    if (level > 0) {
-        unsigned count = range_inner_read(&range_word_node(word)->inner, UINT64_MAX, children);
-        for (unsigned i = 0; i < count; i++) {
-            retire_all(tree, children[i].word, level - 1);
-        }
-    }
-    range_node_retire(tree, word);
-}
-
 void range_tree_destroy(struct range_tree *tree)
 {
     range_word_t root = atomic_word_peek(&tree->root);
     if (root != 0) {
         range_publish(tree, &tree->root, 0);
-        retire_all(tree, range_word_plain(root), range_word_height(root));
+        range_retire_below(tree, range_word_plain(root), range_word_height(root));
     }
-    tree->ranges = 0;
     tree->prepared = 0;
+    tree->floor = 0;
     range_poll_retired(tree);
     ASSERT(tree->retired.waiting.count == 0);
     trim_to(tree, 0);
 }
 
 /* Stores split nodes: the height grows by one, and by one more for each factor of 7. */
-static unsigned height_after(unsigned height, uint64_t stores)
+unsigned range_height_after(unsigned height, uint64_t stores)
 {
     unsigned grown = height + 1;
     for (uint64_t left = stores; left >= RANGE_CHILDREN / 2; left /= RANGE_CHILDREN / 2) {
@@ -138,7 +122,7 @@ static unsigned height_after(unsigned height, uint64_t stores)
 
 bool range_prepared_keep(struct range_tree *tree, unsigned height, uint64_t nodes)
 {
-    uint64_t need = range_store_many_nodes(height_after(height, tree->prepared), 1);
+    uint64_t need = range_store_many_nodes(range_height_after(height, tree->prepared), 1);
     need = need > tree->store_need ? need : tree->store_need;
     if (tree->prepared == 0) {
         return true;
@@ -152,7 +136,7 @@ bool range_prepared_keep(struct range_tree *tree, unsigned height, uint64_t node
 
 enum status range_tree_prepare(struct range_tree *tree, uint64_t stores)
 {
-    uint64_t need = range_store_many_nodes(height_after(range_tree_height(tree), stores), 1);
+    uint64_t need = range_store_many_nodes(range_height_after(range_tree_height(tree), stores), 1);
     if (stores > UINT64_MAX / need || !range_nodes_ready(tree, stores * need)) {
         return STATUS_NO_MEMORY;
     }

@@ -85,6 +85,7 @@ struct range_tree {
     struct epoch_list spare;
     uint64_t prepared;   /* stores that cannot fail */
     uint64_t store_need; /* spare nodes kept for each of these */
+    uint64_t floor;      /* spare nodes that merging leaves alone; the owner's to set */
     uint64_t nodes;      /* in the tree */
     uint64_t ranges;
     uint64_t events[RANGE_EVENTS];
@@ -188,10 +189,12 @@ uint64_t range_store_many_nodes(unsigned height, unsigned count);
  * what it took is back. */
 bool range_nodes_ready(struct range_tree *tree, uint64_t count);
 
-/* Makes @node, RANGE_NODE_BYTES on a border of as many, a spare one; and the way back: NULL where
- * there is none. For owners of trees without a source. */
+/* Makes @node, RANGE_NODE_BYTES on a border of as many, a spare one: for owners of trees without a
+ * source. */
 void range_node_put(struct range_tree *tree, void *node);
-void *range_node_get(struct range_tree *tree);
+
+/* Inner levels of a tree of @height at most, after @stores more stores. */
+unsigned range_height_after(unsigned height, uint64_t stores);
 
 /* Empties the nodes for which @leaves says so, as far as other spare nodes go but for @keep of
  * them, by moving what is in them; then takes as many of those nodes out of the spare ones as
@@ -220,7 +223,7 @@ static inline unsigned range_tree_height(const struct range_tree *tree)
     return range_word_height(atomic_word_peek(&tree->root));
 }
 
-/* Checks I11 to I14. Return: whether all hold; if not, @violation says which does not, with the key
+/* Checks I12 to I15. Return: whether all hold; if not, @violation says which does not, with the key
  * in pfn. */
 bool range_tree_validate(const struct range_tree *tree, struct violation *violation);
 

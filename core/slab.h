@@ -59,7 +59,7 @@ _Static_assert(sizeof(struct slab) == 128, "32 struct slabs fit a frame");
 struct alloc_transaction {
     struct buddy_stash pending; /* descriptors let go so far; given back when the call ends */
     uint64_t generation;        /* of descriptor slabs, when the call began */
-    bool nodes_short;           /* a cut did not happen for want of tree nodes */
+    uint32_t nodes_short;       /* bit n: a cut in zone n did not happen for want of tree nodes */
     uint32_t fills;             /* how often such nodes were allocated */
 };
 

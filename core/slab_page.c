@@ -67,12 +67,13 @@ struct found_block {
 static bool found_nodes(struct zone *zone, struct alloc_context alloc, struct found_block *found)
 {
     order_t order = buddy_order(found->buddy);
-    uint64_t nodes = zone_cut_nodes(zone, order);
-    nodes += nodes > 0 ? zone_cut_nodes(zone, 1) + 6 : 0; /* the first may add two levels */
+    /* The zone is not locked until the cut: others may make the tree grow. */
+    uint64_t nodes = block_map_nodes(&zone->map, order, 2);
+    nodes += order > 0 ? block_map_nodes(&zone->map, 1, 3) : 0;
     if (!map_nodes_ready(alloc, zone, nodes)) {
         return false;
     }
-    found->nodes = map_nodes_detach(zone, nodes);
+    found->nodes = block_map_detach(&zone->map, nodes);
     return true;
 }
 
@@ -108,7 +109,7 @@ static struct found_block smallest_detach(struct potad *potad, uint64_t pages,
                 spinlock_unlock(&zone->lock);
                 return found;
             }
-            map_nodes_attach(zone, &found.nodes);
+            block_map_attach(&zone->map, &found.nodes);
             spinlock_unlock(&zone->lock);
             break;
         }
@@ -154,7 +155,7 @@ static void single_make(struct potad *potad, struct slab *slab, struct found_blo
 {
     struct zone *zone = &potad->zones[found->buddy->head.zone];
     spinlock_lock(&zone->lock);
-    map_nodes_attach(zone, &found->nodes);
+    block_map_attach(&zone->map, &found->nodes);
     slab_own_block(zone, slab, found->buddy);
     spinlock_unlock(&zone->lock);
 }
@@ -175,7 +176,7 @@ static void pair_make(struct potad *potad, struct slab *home, struct slab *descr
     spinlock_lock(&potad->cache_buddy.lock);
     spinlock_lock(&potad->cache_slab.lock);
     spinlock_lock(&zone->lock);
-    map_nodes_attach(zone, &found->nodes);
+    block_map_attach(&zone->map, &found->nodes);
     struct buddy *pair = zone_split_detached(zone, buddy, 1, &stash);
     zone_split_allocated(zone, pair, 0, &stash, parts);
     slab_own_block(zone, home, parts[0]);
@@ -243,7 +244,7 @@ static enum made self_cut_make(struct potad *potad, struct slab *slab, struct al
     stash_from_slab(slab, buddy_order(buddy), &stash);
     spinlock_lock(&potad->cache_buddy.lock);
     spinlock_lock(&zone->lock);
-    map_nodes_attach(zone, &found.nodes);
+    block_map_attach(&zone->map, &found.nodes);
     buddy = zone_split_detached(zone, buddy, 0, &stash);
     slab_own_block(zone, slab, buddy);
     kmem_cache_list(&potad->cache_buddy, slab);

@@ -335,9 +335,7 @@ void zone_free_flawed(struct zone *zone, struct buddy *buddy, struct list_head *
     list_init(&parts);
     while ((record = find_record(&zone->flaws, pfn, order)) != NULL) {
         list_remove(&record->list);
-        while (record->nodes.count > 0) {
-            range_node_put(&zone->map.tree, range_node_of_link(epoch_list_pop(&record->nodes)));
-        }
+        block_map_attach(&zone->map, &record->nodes);
         /* Only before the first cut is there no part. */
         struct buddy *part = list_is_empty(&parts) ? buddy : take_part(&parts, record->pfn);
         zone_cut_around(zone, part, record->pfn, &record->buddys, &parts);

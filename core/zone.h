@@ -59,7 +59,7 @@ void zone_init(struct zone *zone, zone_id_t id, const struct range *ranges, uint
 /* Spare nodes of the map's tree that cutting a block takes at most: @halvings of them. */
 static inline uint64_t zone_cut_nodes(const struct zone *zone, order_t halvings)
 {
-    return block_map_nodes(&zone->map, halvings);
+    return block_map_nodes(&zone->map, halvings, 0);
 }
 
 /* Whether all of @frames frames from @pfn belong to blocks of this zone. */

@@ -207,8 +207,10 @@ void harness_range_store(struct harness *harness, uint64_t first, uint64_t last,
     struct range_op op = op_begin(harness, only_empty ? "store-empty" : "store", expected, first,
                                   last, NODES_OF_STORE);
     op.promised = range->prepared > 0;
+    range->storing = expected == STATUS_OK ? value : 0;
     enum status status =
         (only_empty ? ops->store_empty : ops->store)(range->tree, first, last, value);
+    range->storing = 0;
     if (op_end(harness, &op, status)) {
         store_done(harness, first, last, value);
     }

@@ -31,7 +31,8 @@ struct harness_range {
     uint64_t changes_capacity;
     uint64_t first; /* the keys of the present operation */
     uint64_t last;
-    uint64_t steps; /* of it */
+    uint64_t steps;   /* of it */
+    uint64_t storing; /* the value that it stores under all of them; 0: it does not */
     bool writing;
     uint64_t prepared; /* stores that cannot fail */
     uint64_t serial;   /* the value stored last: each has its own */

@@ -180,6 +180,24 @@ static void check_step_key(struct harness *harness, uint64_t key)
     }
 }
 
+/* A store is seen whole or not at all. */
+static void check_step_whole(struct harness *harness)
+{
+    const struct subject_range_ops *ops = harness->subject->range;
+    const struct harness_range *range = &harness->range;
+    if (range->storing == 0) {
+        return;
+    }
+    bool low = ops->value(range->tree, range->first) == range->storing;
+    bool high = ops->value(range->tree, range->last) == range->storing;
+    if (low != high) {
+        harness_fail(harness, CHECK_RANGE_READER,
+                     "step %llu: %llu is stored at %#llx, not at %#llx", (ull)range->steps,
+                     (ull)range->storing, (ull)(low ? range->first : range->last),
+                     (ull)(low ? range->last : range->first));
+    }
+}
+
 void harness_range_step(void *context)
 {
     struct harness *harness = context;
@@ -205,6 +223,7 @@ void harness_range_step(void *context)
     for (unsigned i = 0; i < KEYS; i++) {
         check_step_key(harness, keys[i]);
     }
+    check_step_whole(harness);
     check_step_neighbours(harness, keys[range->steps % KEYS]);
     check_step_neighbours(harness, keys[KEYS - 1]);
 }

@@ -228,6 +228,82 @@ static void failed_frame_is_kept_back_without_new_nodes(void **state)
     arena_close(&arena);
 }
 
+/* A section stays open while all memory is freed: no node comes back, and merging must not use up
+ * those that the next cuts need. F2: allocating goes on. */
+static void frees_beside_an_open_section_leave_nodes_for_cuts(void **state)
+{
+    (void)state;
+    struct arena arena;
+    static struct buddy *held[HELD_MAX];
+    open_kind(&arena, BLOCK_MAP_TREE);
+    unsigned count = take_all(&arena, held);
+    struct epoch_slot *section = epoch_enter(&arena.potad.epoch, 0);
+    for (unsigned i = 0; i < count; i++) {
+        free_pages(&arena.potad, held[i]);
+    }
+    assert_true(tree_of(&arena)->retired.waiting.count > 0);
+    assert_true(take_all(&arena, held) > count / 2);
+    epoch_exit(section);
+    arena_validate(&arena);
+    arena_close(&arena);
+}
+
+/* A3: the tree is low when a frame of a block fails, and high when the block is freed, with no
+ * other spare node than must be, and none coming back. */
+static void failed_frame_is_kept_back_when_the_tree_has_grown(void **state)
+{
+    (void)state;
+    struct arena arena;
+    static struct buddy *held[HELD_MAX];
+    open_kind(&arena, BLOCK_MAP_TREE);
+    struct buddy *flawed = arena_take(&arena, 9);
+    pfn_t pfn = flawed->pfn + 300;
+    assert_int_equal(memory_failure(&arena.potad, pfn), STATUS_OK);
+    unsigned height = range_tree_height(tree_of(&arena));
+    unsigned count = take_all(&arena, held);
+    assert_true(range_tree_height(tree_of(&arena)) > height);
+    struct epoch_slot *section = epoch_enter(&arena.potad.epoch, 0);
+    for (unsigned i = 0; i < count; i += 2) {
+        free_pages(&arena.potad, held[i]);
+    }
+    free_pages(&arena.potad, flawed);
+    epoch_exit(section);
+    arena_validate(&arena);
+    struct memdesc_info info;
+    assert_true(memdesc_lookup(&arena.potad, pfn, &info));
+    assert_int_equal(info.type, MEMDESC_POISONED);
+    arena_close(&arena);
+}
+
+/* F2: as long as spare nodes are all that is missing, a failure makes more, as an allocation does.
+ */
+static void memory_failure_makes_nodes(void **state)
+{
+    (void)state;
+    struct arena arena;
+    static struct buddy *held[HELD_MAX];
+    struct page_request request = {.order = 0, .zone = ZONE_ANY};
+    open_kind(&arena, BLOCK_MAP_TREE);
+    arena_fail(&arena, FAULT_RANGE_NODE, 1);
+    unsigned count = 0;
+    while (alloc_pages(&arena.potad, &request, &held[count]) == STATUS_OK) {
+        count++;
+    }
+    arena_fail(&arena, FAULT_SITES, 0);
+    assert_true(count > 0);
+    assert_int_equal(memory_failure(&arena.potad, held[0]->pfn), STATUS_OK);
+    pfn_t last = 0;
+    struct memdesc_info info;
+    for (pfn_t pfn = 0; pfn < 4096; pfn++) {
+        bool found = memdesc_lookup(&arena.potad, pfn, &info);
+        last = found && info.type == MEMDESC_BUDDY_FREE && info.frames > 1 ? pfn : last;
+    }
+    assert_true(last != 0);
+    assert_int_equal(memory_failure(&arena.potad, last), STATUS_OK);
+    arena_validate(&arena);
+    arena_close(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -237,6 +313,9 @@ int main(void)
         cmocka_unit_test(alloc_without_nodes_fails_and_changes_nothing),
         cmocka_unit_test(failed_call_gives_node_slabs_back),
         cmocka_unit_test(failed_frame_is_kept_back_without_new_nodes),
+        cmocka_unit_test(frees_beside_an_open_section_leave_nodes_for_cuts),
+        cmocka_unit_test(failed_frame_is_kept_back_when_the_tree_has_grown),
+        cmocka_unit_test(memory_failure_makes_nodes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
