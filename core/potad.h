@@ -57,10 +57,11 @@ struct potad {
     atomic_word_t chain_depth_seen;           /* the deepest __alloc_slab() so far */
 };
 
-/* Boots @potad on the memory of @map. The frame table and the first descriptors are carved from
+/* Boots @potad on the memory of @map. The frame table or the first tree nodes, as map->kind asks,
+ * and the first descriptors are carved from
  * the end of the first accepted range that may hold them.
  * Return: INVALID where ranges or zones are not as boot_map.h says, NO_MEMORY where no range that
- * may hold metadata, accepted, has room for the table.
+ * may hold metadata, accepted, has room for these.
  * Source: requirements A1, E3. */
 enum status potad_boot(struct potad *potad, const struct port *port, const struct boot_map *map)
     __attribute__((warn_unused_result));
@@ -163,12 +164,12 @@ enum status kmem_cache_alloc_bulk(struct potad *potad, struct kmem_cache *cache,
 /* Frees one object. Never fails, never allocates. */
 void kmem_cache_free(struct potad *potad, struct kmem_cache *cache, void *object);
 
-/* Gives back every slab of struct buddys that the allocator can do without. Frees do this for the
- * slabs they touch; here all are looked at. */
+/* Gives back every slab of struct buddys and of tree nodes that the allocator can do without. Frees
+ * do this for the slabs of struct buddys that they touch; here all are looked at. */
 void potad_shrink(struct potad *potad);
 
-/* Checks I1 to I11. Context: no other thread is inside the allocator. Return: whether all hold;
- * if not, @violation says which does not. */
+/* Checks all invariants. Context: no other thread is inside the allocator. Return: whether all
+ * hold; if not, @violation says which does not. */
 bool potad_validate(struct potad *potad, struct violation *violation);
 
 /* A hash of all blocks (place, extent, state, type, acceptance), of failed frames in use, and of

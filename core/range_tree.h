@@ -137,8 +137,9 @@ enum status range_tree_build(struct range_tree *tree, const struct range_entry *
 enum status range_tree_prepare(struct range_tree *tree, uint64_t stores)
     __attribute__((warn_unused_result));
 
-/* Merges all sparse nodes that have a neighbour to merge with, as far as spare nodes last; erasing
- * does so only where it passes. Cost: as the number of nodes. */
+/* Merges all sparse nodes that have a neighbour to merge with, as far as spare nodes above the
+ * floor last; erasing does so only where it passes. Context: sections may be open. Cost: as the
+ * number of nodes, as often as that merges any. */
 void range_tree_compact(struct range_tree *tree);
 
 /* Gives spare nodes back, but for those that are reserved. */
@@ -196,10 +197,10 @@ void range_node_put(struct range_tree *tree, void *node);
 /* Inner levels of a tree of @height at most, after @stores more stores. */
 unsigned range_height_after(unsigned height, uint64_t stores);
 
-/* Empties the nodes for which @leaves says so, as far as other spare nodes go but for @keep of
- * them, by moving what is in them; then takes as many of those nodes out of the spare ones as
- * leaves
- * @keep. Return: these. Cost: as the number of nodes. */
+/* Has the nodes for which @leaves says so leave the tree, as far as other spare nodes go but for
+ * @keep of them: what is in them moves. Context: sections may be open; what they hold back leaves
+ * at a later call. Return: nodes that have left, as many as leave @keep spare ones. Cost: as the
+ * number of nodes. */
 struct epoch_list range_tree_evacuate(struct range_tree *tree, uint64_t keep,
                                       bool (*leaves)(void *context, const void *node),
                                       void *context);

@@ -17,7 +17,8 @@ static const struct {
     const char *summary;
 } benches[] = {
     {"page", bench_page, "frame-table writes, and time of blocks by table and by tree, by order"},
-    {"range", bench_range, "the range tree beside Judy and a sorted array, 10^4 to 10^7 ranges"},
+    {"range", bench_range,
+     "the range tree beside Judy and a sorted array, 10^4 to 10^7 ranges (a minute, 1 GiB)"},
     {"fuzz", bench_fuzz, "cases a second of the executor, with model and faults"},
 };
 
