@@ -34,7 +34,7 @@ static void print_times(const struct range_load *load, bool sparse,
            times->change, ratio(times->change, judy->change));
     printf(
         "            bytes a range: %.1f after random stores, %.1f built; %.1f with 90 %% erased, "
-        "%.1f with a tenth of the rest stored; judy %.1f; height %u\n",
+        "%.1f with a tenth of all stored again; judy %.1f; height %u\n",
         times->bytes, tree->bytes_built, tree->bytes_erased, tree->bytes_restored, judy->bytes,
         tree->height);
 }

@@ -69,7 +69,7 @@ struct range_tree_times {
     double lookup_section; /* each lookup in a section of its own */
     double bytes_built;    /* built from sorted ranges */
     double bytes_erased;   /* after erasing 90 % at random, for each range left */
-    double bytes_restored; /* after storing a tenth of these again */
+    double bytes_restored; /* after as many stores as a tenth of all ranges */
     unsigned height;
     const char *vector; /* name of the lookup in use */
 };

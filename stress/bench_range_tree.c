@@ -174,14 +174,21 @@ static double time_changes(struct range_tree *tree, const struct range_load *loa
     return (bench_now() - start) * 1e9 / (double)CHANGES;
 }
 
+/* An empty tree for @load, with memory of its own. */
+static void tree_open(struct range_pool *pool, struct epoch *epoch, struct range_tree *tree,
+                      const struct range_load *load)
+{
+    epoch_init(epoch);
+    range_pool_open(pool, load->count);
+    range_tree_init(tree, epoch, &pool->source);
+}
+
 static void measure_built(const struct range_load *load, struct range_tree_times *times)
 {
     struct range_pool pool;
     struct epoch epoch;
     struct range_tree tree;
-    epoch_init(&epoch);
-    range_pool_open(&pool, load->count);
-    range_tree_init(&tree, &epoch, &pool.source);
+    tree_open(&pool, &epoch, &tree, load);
     if (range_tree_build(&tree, load->sorted, load->count) != STATUS_OK) {
         abort();
     }
@@ -195,9 +202,7 @@ struct range_tree_times bench_range_tree(const struct range_load *load)
     struct range_pool pool;
     struct epoch epoch;
     struct range_tree tree;
-    epoch_init(&epoch);
-    range_pool_open(&pool, load->count);
-    range_tree_init(&tree, &epoch, &pool.source);
+    tree_open(&pool, &epoch, &tree, load);
     result.vector = tree.find->name;
     double start = bench_now();
     for (uint64_t i = 0; i < load->count; i++) {
@@ -218,7 +223,7 @@ struct range_tree_times bench_range_tree(const struct range_load *load)
         range_tree_erase(&tree, load->sorted[load->order[i]].first, NULL);
     }
     result.bytes_erased = node_bytes(&pool, &tree);
-    for (uint64_t i = kept; i < kept + kept / 10; i++) {
+    for (uint64_t i = kept; i < kept + load->count / 10; i++) {
         range_must_store(&tree, &load->sorted[load->order[i]]);
     }
     result.bytes_restored = node_bytes(&pool, &tree);
