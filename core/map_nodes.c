@@ -5,14 +5,15 @@
  *
  * Cutting a block takes tree nodes; nodes come from slabs; and a slab is a block that has to be
  * cut. So each zone's tree has spare nodes at all times, enough for the cuts that making one slab
- * of nodes can take (MAP_CHAIN_CUTS, in zones that may hold slabs): a cut goes ahead only where
- * these are left over after it, unless it is part of just that growth. The first ones are carved at
- * boot, as boot descriptors are.
+ * of nodes can take (MAP_CHAIN_CUTS, in zones that may hold slabs; elsewhere one): a cut goes ahead
+ * only where these are left over after it, unless it is part of just that growth. Frees, which
+ * merge nodes, leave them alone, too (range_tree.floor): while a reader keeps old nodes from coming
+ * back, nothing else would replace them. The first ones are carved at boot, as boot descriptors
+ * are.
  *
- *   block_take()          too few nodes: the call fails, marked nodes_short
- *   └ transaction_undo()
- *   nodes_fill()          takes nodes from their cache, which may grow: cuts use the reserve
- *   block_take()          again
+ *   block_alloc()         too few nodes for a cut: fails, and the transaction is marked nodes_short
+ *   map_nodes_fill()      takes nodes from their cache, which may grow: those cuts use the reserve
+ *   block_alloc()         again
  *
  * A call that fails in the end, and potad_shrink(), move what is in nodes of slabs to older ones,
  * or to those of the boot: then the slabs are empty, and go back.
