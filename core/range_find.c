@@ -2,9 +2,9 @@
 #include "core/range_find.h"
 
 /* Pivots below @key. */
-static inline unsigned inner_slot(const struct range_inner *inner, uint64_t key)
+static inline uint64_t inner_slot(const struct range_inner *inner, uint64_t key)
 {
-    unsigned slot = 0;
+    uint64_t slot = 0;
 #pragma GCC unroll 13
     for (unsigned i = 0; i < RANGE_PIVOTS; i++) {
         slot += inner->pivot[i] < key ? 1 : 0;
@@ -13,9 +13,9 @@ static inline unsigned inner_slot(const struct range_inner *inner, uint64_t key)
 }
 
 /* Ranges that start at or before @distance, less one. */
-static inline unsigned narrow_slot(const struct range_narrow *narrow, int16_t distance)
+static inline uint64_t narrow_slot(const struct range_narrow *narrow, int16_t distance)
 {
-    unsigned slot = 0;
+    uint64_t slot = 0;
 #pragma GCC unroll 18
     for (unsigned i = 1; i < RANGE_NARROW; i++) {
         slot += narrow->first[i] <= distance ? 1 : 0;

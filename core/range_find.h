@@ -53,17 +53,22 @@ extern const struct range_find range_find_portable;
  * this build knows. */
 const struct range_find *range_find_vector(unsigned rank);
 
-typedef unsigned range_inner_slot_fn(const struct range_inner *inner, uint64_t key);
-typedef unsigned range_narrow_slot_fn(const struct range_narrow *narrow, int16_t distance);
+typedef uint64_t range_inner_slot_fn(const struct range_inner *inner, uint64_t key);
+typedef uint64_t range_narrow_slot_fn(const struct range_narrow *narrow, int16_t distance);
+
+/* The distance that stands for @units of a narrow leaf in comparisons. */
+static inline int16_t range_narrow_distance(uint64_t units)
+{
+    return units <= RANGE_NEAR_MAX ? (int16_t)units : (int16_t)RANGE_FAR;
+}
 
 /* The slot of the last range of @narrow that starts at or before @key; -1: none does. */
 static inline __attribute__((always_inline)) int
 range_narrow_find(const struct range_narrow *narrow, uint64_t key, range_narrow_slot_fn *slot_of)
 {
     uint64_t units = (key - narrow->base) >> narrow->shift;
-    int16_t distance = units <= RANGE_NEAR_MAX ? (int16_t)units : (int16_t)RANGE_FAR;
     /* Slot 0 starts at distance 0. */
-    int slot = (int)slot_of(narrow, distance);
+    int slot = (int)slot_of(narrow, range_narrow_distance(units));
     return __builtin_expect(key >= narrow->base, 1) ? slot : -1;
 }
 
@@ -93,28 +98,36 @@ static inline __attribute__((always_inline)) int range_leaf_find(range_word_t le
                                     : range_narrow_find(&node->narrow, key, slot_of);
 }
 
+/* The leaf's word. Words of inner nodes are addresses: only a leaf's and the root's say more. */
+static inline __attribute__((always_inline)) range_word_t
+range_leaf_of(range_word_t root, uint64_t key, range_inner_slot_fn *inner_slot)
+{
+    unsigned level = range_word_height(root);
+    range_word_t word = range_word_plain(root);
+    for (; level > 0; level--) {
+        const struct range_inner *inner = (const struct range_inner *)(uintptr_t)word;
+        word = atomic_word_acquire(&inner->child[inner_slot(inner, key)]);
+    }
+    return word;
+}
+
 static inline __attribute__((always_inline)) uint64_t
 range_value_of(range_word_t root, uint64_t key, range_inner_slot_fn *inner_slot,
                range_narrow_slot_fn *narrow_slot)
 {
-    range_word_t word = root;
-    for (unsigned level = range_word_height(root); level > 0; level--) {
-        const struct range_inner *inner = &range_word_node(word)->inner;
-        word = range_inner_child(inner, inner_slot(inner, key));
-    }
-    const union range_node *leaf = range_word_node(word);
+    range_word_t word = range_leaf_of(root, key, inner_slot);
     if (__builtin_expect(range_word_is_wide(word), 0)) {
-        int slot = range_wide_find(&leaf->wide, key);
-        return slot >= 0 && key <= leaf->wide.last[slot]
-                   ? atomic_word_acquire(&leaf->wide.value[slot])
-                   : 0;
+        const struct range_wide *wide = &range_word_node(word)->wide;
+        int slot = range_wide_find(wide, key);
+        return slot >= 0 && key <= wide->last[slot] ? atomic_word_acquire(&wide->value[slot]) : 0;
     }
-    const struct range_narrow *narrow = &leaf->narrow;
+    const struct range_narrow *narrow = (const struct range_narrow *)(uintptr_t)word;
     range_leaf_prefetch(word);
-    int slot = range_narrow_find(narrow, key, narrow_slot);
     uint64_t units = (key - narrow->base) >> narrow->shift;
-    bool inside = slot >= 0 && units <= (uint64_t)narrow->last[slot];
-    return __builtin_expect(inside, 1) ? atomic_word_acquire(&narrow->value[slot]) : 0;
+    uint64_t slot = narrow_slot(narrow, range_narrow_distance(units));
+    unsigned outside = key < narrow->base ? 1 : 0;
+    outside |= units > (uint64_t)narrow->last[slot] ? 1 : 0;
+    return __builtin_expect(outside, 0) ? 0 : atomic_word_acquire(&narrow->value[slot]);
 }
 
 static inline __attribute__((always_inline)) int range_path_of(range_word_t root, uint64_t key,
@@ -127,7 +140,7 @@ static inline __attribute__((always_inline)) int range_path_of(range_word_t root
     path->height = level;
     for (; level > 0; level--) {
         const struct range_inner *inner = &range_word_node(word)->inner;
-        unsigned slot = inner_slot(inner, key);
+        unsigned slot = (unsigned)inner_slot(inner, key);
         path->steps[level] = (struct range_step){word, slot};
         word = range_inner_child(inner, slot);
     }
@@ -143,7 +156,7 @@ range_place_of(range_word_t root, uint64_t key, range_inner_slot_fn *inner_slot,
     struct range_place place = {.leaf = root, .span_last = UINT64_MAX};
     for (unsigned level = range_word_height(root); level > 0; level--) {
         const struct range_inner *inner = &range_word_node(place.leaf)->inner;
-        unsigned slot = inner_slot(inner, key);
+        unsigned slot = (unsigned)inner_slot(inner, key);
         if (slot > 0) {
             place.span_first = inner->pivot[slot - 1] + 1;
         }

@@ -55,24 +55,24 @@ static inline const __m128i *tail_keys(const struct range_narrow *narrow)
 #define AVX2_NAMES "avx2,popcnt"
 
 /* Pivots below @key, compared four at a time as signed numbers with the top bit flipped. */
-__attribute__((target(AVX2_NAMES))) static inline unsigned
+__attribute__((target(AVX2_NAMES))) static inline uint64_t
 inner_slot_avx2(const struct range_inner *inner, uint64_t key)
 {
     const __m256i flip = _mm256_set1_epi64x(INT64_MIN);
     const __m256i keys = _mm256_xor_si256(_mm256_set1_epi64x((int64_t)key), flip);
-    unsigned below = inner->pivot[PIVOT_LAST] < key ? 1U << PIVOT_LAST : 0;
+    uint64_t below = inner->pivot[PIVOT_LAST] < key ? 1U << PIVOT_LAST : 0;
 #pragma GCC unroll 3
     for (unsigned i = 0; i < PIVOT_LAST; i += 4) {
         __m256i pivots = _mm256_loadu_si256(four_pivots(inner, i));
         __m256i less = _mm256_cmpgt_epi64(keys, _mm256_xor_si256(pivots, flip));
-        below |= (unsigned)_mm256_movemask_pd(_mm256_castsi256_pd(less)) << i;
+        below |= (uint64_t)_mm256_movemask_pd(_mm256_castsi256_pd(less)) << i;
     }
-    return (unsigned)__builtin_popcount(below);
+    return (uint64_t)__builtin_popcountll(below);
 }
 
 /* Ranges that start at or before @distance, less one: they are sorted, so the first one behind it
  * is found, with a mark behind the last slot. */
-__attribute__((target(AVX2_NAMES))) static inline unsigned
+__attribute__((target(AVX2_NAMES))) static inline uint64_t
 narrow_slot_avx2(const struct range_narrow *narrow, int16_t distance)
 {
     const __m256i distances = _mm256_set1_epi16(distance);
@@ -82,34 +82,34 @@ narrow_slot_avx2(const struct range_narrow *narrow, int16_t distance)
     uint64_t above = (uint32_t)_mm_movemask_epi8(tail);
     above = (above | (uint64_t)1 << 2 * TAIL) << 2 * HEAD;
     above |= (uint32_t)_mm256_movemask_epi8(head);
-    return (unsigned)__builtin_ctzll(above) / 2 - 1;
+    return (uint64_t)__builtin_ctzll(above) / 2 - 1;
 }
 
 DEFINE_FIND(avx2, AVX2_NAMES)
 
 #define AVX512_NAMES "avx512f,avx512vl,avx512bw,popcnt"
 
-__attribute__((target(AVX512_NAMES))) static inline unsigned
+__attribute__((target(AVX512_NAMES))) static inline uint64_t
 inner_slot_avx512(const struct range_inner *inner, uint64_t key)
 {
-    enum { EIGHT = 8 };
-    __m512i low = _mm512_loadu_si512(inner->pivot);
-    __m256i high = _mm256_loadu_si256(four_pivots(inner, EIGHT));
-    unsigned below = inner->pivot[PIVOT_LAST] < key ? 1U << PIVOT_LAST : 0;
-    below |= _mm512_cmplt_epu64_mask(low, _mm512_set1_epi64((int64_t)key));
-    below |= (unsigned)_mm256_cmplt_epu64_mask(high, _mm256_set1_epi64x((int64_t)key)) << EIGHT;
-    return (unsigned)__builtin_popcount(below);
+    enum { EIGHT = 8, REST = (1 << (RANGE_PIVOTS - EIGHT)) - 1 };
+    const __m512i keys = _mm512_set1_epi64((int64_t)key);
+    /* What is masked out is not read. */
+    __m512i high = _mm512_maskz_loadu_epi64(REST, &inner->pivot[EIGHT]);
+    __mmask8 below = _mm512_cmplt_epu64_mask(_mm512_loadu_si512(inner->pivot), keys);
+    __mmask8 below_high = _mm512_mask_cmplt_epu64_mask(REST, high, keys);
+    return (uint64_t)__builtin_popcountll(_mm512_kunpackb(below_high, below));
 }
 
 /* As with AVX2, but a mask has a bit a key, and those behind the last slot are cut off. */
-__attribute__((target(AVX512_NAMES))) static inline unsigned
+__attribute__((target(AVX512_NAMES))) static inline uint64_t
 narrow_slot_avx512(const struct range_narrow *narrow, int16_t distance)
 {
-    unsigned head =
+    uint64_t head =
         _mm256_cmple_epi16_mask(_mm256_loadu_si256(head_keys(narrow)), _mm256_set1_epi16(distance));
-    unsigned tail =
+    uint64_t tail =
         _mm_cmple_epi16_mask(_mm_loadu_si128(tail_keys(narrow)), _mm_set1_epi16(distance));
-    return (unsigned)__builtin_popcount(head | (tail & ((1U << TAIL) - 1)) << HEAD) - 1;
+    return (uint64_t)__builtin_popcountll(head | (tail & ((1U << TAIL) - 1)) << HEAD) - 1;
 }
 
 DEFINE_FIND(avx512, AVX512_NAMES)

@@ -12,7 +12,7 @@ enum {
     QUERIES = 1 << 20,
     CHANGES = 1 << 18, /* erase-and-store pairs measured at most */
     CHANGE_BATCH = 64,
-    REPEATS = 5 /* of each lookup measurement; the best counts */
+    REPEATS = 7 /* of each lookup measurement; the best counts */
 };
 
 /* The same ranges and the same random choices for each map. */
@@ -25,28 +25,47 @@ struct range_load {
     uint32_t *changes; /* CHANGES indices */
 };
 
-/* Nanoseconds an operation, and bytes a range; 0: not measured. */
-struct range_times {
-    double lookup;
-    double store;
-    double change; /* one erase and one store */
-    double bytes;
-};
-
 /* Power-of-two ranges of 1 to 512 pages, each aligned to its size, one behind the other; where
  * @sparse, with gaps of up to 255 pages between them. Aborts where there is no memory. */
 void range_load_open(struct range_load *load, uint64_t count, bool sparse, uint64_t seed);
 void range_load_close(struct range_load *load);
 
-/* The best of REPEATS passes of @lookup over all queries, in ns a query. Aborts where the sum of
- * the values found is not load->sum. */
-double range_time_lookups(const struct range_load *load,
-                          uint64_t (*lookup)(const void *map, const uint64_t *keys, uint64_t count),
-                          const void *map);
+/* A way of looking up. @run: the sum of the values that @count keys have. */
+struct range_lookup {
+    const char *name;
+    uint64_t (*run)(const void *map, const uint64_t *keys, uint64_t count);
+    const void *map;
+    double ns; /* a query: the best pass */
+};
 
-/* bench_range_peers.c: Judy with the faster of its two predecessor lookups, and a sorted array. */
-struct range_times bench_judy(const struct range_load *load);
-struct range_times bench_sorted_array(const struct range_load *load);
+/* Times all lookups, taking turns, so that what else the machine does strikes all of them. Aborts
+ * where a sum is not load->sum. */
+void range_time_lookups(const struct range_load *load, struct range_lookup *lookups,
+                        unsigned count);
+
+/* One map with all ranges. Nanoseconds an operation, and bytes a range. */
+struct range_trial {
+    double store;
+    double change; /* one erase and one store */
+    double bytes;
+};
+
+/* bench_range_peers.c: Judy, and a sorted array, which is the load itself. */
+struct judy_trial {
+    struct range_trial trial;
+    void *map;
+};
+
+enum { JUDY_LOOKUPS = 2 };
+
+/* Stores all ranges, in random order. */
+void judy_open(struct judy_trial *judy, const struct range_load *load);
+/* Fills in JUDY_LOOKUPS: its two predecessor lookups. */
+void judy_lookups(const struct judy_trial *judy, struct range_lookup *lookups);
+void judy_change(struct judy_trial *judy, const struct range_load *load);
+void judy_close(struct judy_trial *judy);
+
+struct range_lookup array_lookup(const struct range_load *load);
 
 /* bench_range_tree.c: nodes from memory of the benchmark's own, so that all of it is counted. */
 struct range_pool {
@@ -62,19 +81,28 @@ struct range_pool {
 void range_pool_open(struct range_pool *pool, uint64_t ranges);
 void range_pool_close(struct range_pool *pool);
 
-/* The tree, with vector instructions where there are any, and what is particular to it. */
-struct range_tree_times {
-    struct range_times times;
-    double lookup_portable;
-    double lookup_section; /* each lookup in a section of its own */
+struct tree_trial {
+    struct range_trial trial;
+    struct range_pool pool;
+    struct epoch epoch;
+    struct range_tree tree;
+    unsigned height;
     double bytes_built;    /* built from sorted ranges */
     double bytes_erased;   /* after erasing 90 % at random, for each range left */
     double bytes_restored; /* after as many stores as a tenth of all ranges */
-    unsigned height;
-    const char *vector; /* name of the lookup in use */
 };
 
-struct range_tree_times bench_range_tree(const struct range_load *load);
+/* The best that this CPU has, the portable one, and the best with each lookup in a section. */
+enum { TREE_LOOKUP_BEST, TREE_LOOKUP_PORTABLE, TREE_LOOKUP_SECTION, TREE_LOOKUPS };
+
+/* As their counterparts for Judy. */
+void tree_open(struct tree_trial *trial, const struct range_load *load);
+void tree_lookups(const struct tree_trial *trial, struct range_lookup *lookups);
+void tree_change(struct tree_trial *trial, const struct range_load *load);
+
+/* Erases most ranges, and stores some again; then builds a tree from all of them. */
+void tree_thin_out(struct tree_trial *trial, const struct range_load *load);
+void tree_close(struct tree_trial *trial);
 
 /* Stores @entry; aborts where that fails. */
 void range_must_store(struct range_tree *tree, const struct range_entry *entry);

@@ -31,41 +31,50 @@ static uint64_t judy_prev(const void *map, const uint64_t *keys, uint64_t count)
     return sum;
 }
 
-static void judy_store(Pvoid_t *map, const struct range_entry *entry)
+static void judy_store(struct judy_trial *judy, const struct range_entry *entry)
 {
-    Word_t *value = (Word_t *)JudyLIns(map, entry->first, PJE0);
+    Word_t *value = (Word_t *)JudyLIns(&judy->map, entry->first, PJE0);
     *value = entry->value;
 }
 
-struct range_times bench_judy(const struct range_load *load)
+void judy_open(struct judy_trial *judy, const struct range_load *load)
 {
-    Pvoid_t map = NULL;
-    struct range_times times = {0};
+    *judy = (struct judy_trial){.map = NULL};
     double start = bench_now();
     for (uint64_t i = 0; i < load->count; i++) {
-        judy_store(&map, &load->sorted[load->order[i]]);
+        judy_store(judy, &load->sorted[load->order[i]]);
     }
-    times.store = (bench_now() - start) * 1e9 / (double)load->count;
-    times.bytes = (double)JudyLMemUsed(map) / (double)load->count;
-    double last = range_time_lookups(load, judy_last, map);
-    double prev = range_time_lookups(load, judy_prev, map);
-    times.lookup = last < prev ? last : prev;
-    start = bench_now();
+    judy->trial.store = (bench_now() - start) * 1e9 / (double)load->count;
+    judy->trial.bytes = (double)JudyLMemUsed(judy->map) / (double)load->count;
+}
+
+void judy_lookups(const struct judy_trial *judy, struct range_lookup *lookups)
+{
+    lookups[0] = (struct range_lookup){.name = "JudyLLast", .run = judy_last, .map = judy->map};
+    lookups[1] = (struct range_lookup){.name = "JudyLPrev", .run = judy_prev, .map = judy->map};
+}
+
+void judy_change(struct judy_trial *judy, const struct range_load *load)
+{
+    double start = bench_now();
     for (uint64_t i = 0; i < CHANGES; i += CHANGE_BATCH) {
         for (uint64_t j = 0; j < CHANGE_BATCH; j++) {
-            (void)JudyLDel(&map, load->sorted[load->changes[i + j]].first, PJE0);
+            (void)JudyLDel(&judy->map, load->sorted[load->changes[i + j]].first, PJE0);
         }
         for (uint64_t j = CHANGE_BATCH; j-- > 0;) {
-            judy_store(&map, &load->sorted[load->changes[i + j]]);
+            judy_store(judy, &load->sorted[load->changes[i + j]]);
         }
     }
-    times.change = (bench_now() - start) * 1e9 / (double)CHANGES;
-    JudyLFreeArray(&map, PJE0);
-    return times;
+    judy->trial.change = (bench_now() - start) * 1e9 / (double)CHANGES;
+}
+
+void judy_close(struct judy_trial *judy)
+{
+    JudyLFreeArray(&judy->map, PJE0);
 }
 
 /* Halves without a branch on the keys. */
-static uint64_t array_lookup(const void *map, const uint64_t *keys, uint64_t count)
+static uint64_t array_run(const void *map, const uint64_t *keys, uint64_t count)
 {
     const struct range_load *load = map;
     uint64_t sum = 0;
@@ -81,10 +90,7 @@ static uint64_t array_lookup(const void *map, const uint64_t *keys, uint64_t cou
     return sum;
 }
 
-struct range_times bench_sorted_array(const struct range_load *load)
+struct range_lookup array_lookup(const struct range_load *load)
 {
-    return (struct range_times){
-        .lookup = range_time_lookups(load, array_lookup, load),
-        .bytes = sizeof(struct range_entry),
-    };
+    return (struct range_lookup){.name = "array", .run = array_run, .map = load};
 }

@@ -63,22 +63,19 @@ void range_load_close(struct range_load *load)
     free(load->changes);
 }
 
-double range_time_lookups(const struct range_load *load,
-                          uint64_t (*lookup)(const void *map, const uint64_t *keys, uint64_t count),
-                          const void *map)
+void range_time_lookups(const struct range_load *load, struct range_lookup *lookups, unsigned count)
 {
-    double best = 0;
-    for (unsigned i = 0; i < REPEATS; i++) {
+    for (unsigned i = 0; i < REPEATS * count; i++) {
+        struct range_lookup *lookup = &lookups[i % count];
         double start = bench_now();
-        uint64_t sum = lookup(map, load->queries, QUERIES);
-        double elapsed = bench_now() - start;
-        best = i == 0 || elapsed < best ? elapsed : best;
+        uint64_t sum = lookup->run(lookup->map, load->queries, QUERIES);
+        double ns = (bench_now() - start) * 1e9 / (double)QUERIES;
+        lookup->ns = lookup->ns == 0 || ns < lookup->ns ? ns : lookup->ns;
         if (sum != load->sum) {
-            fputs("potad-bench: a lookup is wrong\n", stderr);
+            fprintf(stderr, "potad-bench: a lookup by %s is wrong\n", lookup->name);
             abort();
         }
     }
-    return best * 1e9 / (double)QUERIES;
 }
 
 static void *pool_take(void *context)
@@ -129,7 +126,7 @@ void range_must_store(struct range_tree *tree, const struct range_entry *entry)
     }
 }
 
-static uint64_t tree_lookup(const void *map, const uint64_t *keys, uint64_t count)
+static uint64_t run_best(const void *map, const uint64_t *keys, uint64_t count)
 {
     const struct range_tree *tree = map;
     uint64_t sum = 0;
@@ -139,7 +136,17 @@ static uint64_t tree_lookup(const void *map, const uint64_t *keys, uint64_t coun
     return sum;
 }
 
-static uint64_t tree_lookup_section(const void *map, const uint64_t *keys, uint64_t count)
+static uint64_t run_portable(const void *map, const uint64_t *keys, uint64_t count)
+{
+    const struct range_tree *tree = map;
+    uint64_t sum = 0;
+    for (uint64_t i = 0; i < count; i++) {
+        sum += range_find_portable.value(atomic_word_acquire(&tree->root), keys[i]);
+    }
+    return sum;
+}
+
+static uint64_t run_section(const void *map, const uint64_t *keys, uint64_t count)
 {
     const struct range_tree *tree = map;
     uint64_t sum = 0;
@@ -152,82 +159,80 @@ static uint64_t tree_lookup_section(const void *map, const uint64_t *keys, uint6
     return sum;
 }
 
-static double node_bytes(const struct range_pool *pool, const struct range_tree *tree)
+void tree_lookups(const struct tree_trial *trial, struct range_lookup *lookups)
 {
-    return (double)(pool->taken * RANGE_NODE_BYTES) / (double)tree->ranges;
+    const struct range_tree *tree = &trial->tree;
+    lookups[TREE_LOOKUP_BEST] =
+        (struct range_lookup){.name = tree->find->name, .run = run_best, .map = tree};
+    lookups[TREE_LOOKUP_PORTABLE] =
+        (struct range_lookup){.name = "portable", .run = run_portable, .map = tree};
+    lookups[TREE_LOOKUP_SECTION] =
+        (struct range_lookup){.name = "section", .run = run_section, .map = tree};
 }
 
-static double time_changes(struct range_tree *tree, const struct range_load *load)
+static double node_bytes(const struct tree_trial *trial)
+{
+    return (double)(trial->pool.taken * RANGE_NODE_BYTES) / (double)trial->tree.ranges;
+}
+
+static void open_empty(struct tree_trial *trial, const struct range_load *load)
+{
+    *trial = (struct tree_trial){.height = 0};
+    epoch_init(&trial->epoch);
+    range_pool_open(&trial->pool, load->count);
+    range_tree_init(&trial->tree, &trial->epoch, &trial->pool.source);
+}
+
+void tree_open(struct tree_trial *trial, const struct range_load *load)
+{
+    open_empty(trial, load);
+    double start = bench_now();
+    for (uint64_t i = 0; i < load->count; i++) {
+        range_must_store(&trial->tree, &load->sorted[load->order[i]]);
+    }
+    trial->trial.store = (bench_now() - start) * 1e9 / (double)load->count;
+    trial->trial.bytes = node_bytes(trial);
+    trial->height = range_tree_height(&trial->tree);
+}
+
+void tree_change(struct tree_trial *trial, const struct range_load *load)
 {
     double start = bench_now();
     for (uint64_t i = 0; i < CHANGES; i += CHANGE_BATCH) {
         for (uint64_t j = 0; j < CHANGE_BATCH; j++) {
-            range_tree_erase(tree, load->sorted[load->changes[i + j]].first, NULL);
+            range_tree_erase(&trial->tree, load->sorted[load->changes[i + j]].first, NULL);
         }
         for (uint64_t j = CHANGE_BATCH; j-- > 0;) {
             struct range_entry entry = load->sorted[load->changes[i + j]];
             /* Every other time a shorter one, which no emptied slot fits. */
             entry.last -= (j & 1) != 0 ? (entry.last - entry.first + 1) / 2 : 0;
-            range_must_store(tree, &entry);
+            range_must_store(&trial->tree, &entry);
         }
     }
-    return (bench_now() - start) * 1e9 / (double)CHANGES;
+    trial->trial.change = (bench_now() - start) * 1e9 / (double)CHANGES;
 }
 
-/* An empty tree for @load, with memory of its own. */
-static void tree_open(struct range_pool *pool, struct epoch *epoch, struct range_tree *tree,
-                      const struct range_load *load)
+void tree_thin_out(struct tree_trial *trial, const struct range_load *load)
 {
-    epoch_init(epoch);
-    range_pool_open(pool, load->count);
-    range_tree_init(tree, epoch, &pool->source);
-}
-
-static void measure_built(const struct range_load *load, struct range_tree_times *times)
-{
-    struct range_pool pool;
-    struct epoch epoch;
-    struct range_tree tree;
-    tree_open(&pool, &epoch, &tree, load);
-    if (range_tree_build(&tree, load->sorted, load->count) != STATUS_OK) {
-        abort();
-    }
-    times->bytes_built = node_bytes(&pool, &tree);
-    range_pool_close(&pool);
-}
-
-struct range_tree_times bench_range_tree(const struct range_load *load)
-{
-    struct range_tree_times result = {0};
-    struct range_pool pool;
-    struct epoch epoch;
-    struct range_tree tree;
-    tree_open(&pool, &epoch, &tree, load);
-    result.vector = tree.find->name;
-    double start = bench_now();
-    for (uint64_t i = 0; i < load->count; i++) {
-        range_must_store(&tree, &load->sorted[load->order[i]]);
-    }
-    result.times.store = (bench_now() - start) * 1e9 / (double)load->count;
-    result.times.bytes = node_bytes(&pool, &tree);
-    result.height = range_tree_height(&tree);
-    result.times.lookup = range_time_lookups(load, tree_lookup, &tree);
-    result.lookup_section = range_time_lookups(load, tree_lookup_section, &tree);
-    const struct range_find *vector = tree.find;
-    tree.find = &range_find_portable;
-    result.lookup_portable = range_time_lookups(load, tree_lookup, &tree);
-    tree.find = vector;
-    result.times.change = time_changes(&tree, load);
+    struct tree_trial built;
     uint64_t kept = load->count / 10;
     for (uint64_t i = kept; i < load->count; i++) {
-        range_tree_erase(&tree, load->sorted[load->order[i]].first, NULL);
+        range_tree_erase(&trial->tree, load->sorted[load->order[i]].first, NULL);
     }
-    result.bytes_erased = node_bytes(&pool, &tree);
+    trial->bytes_erased = node_bytes(trial);
     for (uint64_t i = kept; i < kept + load->count / 10; i++) {
-        range_must_store(&tree, &load->sorted[load->order[i]]);
+        range_must_store(&trial->tree, &load->sorted[load->order[i]]);
     }
-    result.bytes_restored = node_bytes(&pool, &tree);
-    range_pool_close(&pool);
-    measure_built(load, &result);
-    return result;
+    trial->bytes_restored = node_bytes(trial);
+    open_empty(&built, load);
+    if (range_tree_build(&built.tree, load->sorted, load->count) != STATUS_OK) {
+        abort();
+    }
+    trial->bytes_built = node_bytes(&built);
+    tree_close(&built);
+}
+
+void tree_close(struct tree_trial *trial)
+{
+    range_pool_close(&trial->pool);
 }
