@@ -4,7 +4,7 @@
 /* Pivots below @key. */
 static inline uint64_t inner_slot(const struct range_inner *inner, uint64_t key)
 {
-    uint64_t slot = 0;
+    unsigned slot = 0;
 #pragma GCC unroll 13
     for (unsigned i = 0; i < RANGE_PIVOTS; i++) {
         slot += inner->pivot[i] < key ? 1 : 0;
@@ -15,7 +15,7 @@ static inline uint64_t inner_slot(const struct range_inner *inner, uint64_t key)
 /* Ranges that start at or before @distance, less one. */
 static inline uint64_t narrow_slot(const struct range_narrow *narrow, int16_t distance)
 {
-    uint64_t slot = 0;
+    unsigned slot = 0;
 #pragma GCC unroll 18
     for (unsigned i = 1; i < RANGE_NARROW; i++) {
         slot += narrow->first[i] <= distance ? 1 : 0;
