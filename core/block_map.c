@@ -35,11 +35,14 @@ struct frame_entry block_map_find(const struct block_map *map, pfn_t pfn)
     }
     if (block_map_has_table(map)) {
         struct frame_entry listed = frame_table_find(map->table, pfn);
-        /* From a hole, each may find another block that ends before it. */
-        bool covers =
-            entry.word != 0 && pfn - entry.pfn < order_frames(memdesc_head(entry.word)->order);
+        /* From a hole, each may find another block that ends before it; the table even one of
+         * another zone, which is not to be looked at here. */
+        bool own = range_tree_next(&map->tree, 0, &head) && listed.pfn >= head.first;
+        bool covers = own && listed.word != 0 &&
+                      pfn - listed.pfn < order_frames(memdesc_head(listed.word)->order);
         ASSERT(!covers || listed.word == entry.word);
         ASSERT(!covers || listed.pfn == entry.pfn);
+        entry = listed;
     }
     return entry;
 }
