@@ -5,6 +5,7 @@
 
 enum {
     LOOKUP_MARGIN = 64, /* frames around the map's span that are looked up too */
+    LOOKUP_TIMES = 16,  /* of such a frame, in a row */
     LOOKUP_ORDERS = 14  /* a looked-up frame is rounded down to a start of one of so many orders */
 };
 
@@ -172,8 +173,22 @@ void held_block_lookup(struct worker *worker, const struct held_block *held)
     worker_end(worker);
 }
 
-/* A frame of the map, of a hole, or just outside; often one where a large block could start: from
- * there a search takes its longest steps. */
+/* The frame of a hole from where a search for a block's first frame takes its longest steps, and
+ * so the one that leads across a zone border, if any does (map_make()). */
+static pfn_t hole_frame(struct worker *worker)
+{
+    const struct boot_map *map = &worker->world->map;
+    uint32_t above = (uint32_t)random_below(&worker->random, map->ranges_count);
+    const struct range *below = above == 0 ? NULL : &map->ranges[above - 1];
+    pfn_t first = below == NULL ? 0 : below->start + below->frames;
+    pfn_t pfn = map->ranges[above].start - 1;
+    while (pfn != 0 && (pfn & (pfn - 1)) >= first) {
+        pfn &= pfn - 1;
+    }
+    return pfn;
+}
+
+/* A frame of the map, of a hole, or just outside; often one where a large block could start. */
 static pfn_t any_frame(struct worker *worker)
 {
     const struct shadow *shadow = &worker->world->shadow;
@@ -182,12 +197,10 @@ static pfn_t any_frame(struct worker *worker)
     return pfn & ~(order_frames((order_t)random_below(&worker->random, LOOKUP_ORDERS)) - 1);
 }
 
-void held_block_lookup_any(struct worker *worker)
+static void lookup_any(struct worker *worker, pfn_t pfn, const struct range *range)
 {
     struct world *world = worker->world;
     struct memdesc_info info = {0};
-    pfn_t pfn = any_frame(worker);
-    const struct range *range = world_range_of(world, pfn);
     worker_begin(worker, "lookup-any");
     bool found = world->subject->lookup(world->instance, pfn, &info);
     bool fits = !found || (range != NULL && info.zone == range->zone && pfn >= info.pfn &&
@@ -202,4 +215,14 @@ void held_block_lookup_any(struct worker *worker)
     }
     worker_count(worker, PATH_LOOKUP);
     worker_end(worker);
+}
+
+/* One frame several times in a row: what other threads change is met the likelier in its midst. */
+void held_block_lookup_any(struct worker *worker)
+{
+    pfn_t pfn = random_below(&worker->random, 2) == 0 ? hole_frame(worker) : any_frame(worker);
+    const struct range *range = world_range_of(worker->world, pfn);
+    for (unsigned i = 0; i < LOOKUP_TIMES; i++) {
+        lookup_any(worker, pfn, range);
+    }
 }
