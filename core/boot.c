@@ -7,7 +7,7 @@
  * with a table, or nodes, or both, as the map that is asked for needs them.
  *
  * Each block that memory is cut into at boot has one boot descriptor. It outlives all merges (see
- * zone_free()), so that when all is free again, no slab is left.
+ * space_free()), so that when all is free again, no slab is left.
  */
 #include "core/page_alloc.h"
 
@@ -58,7 +58,7 @@ static uint64_t bytes_to_frames(uint64_t bytes)
     return (bytes + FRAME_SIZE - 1) >> FRAME_SHIFT;
 }
 
-static uint64_t zone_blocks_max(const struct zone *zone)
+static uint64_t zone_blocks_max(const struct space *zone)
 {
     uint64_t blocks = 0;
     for (uint32_t i = 0; i < zone->ranges_count; i++) {
@@ -72,7 +72,7 @@ static bool carve(struct potad *potad, const struct boot_map *map, struct carvin
 {
     uint64_t blocks = 0;
     for (zone_id_t id = 0; id < potad->zones_count; id++) {
-        const struct zone *zone = &potad->zones[id];
+        const struct space *zone = &potad->zones[id];
         blocks += zone_blocks_max(zone);
         if (map->kind != BLOCK_MAP_TABLE) {
             potad->boot_nodes_count += map_nodes_boot(zone, zone_blocks_max(zone));
@@ -84,7 +84,7 @@ static bool carve(struct potad *potad, const struct boot_map *map, struct carvin
                       bytes_to_frames(blocks * sizeof(struct buddy));
     for (uint32_t i = 0; i < potad->ranges_count; i++) {
         struct range *range = &potad->ranges[i];
-        bool holds = map->metadata_allowed[range->zone] && !range->unaccepted;
+        bool holds = range_holds_metadata(map, range);
         if (holds && range->frames >= carving->frames) {
             carving->from = range;
             carving->pfn = range->start + range->frames - carving->frames;
@@ -102,10 +102,10 @@ static void boot_zones(struct potad *potad, const struct boot_map *map)
         while (first + count < potad->ranges_count && potad->ranges[first + count].zone == id) {
             count++;
         }
-        struct zone *zone = &potad->zones[id];
-        zone_init(zone, id, &potad->ranges[first], count);
+        struct space *zone = &potad->zones[id];
+        space_init(zone, id, &potad->ranges[first], count);
         block_map_init(&zone->map, map->kind, &potad->table, &potad->epoch);
-        zone->metadata_allowed = map->metadata_allowed[id];
+        zone->metadata_allowed = zone_class_holds_metadata(map->zones[id].zone_class);
         first += count;
     }
 }
@@ -115,7 +115,7 @@ static void boot_nodes(struct potad *potad)
 {
     unsigned char *node = potad->boot_nodes;
     for (zone_id_t id = 0; id < potad->zones_count && potad->boot_nodes_count > 0; id++) {
-        struct zone *zone = &potad->zones[id];
+        struct space *zone = &potad->zones[id];
         for (uint64_t i = map_nodes_boot(zone, zone_blocks_max(zone)); i > 0; i--) {
             range_node_put(&zone->map.tree, node);
             node += RANGE_NODE_BYTES;
@@ -137,7 +137,7 @@ static struct buddy *boot_range(struct potad *potad, const struct range *range, 
         buddy_set_unaccepted(next, range->unaccepted);
         next->head.order = (uint8_t)order;
         next->pfn = pfn;
-        zone_add_block(&potad->zones[range->zone], next, released);
+        space_add_block(&potad->zones[range->zone], next, released);
         atomic_word_add(&potad->boot_buddies, 1);
         next++;
         pfn += order_frames(order);
@@ -212,7 +212,7 @@ enum status potad_boot(struct potad *potad, const struct port *port, const struc
     }
     unsigned char *metadata = pfn_address(potad, carving.pfn);
     potad->port.expose(potad->port.context, carving.pfn, carving.frames, true);
-    struct zone *home = &potad->zones[carving.from->zone];
+    struct space *home = &potad->zones[carving.from->zone];
     home->reserved_start = carving.pfn;
     home->reserved_frames = carving.frames;
     potad->table.words = (atomic_word_t *)(void *)metadata;

@@ -1,11 +1,26 @@
 /* SPDX-License-Identifier: MIT
  *
- * boot_map.h: the memory that an allocator gets.
+ * boot_map.h: the memory that an allocator gets: zones, each with the ranges of frames that are its.
  */
 #ifndef POTAD_CORE_BOOT_MAP_H
 #define POTAD_CORE_BOOT_MAP_H
 
 #include "core/types.h"
+
+/* What the memory of a zone is good for. An allocation that a class serves can be served by any
+ * lower one, too: those are the scarcer. X(id, name) */
+#define ZONE_CLASS_TABLE(X)                                                                        \
+    X(ZONE_DMA, "dma")         /* devices of few address bits reach it */                          \
+    X(ZONE_NORMAL, "normal")   /* always mapped */                                                 \
+    X(ZONE_HIGHMEM, "highmem") /* not mapped: holds no metadata (requirements C4, E3) */           \
+    X(ZONE_MOVABLE, "movable") /* may be asked back at any time: only movable blocks, no metadata */
+
+enum zone_class {
+#define X(id, name) id,
+    ZONE_CLASS_TABLE(X)
+#undef X
+        ZONE_CLASSES
+};
 
 /* Frames that exist. */
 struct range {
@@ -13,6 +28,13 @@ struct range {
     uint64_t frames;
     zone_id_t zone;
     bool unaccepted; /* requirement E2 */
+    bool cma; /* lent to movable blocks until a device asks for it (requirement B6); accepted */
+};
+
+struct zone_config {
+    enum zone_class zone_class;
+    uint32_t node;          /* below NODES_MAX */
+    uint64_t watermark_min; /* free frames that are kept for those who may use the reserve */
 };
 
 /* How a zone finds a block from a frame: see block_map.h. */
@@ -20,10 +42,24 @@ enum block_map_kind { BLOCK_MAP_TABLE, BLOCK_MAP_TREE, BLOCK_MAP_BOTH };
 
 struct boot_map {
     enum block_map_kind kind;
-    uint32_t zones_count; /* 1 to ZONES_MAX */
+    order_t pageblock_order; /* frames whose free parts share one type; 0: PAGEBLOCK_ORDER */
+    uint32_t zones_count;    /* 1 to ZONES_MAX */
     uint32_t ranges_count;
-    bool metadata_allowed[ZONES_MAX]; /* requirement E3; at least one zone */
-    struct range ranges[RANGES_MAX];  /* disjoint, by ascending start; a zone's ranges in a row */
+    struct zone_config zones[ZONES_MAX];
+    struct range ranges[RANGES_MAX]; /* disjoint, by ascending start; a zone's ranges in a row */
 };
+
+/* Whether metadata may live in a zone of @zone_class (requirement E3). */
+static inline bool zone_class_holds_metadata(enum zone_class zone_class)
+{
+    return zone_class <= ZONE_NORMAL;
+}
+
+/* Whether metadata may live in @range of @map. */
+static inline bool range_holds_metadata(const struct boot_map *map, const struct range *range)
+{
+    return zone_class_holds_metadata(map->zones[range->zone].zone_class) && !range->unaccepted &&
+           !range->cma;
+}
 
 #endif

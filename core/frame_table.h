@@ -44,7 +44,7 @@ static inline memdesc_t frame_table_read(const struct frame_table *table, pfn_t 
     return atomic_word_acquire(&table->words[pfn - table->start]);
 }
 
-/* Context: the lock of the zone that @pfn is in. Zones count their writes: use zone_write(). */
+/* Context: the lock of the zone that @pfn is in. Zones count their writes: use space_write(). */
 static inline void frame_table_write(struct frame_table *table, pfn_t pfn, memdesc_t word)
 {
     ASSERT(frame_table_has(table, pfn));

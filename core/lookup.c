@@ -4,10 +4,10 @@
  */
 #include "core/page_alloc.h"
 
-struct zone *zone_of(struct potad *potad, pfn_t pfn)
+struct space *zone_of(struct potad *potad, pfn_t pfn)
 {
     for (zone_id_t id = 0; id < potad->zones_count; id++) {
-        struct zone *zone = &potad->zones[id];
+        struct space *zone = &potad->zones[id];
         if (pfn >= zone->start && pfn < zone->end) {
             return zone;
         }
@@ -15,7 +15,7 @@ struct zone *zone_of(struct potad *potad, pfn_t pfn)
     return NULL;
 }
 
-bool block_find(const struct zone *zone, pfn_t pfn, struct frame_entry *entry)
+bool block_find(const struct space *zone, pfn_t pfn, struct frame_entry *entry)
 {
     *entry = block_map_find(&zone->map, pfn);
     /* From a hole, the search may end in another zone, whose lock is not held here. */
@@ -42,7 +42,7 @@ struct frame_entry block_of_slab(void *context, pfn_t pfn)
 }
 
 /* Context: the zone's lock. */
-static bool zone_lookup(const struct zone *zone, pfn_t pfn, struct memdesc_info *info)
+static bool zone_lookup(const struct space *zone, pfn_t pfn, struct memdesc_info *info)
 {
     if (pfn - zone->reserved_start < zone->reserved_frames) {
         *info = (struct memdesc_info){
@@ -75,7 +75,7 @@ static bool zone_lookup(const struct zone *zone, pfn_t pfn, struct memdesc_info 
 
 bool memdesc_lookup(struct potad *potad, pfn_t pfn, struct memdesc_info *info)
 {
-    struct zone *zone = zone_of(potad, pfn);
+    struct space *zone = zone_of(potad, pfn);
     if (zone == NULL) {
         return false;
     }

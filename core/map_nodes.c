@@ -30,26 +30,26 @@ enum {
 };
 
 /* Nodes that any one cut of @zone can take, also when its tree has grown by @levels. */
-static uint64_t cut_most(const struct zone *zone, unsigned levels)
+static uint64_t cut_most(const struct space *zone, unsigned levels)
 {
     return range_store_many_nodes(range_tree_height(&zone->map.tree) + levels, zone->orders);
 }
 
 /* Spare nodes that must be left after a cut: for the growth that may follow, and for a free that
  * has to keep failed frames back. */
-static uint64_t chain_reserve(const struct zone *zone)
+static uint64_t chain_reserve(const struct space *zone)
 {
     return (zone->metadata_allowed ? MAP_CHAIN_CUTS : 1) * cut_most(zone, 1);
 }
 
 /* With so many spare nodes, any cut goes ahead: that of a self-describing slab's block is two, and
  * others may make the tree grow meanwhile. */
-static uint64_t fill_target(const struct zone *zone)
+static uint64_t fill_target(const struct space *zone)
 {
     return chain_reserve(zone) + cut_most(zone, 2) + cut_most(zone, 3);
 }
 
-uint64_t map_nodes_boot(const struct zone *zone, uint64_t blocks)
+uint64_t map_nodes_boot(const struct space *zone, uint64_t blocks)
 {
     /* The heights of trees of so few blocks are at most 2. */
     enum { HEIGHT_MOST = 2 };
@@ -57,7 +57,7 @@ uint64_t map_nodes_boot(const struct zone *zone, uint64_t blocks)
     return blocks / (RANGE_WIDE / 2) + cuts * range_store_many_nodes(HEIGHT_MOST + 2, zone->orders);
 }
 
-bool map_nodes_ready(struct alloc_context alloc, struct zone *zone, uint64_t nodes)
+bool map_nodes_ready(struct alloc_context alloc, struct space *zone, uint64_t nodes)
 {
     if (nodes == 0) {
         return true;
@@ -73,7 +73,7 @@ bool map_nodes_ready(struct alloc_context alloc, struct zone *zone, uint64_t nod
 }
 
 /* Takes nodes until @zone's tree has as many spare ones as it takes to go on. */
-static bool zone_fill(struct potad *potad, struct alloc_context alloc, struct zone *zone)
+static bool zone_fill(struct potad *potad, struct alloc_context alloc, struct space *zone)
 {
     void *nodes[TAKE_MOST];
     for (;;) {
@@ -149,7 +149,7 @@ uint64_t map_nodes_leave(struct potad *potad, uint64_t generation, struct buddy_
     struct leaving leaving = {.potad = potad, .generation = generation};
     uint64_t left = 0;
     for (zone_id_t id = 0; id < potad->zones_count; id++) {
-        struct zone *zone = &potad->zones[id];
+        struct space *zone = &potad->zones[id];
         if (!block_map_has_tree(&zone->map)) {
             continue;
         }
@@ -185,7 +185,7 @@ static struct epoch_list take_spare(const struct potad *potad, struct range_tree
 void map_nodes_trim(struct potad *potad, struct buddy_stash *released)
 {
     for (zone_id_t id = 0; id < potad->zones_count; id++) {
-        struct zone *zone = &potad->zones[id];
+        struct space *zone = &potad->zones[id];
         struct epoch_list surplus = {0};
         if (!block_map_has_tree(&zone->map)) {
             continue;

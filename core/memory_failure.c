@@ -20,7 +20,7 @@
 /* What one call has in hand, and whom it is to tell. */
 struct failure {
     struct potad *potad;
-    struct zone *zone;
+    struct space *zone;
     pfn_t pfn;
     struct buddy_stash stash;
     struct poison *record; /* or NULL */
@@ -102,7 +102,7 @@ static bool failure_ready(const struct failure *failure)
  * that all frames of the zone are stored in one by one. */
 static uint64_t record_nodes(const struct failure *failure)
 {
-    const struct zone *zone = failure->zone;
+    const struct space *zone = failure->zone;
     unsigned height = range_height_after(0, zone->managed_frames);
     unsigned now = range_tree_height(&zone->map.tree);
     return block_map_nodes(&zone->map, failure->buddys_needed, height > now ? height - now : 1);
@@ -129,7 +129,7 @@ static void failure_record(struct failure *failure, memdesc_t word)
  * say what it takes. */
 static enum status failure_try(struct failure *failure)
 {
-    struct zone *zone = failure->zone;
+    struct space *zone = failure->zone;
     struct frame_entry entry;
     if (!block_find(zone, failure->pfn, &entry)) {
         bool reserved = failure->pfn - zone->reserved_start < zone->reserved_frames;
@@ -138,7 +138,7 @@ static enum status failure_try(struct failure *failure)
     struct memdesc *head = memdesc_head(entry.word);
     enum memdesc_type type = memdesc_type(entry.word);
     struct buddy *buddy = (struct buddy *)(void *)head; /* for the allocator's own types */
-    if (type == MEMDESC_POISONED || (head->flawed && zone_find_flaw(zone, failure->pfn) != NULL)) {
+    if (type == MEMDESC_POISONED || (head->flawed && space_find_flaw(zone, failure->pfn) != NULL)) {
         return STATUS_EXISTS;
     }
     if (type == MEMDESC_BUDDY_ALLOCATED && buddy_state(buddy) == BUDDY_TAKEN) {
@@ -147,12 +147,12 @@ static enum status failure_try(struct failure *failure)
     failure->buddys_needed = head->order;
     failure->record_needed = type != MEMDESC_BUDDY_FREE;
     uint64_t nodes = failure->record_needed ? record_nodes(failure)
-                                            : zone_cut_nodes(zone, failure->buddys_needed);
+                                            : space_cut_nodes(zone, failure->buddys_needed);
     if (!failure_ready(failure) || !map_nodes_ready(failure->alloc, zone, nodes)) {
         return STATUS_NO_MEMORY;
     }
     if (type == MEMDESC_BUDDY_FREE) {
-        zone_poison_free(zone, buddy, failure->pfn, &failure->stash);
+        space_poison_free(zone, buddy, failure->pfn, &failure->stash);
     } else {
         failure_record(failure, entry.word);
     }
@@ -211,16 +211,16 @@ enum status memory_failure(struct potad *potad, pfn_t pfn)
 }
 
 /* Takes the record of @pfn off, if there is one. Context: the zone's lock. Return: the record. */
-static struct poison *flaw_remove(struct zone *zone, const struct frame_entry *entry, pfn_t pfn,
+static struct poison *flaw_remove(struct space *zone, const struct frame_entry *entry, pfn_t pfn,
                                   struct buddy_stash *released)
 {
     struct memdesc *head = memdesc_head(entry->word);
-    struct poison *record = head->flawed ? zone_find_flaw(zone, pfn) : NULL;
+    struct poison *record = head->flawed ? space_find_flaw(zone, pfn) : NULL;
     if (record != NULL) {
         list_remove(&record->list);
         buddy_stash_move(&record->buddys, released);
         block_map_attach(&zone->map, &record->nodes);
-        head->flawed = zone_has_flaw(zone, entry->pfn, head->order);
+        head->flawed = space_has_flaw(zone, entry->pfn, head->order);
     }
     return record;
 }
@@ -231,7 +231,7 @@ enum status unpoison(struct potad *potad, pfn_t pfn)
     struct frame_entry entry;
     struct poison *record = NULL;
     bool poisoned = false;
-    struct zone *zone = zone_of(potad, pfn);
+    struct space *zone = zone_of(potad, pfn);
     if (zone == NULL) {
         return STATUS_INVALID;
     }
@@ -240,7 +240,7 @@ enum status unpoison(struct potad *potad, pfn_t pfn)
     if (block_find(zone, pfn, &entry)) {
         poisoned = memdesc_type(entry.word) == MEMDESC_POISONED;
         if (poisoned) {
-            zone_free(zone, (struct buddy *)(void *)memdesc_head(entry.word), NULL, &released);
+            space_free(zone, (struct buddy *)(void *)memdesc_head(entry.word), NULL, &released);
         } else {
             record = flaw_remove(zone, &entry, pfn, &released);
         }

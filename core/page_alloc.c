@@ -96,71 +96,71 @@ bool stash_fill(struct potad *potad, struct alloc_context alloc, struct buddy_st
     return true;
 }
 
-bool block_accept(struct potad *potad, struct zone *zone, struct buddy *buddy, uint64_t frames,
+bool block_accept(struct potad *potad, struct space *zone, struct buddy *buddy, uint64_t frames,
                   struct buddy_stash *released)
 {
     /* No longer free for others who look from the buddy's side. */
-    zone_set_word(zone, buddy, memdesc_make(buddy, MEMDESC_BUDDY_ALLOCATED));
+    space_set_word(zone, buddy, memdesc_make(buddy, MEMDESC_BUDDY_ALLOCATED));
     spinlock_unlock(&zone->lock);
     port_window(potad, WINDOW_BEFORE_ACCEPT);
     bool accepted = !port_fault(potad, FAULT_ACCEPT) &&
                     potad->port.accept(potad->port.context, buddy->pfn, frames);
     spinlock_lock(&zone->lock);
     if (!accepted) {
-        zone_free(zone, buddy, NULL, released);
+        space_free(zone, buddy, NULL, released);
     }
     return accepted;
 }
 
 /* Makes the detached block of @buddy @owner's, or nobody's if that is 0. */
-static void block_give(struct zone *zone, struct buddy *buddy, enum migratetype migratetype,
+static void block_give(struct space *zone, struct buddy *buddy, enum migratetype migratetype,
                        memdesc_t owner)
 {
     buddy_set_unaccepted(buddy, false);
     buddy->head.migratetype = (uint8_t)migratetype;
-    zone_set_state(zone, buddy, BUDDY_ALLOCATED);
+    space_set_state(zone, buddy, BUDDY_ALLOCATED);
     if (owner == 0) {
-        zone_set_word(zone, buddy, memdesc_make(buddy, MEMDESC_BUDDY_ALLOCATED));
+        space_set_word(zone, buddy, memdesc_make(buddy, MEMDESC_BUDDY_ALLOCATED));
         return;
     }
     buddy_describe(buddy, memdesc_head(owner));
     memdesc_head(owner)->flawed = false;
-    zone_set_word(zone, buddy, owner);
+    space_set_word(zone, buddy, owner);
 }
 
 /* Takes a block to cut @request's from off its list, with the descriptors for the cut in @stash.
  * While these are allocated, the block is held, so that it does not itself become a slab; only
  * where nothing else can, it is let go, and what the slab leaves of it is looked at again.
  * Context: the zone's lock, let go meanwhile. Return: the block, detached, or NULL. */
-static struct buddy *block_take(struct potad *potad, struct alloc_context alloc, struct zone *zone,
+static struct buddy *block_take(struct potad *potad, struct alloc_context alloc, struct space *zone,
                                 unsigned area, const struct block_request *request,
                                 struct buddy_stash *stash)
 {
     for (;;) {
-        struct buddy *buddy = zone_smallest(zone, area, request->order);
+        struct buddy *buddy = space_smallest(zone, area, request->order);
         if (buddy == NULL || (request->whole && buddy_order(buddy) != request->order)) {
             return NULL;
         }
         order_t need = buddy_order(buddy) - request->order;
-        zone_detach(zone, buddy);
-        uint64_t nodes = zone_cut_nodes(zone, need);
+        space_detach(zone, buddy);
+        uint64_t nodes = space_cut_nodes(zone, need);
         if (!map_nodes_ready(alloc, zone, nodes)) {
-            zone_free(zone, buddy, NULL, &alloc.transaction->pending);
+            space_free(zone, buddy, NULL, &alloc.transaction->pending);
             return NULL;
         }
         if (stash->count >= need) {
             return buddy;
         }
-        zone_set_word(zone, buddy, memdesc_make(buddy, MEMDESC_BUDDY_ALLOCATED));
+        space_set_word(zone, buddy, memdesc_make(buddy, MEMDESC_BUDDY_ALLOCATED));
         spinlock_unlock(&zone->lock);
         bool filled = stash_fill(potad, alloc, stash, need);
         spinlock_lock(&zone->lock);
         /* Others may have used the nodes meanwhile. */
-        bool ready = map_nodes_ready(alloc, zone, zone_cut_nodes(zone, need));
+        bool ready = map_nodes_ready(alloc, zone, space_cut_nodes(zone, need));
         if (filled && ready) {
             return buddy;
         }
-        zone_free(zone, buddy, NULL, &alloc.transaction->pending);
+        space_free(zone, buddy, NULL, &alloc.transaction->pending);
         spinlock_unlock(&zone->lock);
         filled = ready && stash_fill(potad, alloc, stash, need);
         spinlock_lock(&zone->lock);
@@ -171,7 +171,7 @@ static struct buddy *block_take(struct potad *potad, struct alloc_context alloc,
 }
 
 static enum status block_alloc_from(struct potad *potad, struct alloc_context alloc,
-                                    struct zone *zone, unsigned area,
+                                    struct space *zone, unsigned area,
                                     const struct block_request *request, memdesc_t owner,
                                     struct buddy **result)
 {
@@ -182,7 +182,7 @@ static enum status block_alloc_from(struct potad *potad, struct alloc_context al
     spinlock_lock(&zone->lock);
     struct buddy *buddy = block_take(potad, alloc, zone, area, request, &stash);
     if (buddy != NULL) {
-        buddy = zone_split_detached(zone, buddy, request->order, &stash);
+        buddy = space_split_detached(zone, buddy, request->order, &stash);
         uint64_t frames = order_frames(request->order);
         bool accepted = area == AREA_ACCEPTED || block_accept(potad, zone, buddy, frames, pending);
         status = accepted ? STATUS_OK : STATUS_ACCEPT_FAILED;
@@ -295,17 +295,17 @@ enum status alloc_pages_desc(struct potad *potad, const struct page_request *req
     return request_alloc(potad, request, memdesc_make(descriptor, type), buddy);
 }
 
-void block_free(struct potad *potad, struct zone *zone, struct buddy *buddy, const void *avoid,
+void block_free(struct potad *potad, struct space *zone, struct buddy *buddy, const void *avoid,
                 struct buddy_stash *released)
 {
     struct memdesc *head = memdesc_head(block_map_read(&zone->map, buddy->pfn));
     if (!head->flawed) {
-        zone_free(zone, buddy, avoid, released);
+        space_free(zone, buddy, avoid, released);
         return;
     }
     head->flawed = false;
     spinlock_lock(&potad->spent_lock);
-    zone_free_flawed(zone, buddy, &potad->spent, released);
+    space_free_flawed(zone, buddy, &potad->spent, released);
     atomic_word_poke(&potad->spent_any, true);
     spinlock_unlock(&potad->spent_lock);
 }
@@ -313,7 +313,7 @@ void block_free(struct potad *potad, struct zone *zone, struct buddy *buddy, con
 void free_pages(struct potad *potad, struct buddy *buddy)
 {
     struct buddy_stash released;
-    struct zone *zone = &potad->zones[buddy->head.zone];
+    struct space *zone = &potad->zones[buddy->head.zone];
     buddy_stash_init(&released);
     spinlock_lock(&zone->lock);
     ASSERT(buddy_state(buddy) == BUDDY_ALLOCATED);
@@ -324,7 +324,7 @@ void free_pages(struct potad *potad, struct buddy *buddy)
 
 /* Has in hand what @halvings in @zone need. Context: no lock. Return: whether it has: then the
  * zone is locked. */
-static bool split_prepare(struct potad *potad, struct alloc_context alloc, struct zone *zone,
+static bool split_prepare(struct potad *potad, struct alloc_context alloc, struct space *zone,
                           order_t halvings, struct buddy_stash *stash)
 {
     do {
@@ -332,7 +332,7 @@ static bool split_prepare(struct potad *potad, struct alloc_context alloc, struc
             continue;
         }
         spinlock_lock(&zone->lock);
-        if (map_nodes_ready(alloc, zone, zone_cut_nodes(zone, halvings))) {
+        if (map_nodes_ready(alloc, zone, space_cut_nodes(zone, halvings))) {
             return true;
         }
         spinlock_unlock(&zone->lock);
@@ -345,7 +345,7 @@ enum status split_pages(struct potad *potad, struct buddy *buddy, order_t order,
 {
     struct alloc_transaction transaction;
     struct buddy_stash stash;
-    struct zone *zone = &potad->zones[buddy->head.zone];
+    struct space *zone = &potad->zones[buddy->head.zone];
     memdesc_t plain = memdesc_make(buddy, MEMDESC_BUDDY_ALLOCATED);
     spinlock_lock(&zone->lock);
     bool is_plain = block_map_read(&zone->map, buddy->pfn) == plain;
@@ -362,9 +362,9 @@ enum status split_pages(struct potad *potad, struct buddy *buddy, order_t order,
         return STATUS_NO_MEMORY;
     }
     bool flawed = buddy->head.flawed;
-    zone_split_allocated(zone, buddy, order, &stash, parts);
+    space_split_allocated(zone, buddy, order, &stash, parts);
     for (order_t i = 0; flawed && i <= last; i++) {
-        zone_settle_flaws(zone, parts[i], &transaction.pending);
+        space_settle_flaws(zone, parts[i], &transaction.pending);
     }
     spinlock_unlock(&zone->lock);
     transaction_commit(potad, &transaction);

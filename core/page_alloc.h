@@ -36,9 +36,9 @@ void descriptors_release(struct potad *potad, struct buddy_stash *released);
 bool stash_fill(struct potad *potad, struct alloc_context alloc, struct buddy_stash *stash,
                 order_t count) __attribute__((warn_unused_result));
 
-/* Frees the block of @buddy, a caller's or a slab's: zone_free(), but frames of it that have failed
- * are kept back. Follow with descriptors_release(). Context: the zone's lock. */
-void block_free(struct potad *potad, struct zone *zone, struct buddy *buddy, const void *avoid,
+/* Frees the block of @buddy, a caller's or a slab's: space_free(), but frames of it that have
+ * failed are kept back. Follow with descriptors_release(). Context: the zone's lock. */
+void block_free(struct potad *potad, struct space *zone, struct buddy *buddy, const void *avoid,
                 struct buddy_stash *released);
 
 /* Allocates a block for @owner, or for nobody if that is 0. Context: inside a transaction. */
@@ -48,18 +48,18 @@ enum status block_alloc(struct potad *potad, struct alloc_context alloc,
 
 /* Accepts the first @frames frames of the detached block of @buddy. Context: the zone's lock, let
  * go while the port works. Return: whether it did; if not, the block is free and as it was. */
-bool block_accept(struct potad *potad, struct zone *zone, struct buddy *buddy, uint64_t frames,
+bool block_accept(struct potad *potad, struct space *zone, struct buddy *buddy, uint64_t frames,
                   struct buddy_stash *released) __attribute__((warn_unused_result));
 
 /* lookup.c: the zone whose span @pfn is in, or NULL. */
-struct zone *zone_of(struct potad *potad, pfn_t pfn);
+struct space *zone_of(struct potad *potad, pfn_t pfn);
 
 /* The slab_source's find(). */
 struct frame_entry block_of_slab(void *context, pfn_t pfn);
 
 /* Finds the block that frame @pfn of the zone's span is in. Context: the zone's lock. Return: false
  * where it is in none: boot metadata, or a hole. */
-bool block_find(const struct zone *zone, pfn_t pfn, struct frame_entry *entry);
+bool block_find(const struct space *zone, pfn_t pfn, struct frame_entry *entry);
 
 /* memory_failure.c: an allocator without failures and without owners to tell. */
 void memory_failure_init(struct potad *potad);
@@ -69,10 +69,10 @@ void memory_failure_init(struct potad *potad);
 bool poison_release(struct potad *potad, struct buddy_stash *released);
 
 /* map_nodes.c: nodes for a zone of @blocks blocks at boot. */
-uint64_t map_nodes_boot(const struct zone *zone, uint64_t blocks);
+uint64_t map_nodes_boot(const struct space *zone, uint64_t blocks);
 
 /* Whether a cut that takes @nodes may go ahead; if not, notes that. Context: the zone's lock. */
-bool map_nodes_ready(struct alloc_context alloc, struct zone *zone, uint64_t nodes);
+bool map_nodes_ready(struct alloc_context alloc, struct space *zone, uint64_t nodes);
 
 /* Where a cut did not go ahead for want of nodes, allocates some. Return: whether the call should
  * be tried again. Context: no lock; all that the call had is given back. */

@@ -12,7 +12,7 @@
 #include "core/boot_map.h"
 #include "core/port.h"
 #include "core/slab.h"
-#include "core/zone.h"
+#include "core/space.h"
 
 enum {
     /* The longest chain of nested calls below one allocation; see slab_page.c. */
@@ -34,7 +34,7 @@ struct potad {
     struct frame_table table; /* of zones whose map is a table */
     struct range ranges[RANGES_MAX];
     uint32_t ranges_count;
-    struct zone zones[ZONES_MAX];
+    struct space zones[ZONES_MAX];
     uint32_t zones_count;
     struct slab_source source;
     struct kmem_cache cache_buddy;  /* kmem_cache_buddy of the mail */

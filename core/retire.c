@@ -76,13 +76,13 @@ static void plan_merged(struct retirement *plan, const struct merge_preview *mer
     plan->gains += merged->outside > 1 ? merged->outside - 1 : 0;
 }
 
-/* What freeing the frame of @slab comes to; the rest as zone_preview_free(). */
-static struct merge_preview preview(const struct zone *zone, const struct slab *slab,
+/* What freeing the frame of @slab comes to; the rest as space_preview_free(). */
+static struct merge_preview preview(const struct space *zone, const struct slab *slab,
                                     const void *page, const struct merge_preview *other,
                                     bool *joined)
 {
-    return slab->head.flawed ? zone_preview_poison(slab->buddy, page)
-                             : zone_preview_free(zone, slab->buddy, page, other, joined);
+    return slab->head.flawed ? space_preview_poison(slab->buddy, page)
+                             : space_preview_free(zone, slab->buddy, page, other, joined);
 }
 
 /* Counts the moves and gains of freeing and merging the slab's frame, and its home's. */
@@ -90,7 +90,7 @@ static void plan_count(const struct potad *potad, struct retirement *plan)
 {
     bool joined = false;
     const struct slab *slab = plan->slab;
-    const struct zone *zone = &potad->zones[slab->head.zone];
+    const struct space *zone = &potad->zones[slab->head.zone];
     struct merge_preview first = preview(zone, slab, slab->objects, NULL, &joined);
     plan->moves = slab->live;
     plan->gains = 0;
@@ -148,8 +148,8 @@ static void move_rest(struct potad *potad, struct slab *slab, struct buddy_stash
          slot = slab_next_used(slab, slot + 1)) {
         struct buddy *from = slab_slot(slab, slot);
         struct buddy *to = move_target(potad, released);
-        struct zone *zone = &potad->zones[from->head.zone];
-        zone_replace_buddy(zone, from, to);
+        struct space *zone = &potad->zones[from->head.zone];
+        space_replace_buddy(zone, from, to);
         if (buddy_state(to) == BUDDY_SLAB) {
             memdesc_t word = block_map_read(&zone->map, to->pfn);
             struct slab *owner = (struct slab *)(void *)memdesc_head(word);

@@ -21,7 +21,7 @@
 
 /* Makes @slab the owner of the detached or allocated block of @buddy, which is accepted. Context:
  * the zone's lock. */
-static void slab_own_block(struct zone *zone, struct slab *slab, struct buddy *buddy)
+static void slab_own_block(struct space *zone, struct slab *slab, struct buddy *buddy)
 {
     if (buddy_state(buddy) == BUDDY_TAKEN) {
         /* Else it was @slab's before, and frames may have failed since. */
@@ -31,22 +31,22 @@ static void slab_own_block(struct zone *zone, struct slab *slab, struct buddy *b
     buddy->head.migratetype = MIGRATE_UNMOVABLE;
     buddy_describe(buddy, &slab->head);
     slab->buddy = buddy;
-    zone_set_state(zone, buddy, BUDDY_SLAB);
-    zone_set_word(zone, buddy, memdesc_make(slab, MEMDESC_SLAB));
+    space_set_state(zone, buddy, BUDDY_SLAB);
+    space_set_word(zone, buddy, memdesc_make(slab, MEMDESC_SLAB));
 }
 
 /* The zone with the smallest free block of @area in it that may hold metadata, or NULL. */
-static struct zone *smallest_zone(struct potad *potad, unsigned area)
+static struct space *smallest_zone(struct potad *potad, unsigned area)
 {
-    struct zone *best = NULL;
+    struct space *best = NULL;
     order_t best_order = ORDERS;
     for (zone_id_t id = potad->zones_count; id-- > 0;) {
-        struct zone *zone = &potad->zones[id];
+        struct space *zone = &potad->zones[id];
         if (!zone->metadata_allowed) {
             continue;
         }
         spinlock_lock(&zone->lock);
-        struct buddy *buddy = zone_smallest(zone, area, 0);
+        struct buddy *buddy = space_smallest(zone, area, 0);
         if (buddy != NULL && buddy_order(buddy) < best_order) {
             best = zone;
             best_order = buddy_order(buddy);
@@ -64,7 +64,7 @@ struct found_block {
 
 /* Takes nodes for cutting all that @found is to be cut to: in up to two cuts, the second of one
  * halving. Context: the zone's lock. Return: whether there are so many. */
-static bool found_nodes(struct zone *zone, struct alloc_context alloc, struct found_block *found)
+static bool found_nodes(struct space *zone, struct alloc_context alloc, struct found_block *found)
 {
     order_t order = buddy_order(found->buddy);
     /* The zone is not locked until the cut: others may make the tree grow. */
@@ -84,10 +84,10 @@ static struct found_block smallest_detach(struct potad *potad, uint64_t pages,
 {
     struct found_block found = {.buddy = NULL};
     for (unsigned area = 0; area < AREAS; area++) {
-        struct zone *zone = smallest_zone(potad, area);
+        struct space *zone = smallest_zone(potad, area);
         while (zone != NULL) {
             spinlock_lock(&zone->lock);
-            struct buddy *buddy = zone_smallest(zone, area, 0);
+            struct buddy *buddy = space_smallest(zone, area, 0);
             if (buddy == NULL) {
                 /* Somebody took it meanwhile. */
                 spinlock_unlock(&zone->lock);
@@ -99,8 +99,8 @@ static struct found_block smallest_detach(struct potad *potad, uint64_t pages,
                 spinlock_unlock(&zone->lock);
                 return (struct found_block){.buddy = NULL};
             }
-            zone_detach(zone, buddy);
-            zone_set_word(zone, buddy, memdesc_make(buddy, MEMDESC_BUDDY_ALLOCATED));
+            space_detach(zone, buddy);
+            space_set_word(zone, buddy, memdesc_make(buddy, MEMDESC_BUDDY_ALLOCATED));
             uint64_t frames = order_frames(buddy_order(buddy));
             frames = frames < pages ? frames : pages;
             bool usable = area == AREA_ACCEPTED ||
@@ -153,7 +153,7 @@ enum made {
 /* Makes the single frame of @found the block of @slab. Context: no lock. */
 static void single_make(struct potad *potad, struct slab *slab, struct found_block *found)
 {
-    struct zone *zone = &potad->zones[found->buddy->head.zone];
+    struct space *zone = &potad->zones[found->buddy->head.zone];
     spinlock_lock(&zone->lock);
     block_map_attach(&zone->map, &found->nodes);
     slab_own_block(zone, slab, found->buddy);
@@ -168,7 +168,7 @@ static void pair_make(struct potad *potad, struct slab *home, struct slab *descr
                       struct found_block *found)
 {
     struct buddy *buddy = found->buddy;
-    struct zone *zone = &potad->zones[buddy->head.zone];
+    struct space *zone = &potad->zones[buddy->head.zone];
     struct buddy_stash stash;
     struct buddy *parts[2];
     stash_from_slab(descriptors, buddy_order(buddy), &stash);
@@ -177,8 +177,8 @@ static void pair_make(struct potad *potad, struct slab *home, struct slab *descr
     spinlock_lock(&potad->cache_slab.lock);
     spinlock_lock(&zone->lock);
     block_map_attach(&zone->map, &found->nodes);
-    struct buddy *pair = zone_split_detached(zone, buddy, 1, &stash);
-    zone_split_allocated(zone, pair, 0, &stash, parts);
+    struct buddy *pair = space_split_detached(zone, buddy, 1, &stash);
+    space_split_allocated(zone, pair, 0, &stash, parts);
     slab_own_block(zone, home, parts[0]);
     slab_own_block(zone, descriptors, parts[1]);
     kmem_cache_list(&potad->cache_buddy, descriptors);
@@ -240,12 +240,12 @@ static enum made self_cut_make(struct potad *potad, struct slab *slab, struct al
         single_make(potad, slab, &found);
         return MADE_IN_HAND;
     }
-    struct zone *zone = &potad->zones[buddy->head.zone];
+    struct space *zone = &potad->zones[buddy->head.zone];
     stash_from_slab(slab, buddy_order(buddy), &stash);
     spinlock_lock(&potad->cache_buddy.lock);
     spinlock_lock(&zone->lock);
     block_map_attach(&zone->map, &found.nodes);
-    buddy = zone_split_detached(zone, buddy, 0, &stash);
+    buddy = space_split_detached(zone, buddy, 0, &stash);
     slab_own_block(zone, slab, buddy);
     kmem_cache_list(&potad->cache_buddy, slab);
     spinlock_unlock(&zone->lock);
@@ -268,7 +268,7 @@ static enum made block_make(struct potad *potad, struct kmem_cache *cache, struc
     if (block_alloc(potad, alloc, &request, owner, &buddy) != STATUS_OK) {
         return MADE_NONE;
     }
-    struct zone *zone = &potad->zones[buddy->head.zone];
+    struct space *zone = &potad->zones[buddy->head.zone];
     if (cache == &potad->cache_buddy && kmem_cache_has_free(cache)) {
         /* Cutting this block took a slab of struct buddys already: another is one too many. */
         spinlock_lock(&zone->lock);
@@ -337,7 +337,7 @@ void slab_page_give_back(void *context, struct slab *slab, struct buddy_stash *r
 {
     struct potad *potad = context;
     while (slab != NULL) {
-        struct zone *zone = &potad->zones[slab->head.zone];
+        struct space *zone = &potad->zones[slab->head.zone];
         bool self_described = slab->floor > 0;
         spinlock_lock(&zone->lock);
         pfn_t pfn = slab->buddy->pfn;

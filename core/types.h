@@ -9,10 +9,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A frame number: a physical address divided by the frame size. */
+/* A unit's number: an address divided by the unit's size. Units of memory are frames. */
 typedef uint64_t pfn_t;
 
-/* The base-2 logarithm of a block's length in frames. */
+/* The base-2 logarithm of a block's length in units. */
 typedef uint32_t order_t;
 
 /* Index of a zone in its allocator, or ZONE_ANY in a request. */
@@ -20,7 +20,9 @@ typedef uint32_t zone_id_t;
 
 enum {
     FRAME_SHIFT = 12,
-    ORDERS = 52, /* 64-bit addresses of 4 KiB frames: orders 0 to 51 */
+    ORDERS = 64, /* the numbers of units have 64 bits: orders 0 to 63 */
+    PAGEBLOCK_ORDER = 9,
+    NODES_MAX = 4,
     ZONES_MAX = 8,
     RANGES_MAX = 32
 };

@@ -55,7 +55,7 @@ struct record_census {
     uint64_t nodes;
 };
 
-static void count_records(const struct zone *zone, struct record_census *census)
+static void count_records(const struct space *zone, struct record_census *census)
 {
     list_for_each (link, &zone->flaws) {
         census->records++;
@@ -74,7 +74,7 @@ bool potad_validate(struct potad *potad, struct violation *violation)
     *violation = (struct violation){.pfn = PFN_NONE};
     for (zone_id_t id = 0; id < potad->zones_count; id++) {
         if (!range_tree_validate(&potad->zones[id].map.tree, violation) ||
-            !zone_validate(&potad->zones[id], violation)) {
+            !space_validate(&potad->zones[id], violation)) {
             return false;
         }
         blocks += potad->zones[id].blocks;
@@ -110,7 +110,7 @@ static uint64_t mix(uint64_t value)
     return value ^ value >> 31;
 }
 
-static uint64_t hash_zone(const struct zone *zone)
+static uint64_t hash_zone(const struct space *zone)
 {
     uint64_t hash = 0;
     pfn_t pfn = zone->start;

@@ -10,10 +10,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum range_flag {
-    RANGE_NEW_ZONE = 1,
-    RANGE_NO_METADATA = 2, /* of the zone: read where the zone begins */
-    RANGE_UNACCEPTED = 4
+enum range_flag { RANGE_NEW_ZONE = 1, RANGE_UNACCEPTED = 2, RANGE_CMA = 4, RANGE_FLAGS = 7 };
+
+/* A range as in a record. */
+struct range_record {
+    uint8_t flags;
+    uint8_t zone_class; /* class_of_byte() */
+    uint8_t node;
+    uint8_t watermark; /* log2 of twice the frames; 0: none */
+    uint64_t gap;
+    uint64_t frames;
 };
 
 static const char magic[4] = {'P', 'T', 'A', 'D'};
@@ -218,33 +224,74 @@ static void store_op(uint8_t *data, const struct case_op *op)
     data[15] = op->mode;
 }
 
-/* Appends a range behind the last. The first of a map always begins a zone. */
-static void map_add(struct boot_map *map, uint8_t flags, uint64_t gap, uint64_t frames)
+/* The most usual class is 0 in records; the same both ways. */
+static uint8_t class_of_byte(uint8_t byte)
 {
-    bool begins = map->ranges_count == 0 || (flags & RANGE_NEW_ZONE) != 0;
+    return byte ^ ZONE_NORMAL;
+}
+
+static struct range_record load_range(const uint8_t *data)
+{
+    return (struct range_record){
+        .flags = data[0],
+        .zone_class = data[1],
+        .node = data[2],
+        .watermark = data[3],
+        .gap = load_u32(data + 4),
+        .frames = load_u32(data + 8),
+    };
+}
+
+/* Appends a range behind the last. The first of a map always begins a zone; memory lent out is
+ * accepted. */
+static void map_add(struct boot_map *map, const struct range_record *record)
+{
+    bool begins = map->ranges_count == 0 ||
+                  ((record->flags & RANGE_NEW_ZONE) != 0 && map->zones_count < ZONES_MAX);
     pfn_t end = 0;
     if (map->ranges_count > 0) {
         const struct range *last = &map->ranges[map->ranges_count - 1];
         end = last->start + last->frames;
     }
     if (begins) {
-        map->metadata_allowed[map->zones_count++] = (flags & RANGE_NO_METADATA) == 0;
+        map->zones[map->zones_count++] = (struct zone_config){
+            .zone_class = (enum zone_class)class_of_byte(record->zone_class),
+            .node = record->node,
+            .watermark_min = ((uint64_t)1 << record->watermark) / 2,
+        };
     }
+    bool cma = (record->flags & RANGE_CMA) != 0;
     map->ranges[map->ranges_count++] = (struct range){
-        .start = end + gap,
-        .frames = frames,
+        .start = end + record->gap,
+        .frames = record->frames,
         .zone = map->zones_count - 1,
-        .unaccepted = (flags & RANGE_UNACCEPTED) != 0,
+        .unaccepted = !cma && (record->flags & RANGE_UNACCEPTED) != 0,
+        .cma = cma,
     };
 }
 
-static uint8_t range_flags(const struct boot_map *map, uint32_t index)
+/* The record of a range, in canonical form. */
+static struct range_record range_record(const struct boot_map *map, uint32_t index)
 {
     const struct range *range = &map->ranges[index];
-    bool begins = index == 0 || map->ranges[index - 1].zone != range->zone;
-    bool no_metadata = begins && !map->metadata_allowed[range->zone];
-    return (uint8_t)((begins ? RANGE_NEW_ZONE : 0) | (no_metadata ? RANGE_NO_METADATA : 0) |
-                     (range->unaccepted ? RANGE_UNACCEPTED : 0));
+    const struct range *last = index > 0 ? &map->ranges[index - 1] : NULL;
+    const struct zone_config *zone = &map->zones[range->zone];
+    struct range_record record = {
+        .flags =
+            (uint8_t)((range->unaccepted ? RANGE_UNACCEPTED : 0) | (range->cma ? RANGE_CMA : 0)),
+        .gap = range->start - (last == NULL ? 0 : last->start + last->frames),
+        .frames = range->frames,
+    };
+    if (last == NULL || last->zone != range->zone) {
+        record.flags |= RANGE_NEW_ZONE;
+        record.zone_class = class_of_byte((uint8_t)zone->zone_class);
+        record.node = (uint8_t)zone->node;
+        record.watermark = 0;
+        while (((uint64_t)1 << record.watermark) / 2 < zone->watermark_min) {
+            record.watermark++;
+        }
+    }
+    return record;
 }
 
 /* How often CASE_SLOTS_MIN is doubled for @slots. */
@@ -330,14 +377,29 @@ static struct case_op op_clamp(struct case_op op, uint32_t slots, const struct c
     return case_op_canonical(op);
 }
 
+/* The same for ranges. Most zones are ordinary ones, without a reserve. */
+static struct range_record range_clamp(struct range_record record, const struct case_limits *limits)
+{
+    enum { NODES_LIMIT = 2, WATERMARK_LIMIT = 6, CLASSES = 8 };
+    static const uint8_t classes[CLASSES] = {0, 1, 2, 3, 0, 0, 0, 3};
+    record.flags &= RANGE_FLAGS;
+    record.zone_class = classes[record.zone_class % CLASSES];
+    record.node %= NODES_LIMIT;
+    record.watermark = record.watermark < WATERMARK_LIMIT ? record.watermark : 0;
+    record.gap %= limits->gap;
+    record.frames = (record.frames + limits->frames - 1) % limits->frames + 1;
+    return record;
+}
+
 void case_decode_any(struct program *program, const uint8_t *data, size_t size,
                      const struct case_limits *limits)
 {
+    enum { PAGEBLOCK_LIMIT = 8 };
     uint8_t header[CASE_HEADER_BYTES] = {0};
     memcpy(header, data, size < sizeof(header) ? size : sizeof(header));
     size_t at = sizeof(header);
     uint32_t ranges = (header[5] + limits->ranges - 1) % limits->ranges + 1;
-    program->map = (struct boot_map){0};
+    program->map = (struct boot_map){.pageblock_order = header[7] % PAGEBLOCK_LIMIT};
     program->ops_count = 0;
     program->slots = (uint32_t)CASE_SLOTS_MIN << header[6] % (slots_log2(limits->slots) + 1);
     for (uint32_t i = 0; i < ranges; i++) {
@@ -345,8 +407,8 @@ void case_decode_any(struct program *program, const uint8_t *data, size_t size,
         if (at < size) {
             memcpy(record, data + at, size - at < sizeof(record) ? size - at : sizeof(record));
         }
-        map_add(&program->map, record[0] & 7, load_u32(record + 4) % limits->gap,
-                (load_u32(record + 8) + limits->frames - 1) % limits->frames + 1);
+        struct range_record range = range_clamp(load_range(record), limits);
+        map_add(&program->map, &range);
         at += sizeof(record);
     }
     while (at + CASE_OP_BYTES <= size && program->ops_count < limits->ops) {
@@ -377,13 +439,18 @@ static bool decode_ranges(struct program *program, const uint8_t *data, uint32_t
 {
     for (uint32_t i = 0; i < ranges; i++) {
         size_t at = CASE_HEADER_BYTES + (size_t)i * CASE_RANGE_BYTES;
-        const uint8_t *record = data + at;
-        uint32_t frames = load_u32(record + 8);
-        if (frames == 0) {
+        struct range_record record = load_range(data + at);
+        if (record.frames == 0) {
             return fail(error, "byte %zu: range %u has no frames", at + 8, i);
         }
-        map_add(&program->map, record[0], load_u32(record + 4), frames);
-        if (record[0] != range_flags(&program->map, i) || (record[1] | record[2] | record[3])) {
+        if (record.zone_class >= ZONE_CLASSES || record.node >= NODES_MAX ||
+            record.watermark > 63) {
+            return fail(error, "byte %zu: range %u has an unknown class, node or watermark", at, i);
+        }
+        map_add(&program->map, &record);
+        struct range_record canonical = range_record(&program->map, i);
+        if (record.flags != canonical.flags || record.zone_class != canonical.zone_class ||
+            record.node != canonical.node || record.watermark != canonical.watermark) {
             return fail(error, "byte %zu: range %u has unknown flags", at, i);
         }
     }
@@ -423,9 +490,13 @@ bool case_decode(struct program *program, const uint8_t *data, size_t size,
     if (ranges == 0 || ranges > CASE_RANGES_MAX) {
         return fail(error, "byte 5: %u ranges; 1 to %u can be", ranges, CASE_RANGES_MAX);
     }
-    if (data[6] > slots_log2(CASE_SLOTS_MAX) || data[7] != 0) {
-        return fail(error, "byte 6: too many slots, or stray bits");
+    if (data[6] > slots_log2(CASE_SLOTS_MAX)) {
+        return fail(error, "byte 6: too many slots");
     }
+    if (data[7] > CASE_PAGEBLOCK_MAX) {
+        return fail(error, "byte 7: no pageblock is of order %u", data[7]);
+    }
+    program->map.pageblock_order = data[7];
     program->slots = (uint32_t)CASE_SLOTS_MIN << data[6];
     if (size < ops || (size - ops) % CASE_OP_BYTES != 0) {
         return fail(error, "byte %zu: the last record is cut short", size);
@@ -459,13 +530,16 @@ void case_encode(const struct program *program, uint8_t *data)
     at[4] = CASE_VERSION;
     at[5] = (uint8_t)map->ranges_count;
     at[6] = (uint8_t)slots_log2(program->slots);
+    at[7] = (uint8_t)map->pageblock_order;
     at += CASE_HEADER_BYTES;
-    pfn_t end = 0;
     for (uint32_t i = 0; i < map->ranges_count; i++) {
-        at[0] = range_flags(map, i);
-        store_u32(at + 4, (uint32_t)(map->ranges[i].start - end));
-        store_u32(at + 8, (uint32_t)map->ranges[i].frames);
-        end = map->ranges[i].start + map->ranges[i].frames;
+        struct range_record record = range_record(map, i);
+        at[0] = record.flags;
+        at[1] = record.zone_class;
+        at[2] = record.node;
+        at[3] = record.watermark;
+        store_u32(at + 4, (uint32_t)record.gap);
+        store_u32(at + 8, (uint32_t)record.frames);
         at += CASE_RANGE_BYTES;
     }
     for (uint32_t i = 0; i < program->ops_count; i++) {

@@ -5,11 +5,14 @@
  *
  * Binary, little-endian, fixed-width:
  *
- *   header  8 bytes   'P' 'T' 'A' 'D'  version  ranges  slots  0      slots: 64 << this, up to 10
- *   range  12 bytes   flags  0  0  0  gap (4)  frames (4)          as many as ranges says
+ *   header  8 bytes   'P' 'T' 'A' 'D'  version  ranges  slots  pageblock
+ *   range  12 bytes   flags  class  node  watermark  gap (4)  frames (4)
  *   op     16 bytes   op  order  zone  type  slot (2)  count (2)  value (4)  align  site  nth  mode
  *
- * A range starts gap frames behind the end of the last one, so that no ranges overlap. Text: one
+ * There are 64 << slots slots. pageblock is an order, 0 for the core's own. A range starts gap
+ * frames behind the end of the last one, so that no ranges overlap. What is the whole zone's stands
+ * with its first range: class (0 normal, 1 dma, 2 movable, 3 highmem), node, and its watermark as
+ * the logarithm of twice the frames, 0 for none. Text: one
  * range or operation a line, `name operand=value ...`, comments from # to the end of the line.
  * In canonical form, operands that an operation does not have are 0; text and binary of a
  * canonical case are the same thing.
@@ -30,11 +33,12 @@
 #include <stdio.h>
 
 enum {
-    CASE_VERSION = 1,
+    CASE_VERSION = 2,
     CASE_HEADER_BYTES = 8,
     CASE_RANGE_BYTES = 12,
     CASE_OP_BYTES = 16,
-    CASE_RANGES_MAX = 8,
+    CASE_RANGES_MAX = RANGES_MAX,
+    CASE_PAGEBLOCK_MAX = 32,
     CASE_SLOTS_MIN = 64,
     CASE_SLOTS_MAX = 1 << 16,
     CASE_CACHES = 8,

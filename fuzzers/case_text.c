@@ -2,7 +2,7 @@
  *
  * case_text.c: cases as text, one range or operation a line:
  *
- *   potad-case 1
+ *   potad-case 2
  *   slots 64
  *   range zone=0 start=3 frames=509
  *   alloc slot=0 order=3 zone=any type=movable fault=buddy-desc:1:once   # a comment
@@ -81,15 +81,39 @@ void case_print_op(FILE *out, const struct case_op *op)
     }
 }
 
+static const char *const class_names[ZONE_CLASSES] = {
+#define X(id, name) [id] = (name),
+    ZONE_CLASS_TABLE(X)
+#undef X
+};
+
+/* What differs from the usual zone. */
+static void print_zone(FILE *out, const struct zone_config *zone)
+{
+    if (zone->zone_class != ZONE_NORMAL) {
+        fprintf(out, " class=%s", class_names[zone->zone_class]);
+    }
+    if (zone->node != 0) {
+        fprintf(out, " node=%u", zone->node);
+    }
+    if (zone->watermark_min != 0) {
+        fprintf(out, " watermark=%llu", (unsigned long long)zone->watermark_min);
+    }
+}
+
 void case_print_map(FILE *out, const struct boot_map *map)
 {
+    if (map->pageblock_order != 0) {
+        fprintf(out, "pageblock %u\n", map->pageblock_order);
+    }
     for (uint32_t i = 0; i < map->ranges_count; i++) {
         const struct range *range = &map->ranges[i];
-        bool begins = i == 0 || map->ranges[i - 1].zone != range->zone;
-        fprintf(out, "range zone=%u start=%#llx frames=%llu%s%s\n", range->zone,
-                (unsigned long long)range->start, (unsigned long long)range->frames,
-                begins && !map->metadata_allowed[range->zone] ? " no-metadata" : "",
-                range->unaccepted ? " unaccepted" : "");
+        fprintf(out, "range zone=%u start=%#llx frames=%llu", range->zone,
+                (unsigned long long)range->start, (unsigned long long)range->frames);
+        if (i == 0 || map->ranges[i - 1].zone != range->zone) {
+            print_zone(out, &map->zones[range->zone]);
+        }
+        fprintf(out, "%s%s\n", range->unaccepted ? " unaccepted" : "", range->cma ? " cma" : "");
     }
 }
 
@@ -333,35 +357,53 @@ static bool parse_op(struct parser *parser, struct word word, struct program *pr
 }
 
 /* The operands of a range line. */
-struct range_line {
-    uint64_t zone;
-    uint64_t start;
-    uint64_t frames;
-    bool unaccepted;
-    bool no_metadata;
+enum range_field {
+    FIELD_ZONE,
+    FIELD_START,
+    FIELD_FRAMES,
+    FIELD_NODE,
+    FIELD_WATERMARK,
+    FIELD_CLASS,
+    RANGE_FIELDS
 };
+
+/* A range as it is written; UINT64_MAX where a field is not. */
+struct range_line {
+    uint64_t fields[RANGE_FIELDS];
+    bool unaccepted;
+    bool cma;
+};
+
+static bool parse_range_field(struct word word, struct range_line *line)
+{
+    static const char *const names[RANGE_FIELDS] = {"zone", "start",     "frames",
+                                                    "node", "watermark", "class"};
+    struct word name;
+    struct word value;
+    unsigned field = word_cut(word, '=', &name, &value) ? word_index(name, names, RANGE_FIELDS)
+                                                        : (unsigned)RANGE_FIELDS;
+    if (field == RANGE_FIELDS || line->fields[field] != UINT64_MAX) {
+        return false;
+    }
+    if (field != FIELD_CLASS) {
+        return word_number(value, &line->fields[field]);
+    }
+    line->fields[field] = word_index(value, class_names, ZONE_CLASSES);
+    return line->fields[field] < ZONE_CLASSES;
+}
 
 static bool parse_range_words(struct parser *parser, struct range_line *line)
 {
     struct word word;
-    struct word name;
-    struct word value;
+    for (unsigned field = 0; field < RANGE_FIELDS; field++) {
+        line->fields[field] = UINT64_MAX;
+    }
     while (next_word(parser, &word)) {
         if (word_is(word, "unaccepted")) {
             line->unaccepted = true;
-            continue;
-        }
-        if (word_is(word, "no-metadata")) {
-            line->no_metadata = true;
-            continue;
-        }
-        bool cut = word_cut(word, '=', &name, &value);
-        uint64_t *field = !cut                      ? NULL
-                          : word_is(name, "zone")   ? &line->zone
-                          : word_is(name, "start")  ? &line->start
-                          : word_is(name, "frames") ? &line->frames
-                                                    : NULL;
-        if (field == NULL || *field != UINT64_MAX || !word_number(value, field)) {
+        } else if (word_is(word, "cma")) {
+            line->cma = true;
+        } else if (!parse_range_field(word, line)) {
             return parse_fail(parser, "bad operand '%.*s' of a range", (int)word.length,
                               word.start);
         }
@@ -369,10 +411,34 @@ static bool parse_range_words(struct parser *parser, struct range_line *line)
     return true;
 }
 
+/* What the first range of a zone says of the zone. */
+static bool parse_zone(const struct parser *parser, const struct range_line *line, bool begins,
+                       struct boot_map *map)
+{
+    uint64_t node = line->fields[FIELD_NODE];
+    uint64_t watermark = line->fields[FIELD_WATERMARK];
+    uint64_t zone_class = line->fields[FIELD_CLASS];
+    if (!begins) {
+        return (node & watermark & zone_class) == UINT64_MAX ||
+               parse_fail(parser, "class, node and watermark belong to a zone's first range");
+    }
+    node = node == UINT64_MAX ? 0 : node;
+    watermark = watermark == UINT64_MAX ? 0 : watermark;
+    if (node >= NODES_MAX || (watermark & (watermark - 1)) != 0 || watermark >> 62 != 0) {
+        return parse_fail(parser, "nodes are below %u, watermarks powers of two", NODES_MAX);
+    }
+    map->zones[map->zones_count++] = (struct zone_config){
+        .zone_class = zone_class == UINT64_MAX ? ZONE_NORMAL : (enum zone_class)zone_class,
+        .node = (uint32_t)node,
+        .watermark_min = watermark,
+    };
+    return true;
+}
+
 static bool parse_range(struct parser *parser, struct program *program)
 {
     struct boot_map *map = &program->map;
-    struct range_line line = {.zone = UINT64_MAX, .start = UINT64_MAX, .frames = UINT64_MAX};
+    struct range_line line = {.unaccepted = false};
     if (program->ops_count > 0) {
         return parse_fail(parser, "a range behind the first operation");
     }
@@ -381,26 +447,29 @@ static bool parse_range(struct parser *parser, struct program *program)
     }
     const struct range *last = map->ranges_count > 0 ? &map->ranges[map->ranges_count - 1] : NULL;
     uint64_t end = last == NULL ? 0 : last->start + last->frames;
-    bool begins = line.zone == map->zones_count;
-    bool goes_on = last != NULL && line.zone == last->zone;
-    if (map->ranges_count == CASE_RANGES_MAX || (!begins && !goes_on) || line.zone >= ZONES_MAX) {
+    uint64_t zone = line.fields[FIELD_ZONE];
+    uint64_t start = line.fields[FIELD_START];
+    uint64_t frames = line.fields[FIELD_FRAMES];
+    bool begins = zone == map->zones_count;
+    bool goes_on = last != NULL && zone == last->zone;
+    if (map->ranges_count == CASE_RANGES_MAX || (!begins && !goes_on) || zone >= ZONES_MAX) {
         return parse_fail(parser, "zones count up from 0, in at most %u ranges", CASE_RANGES_MAX);
     }
-    if (line.start < end || line.start - end > UINT32_MAX || line.frames == 0 ||
-        line.frames > UINT32_MAX) {
+    if (start < end || start - end > UINT32_MAX || frames == 0 || frames > UINT32_MAX) {
         return parse_fail(parser, "ranges have start= behind the last one's end, and frames=");
     }
-    if (line.no_metadata && !begins) {
-        return parse_fail(parser, "no-metadata belongs to a zone's first range");
+    if (line.unaccepted && line.cma) {
+        return parse_fail(parser, "cma memory is accepted");
     }
-    if (begins) {
-        map->metadata_allowed[map->zones_count++] = !line.no_metadata;
+    if (!parse_zone(parser, &line, begins, map)) {
+        return false;
     }
     map->ranges[map->ranges_count++] = (struct range){
-        .start = line.start,
-        .frames = line.frames,
-        .zone = (zone_id_t)line.zone,
+        .start = start,
+        .frames = frames,
+        .zone = (zone_id_t)zone,
         .unaccepted = line.unaccepted,
+        .cma = line.cma,
     };
     return true;
 }
@@ -442,6 +511,19 @@ static bool parse_slots(struct parser *parser, struct program *program)
     return parse_end(parser);
 }
 
+static bool parse_pageblock(struct parser *parser, struct program *program)
+{
+    struct word word;
+    uint64_t order = 0;
+    if (!next_word(parser, &word) || !word_number(word, &order) || order == 0 ||
+        order > CASE_PAGEBLOCK_MAX || program->ops_count > 0) {
+        return parse_fail(parser, "a pageblock's order is 1 to %u, before operations",
+                          CASE_PAGEBLOCK_MAX);
+    }
+    program->map.pageblock_order = (order_t)order;
+    return parse_end(parser);
+}
+
 static bool parse_line(struct parser *parser, struct program *program, bool *versioned)
 {
     struct word word;
@@ -452,10 +534,13 @@ static bool parse_line(struct parser *parser, struct program *program, bool *ver
         *versioned = true;
         return word_is(word, "potad-case")
                    ? parse_version(parser)
-                   : parse_fail(parser, "a case starts with 'potad-case 1'");
+                   : parse_fail(parser, "a case starts with 'potad-case %u'", CASE_VERSION);
     }
     if (word_is(word, "slots")) {
         return parse_slots(parser, program);
+    }
+    if (word_is(word, "pageblock")) {
+        return parse_pageblock(parser, program);
     }
     return word_is(word, "range") ? parse_range(parser, program) : parse_op(parser, word, program);
 }

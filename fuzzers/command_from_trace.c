@@ -75,7 +75,7 @@ static void make_map(struct boot_map *map, uint64_t frames)
     *map = (struct boot_map){
         .zones_count = 2,
         .ranges_count = 2,
-        .metadata_allowed = {true, true},
+        .zones = {{.zone_class = ZONE_NORMAL}, {.zone_class = ZONE_NORMAL}},
         .ranges = {{.start = 1, .frames = low, .zone = 0},
                    {.start = low + 4, .frames = frames - low, .zone = 1}},
     };

@@ -96,7 +96,7 @@ static bool map_is_too_small(const struct subject *subject, const struct boot_ma
                     subject->slack_frames * map->zones_count;
     for (uint32_t i = 0; i < map->ranges_count; i++) {
         const struct range *range = &map->ranges[i];
-        if (map->metadata_allowed[range->zone] && !range->unaccepted && range->frames >= most) {
+        if (range_holds_metadata(map, range) && range->frames >= most) {
             return false;
         }
     }
@@ -220,7 +220,7 @@ uint64_t harness_metadata_room(const struct harness *harness)
     const struct model *model = &harness->model;
     uint64_t frames = 0;
     for (zone_id_t zone = 0; zone < model->map.zones_count; zone++) {
-        if (model->map.metadata_allowed[zone]) {
+        if (zone_class_holds_metadata(model->map.zones[zone].zone_class)) {
             frames += model->free_frames[model_kind(zone, false)] +
                       model->free_frames[model_kind(zone, true)];
         }

@@ -29,7 +29,9 @@ static double now_seconds(void)
 static const struct boot_map trace_map = {
     .zones_count = 3,
     .ranges_count = 4,
-    .metadata_allowed = {true, true, true},
+    .zones = {{.zone_class = ZONE_NORMAL},
+              {.zone_class = ZONE_NORMAL},
+              {.zone_class = ZONE_NORMAL}},
     .ranges = {{.start = 0x1, .frames = 0x9e, .zone = 0},
                {.start = 0x100, .frames = 0xf00, .zone = 0},
                {.start = 0x1000, .frames = 0xbf000, .zone = 1},

@@ -146,7 +146,7 @@ static bool is_own(const struct potad *potad, const struct kmem_cache *cache)
 }
 
 /* Whether a block of @zone can be cut without a new slab of tree nodes. */
-static bool cuts_have_nodes(const struct zone *zone)
+static bool cuts_have_nodes(const struct space *zone)
 {
     enum { CUTS = 6 }; /* the zone keeps a reserve for all but one of them */
     const struct range_tree *tree = &zone->map.tree;

@@ -25,10 +25,11 @@ enum {
     LINE_BYTES_MAX = 1 << 16, /* with the newline; the kernel's own limit is 8 KiB */
     READ_BYTES = 1 << 17,
     NAME_SHOWN_MAX = 100, /* so that line and reason fit behind it */
-    COMM_COLUMNS = 16     /* padded to; a comm is shorter */
+    TRACE_ORDERS = 64 - FRAME_SHIFT,
+    COMM_COLUMNS = 16 /* padded to; a comm is shorter */
 };
 
-#define PFN_LIMIT ((uint64_t)1 << ORDERS)
+#define PFN_LIMIT ((uint64_t)1 << TRACE_ORDERS)
 _Static_assert(NAME_SHOWN_MAX + 80 <= TRACE_ERROR_MAX, "an error holds more than the name");
 
 struct trace {
@@ -265,7 +266,7 @@ static const char *page_event_parse(struct span fields, struct trace_event *even
     if (!take_text(&fields, " order=")) {
         return "order= is missing";
     }
-    if (!take_number(&fields, 10, ORDERS - 1, &order)) {
+    if (!take_number(&fields, 10, TRACE_ORDERS - 1, &order)) {
         return "order= is malformed or out of range";
     }
     if (event->pfn > PFN_LIMIT - order_frames((order_t)order)) {

@@ -48,7 +48,7 @@ static void memory_open(struct bench_memory *memory, const char *subject)
     const struct boot_map map = {
         .zones_count = 2,
         .ranges_count = 2,
-        .metadata_allowed = {true, false},
+        .zones = {{.zone_class = ZONE_NORMAL}, {.zone_class = ZONE_HIGHMEM}},
         .ranges = {{.start = 0, .frames = METADATA_FRAMES, .zone = 0},
                    {.start = (pfn_t)1 << TOP_ORDER, .frames = (uint64_t)1 << TOP_ORDER, .zone = 1}},
     };

@@ -35,7 +35,7 @@ static void map_make(struct boot_map *map, uint64_t frames, bool unaccepted)
     *map = (struct boot_map){
         .zones_count = 2,
         .ranges_count = sizeof(parts) / sizeof(parts[0]),
-        .metadata_allowed = {true, false},
+        .zones = {{.zone_class = ZONE_NORMAL}, {.zone_class = ZONE_HIGHMEM}},
     };
     pfn_t pfn = 0;
     uint64_t left = frames;
@@ -67,7 +67,7 @@ const struct range *world_range_of(const struct world *world, pfn_t pfn)
 static bool may_hold_metadata(const struct world *world, pfn_t pfn, uint64_t frames)
 {
     const struct range *range = world_range_of(world, pfn);
-    return range != NULL && world->map.metadata_allowed[range->zone] &&
+    return range != NULL && zone_class_holds_metadata(world->map.zones[range->zone].zone_class) &&
            shadow_is_accepted(&world->shadow, pfn, frames);
 }
 

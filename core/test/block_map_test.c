@@ -21,7 +21,7 @@ static void open_kind(struct arena *arena, enum block_map_kind kind)
         .kind = kind,
         .zones_count = 1,
         .ranges_count = 1,
-        .metadata_allowed = {true},
+        .zones = {{.zone_class = ZONE_NORMAL}},
         .ranges = {{.start = 0, .frames = 4096}},
     };
     arena_open(arena, &map);
@@ -90,7 +90,7 @@ static void tree_tells_holes_from_blocks(void **state)
         .kind = BLOCK_MAP_TREE,
         .zones_count = 3,
         .ranges_count = 3,
-        .metadata_allowed = {true, true, true},
+        .zones = {{.zone_class = ZONE_NORMAL}, {.zone_class = ZONE_NORMAL}, {.zone_class = ZONE_NORMAL}},
         .ranges = {{.start = 0, .frames = 1024, .zone = 0},
                    {.start = 1536, .frames = 512, .zone = 1},
                    {.start = 4096, .frames = 512, .zone = 2}},

@@ -86,7 +86,7 @@ static void memory_failure_leaves_unaccepted_memory_unaccepted(void **state)
     const struct boot_map map = {
         .zones_count = 2,
         .ranges_count = 2,
-        .metadata_allowed = {true, false},
+        .zones = {{.zone_class = ZONE_NORMAL}, {.zone_class = ZONE_HIGHMEM}},
         .ranges = {{.start = 0, .frames = 64, .zone = 0},
                    {.start = 64, .frames = 64, .zone = 1, .unaccepted = true}},
     };
@@ -298,7 +298,7 @@ static void memory_failure_says_what_it_cannot_do(void **state)
     const struct boot_map map = {
         .zones_count = 1,
         .ranges_count = 2,
-        .metadata_allowed = {true},
+        .zones = {{.zone_class = ZONE_NORMAL}},
         .ranges = {{.start = 8, .frames = 64, .zone = 0}, {.start = 80, .frames = 8, .zone = 0}},
     };
     arena_open(&arena, &map);

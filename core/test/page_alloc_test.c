@@ -35,7 +35,7 @@ static void buddy_each_block_has_one_descriptor(void **state)
     assert_true(memdesc_lookup(&arena.potad, taken->pfn, &info));
     assert_int_equal(info.type, MEMDESC_BUDDY_ALLOCATED);
     assert_ptr_equal(info.descriptor, taken);
-    const struct buddy *left = zone_smallest(&arena.potad.zones[0], AREA_ACCEPTED, 0);
+    const struct buddy *left = space_smallest(&arena.potad.zones[0], AREA_ACCEPTED, 0);
     assert_true(memdesc_lookup(&arena.potad, left->pfn, &info));
     assert_int_equal(info.type, MEMDESC_BUDDY_FREE);
     assert_ptr_equal(info.descriptor, left);
@@ -191,7 +191,7 @@ static void free_pages_merges_no_block_over_a_zone_border(void **state)
     const struct boot_map map = {
         .zones_count = 2,
         .ranges_count = 2,
-        .metadata_allowed = {true, true},
+        .zones = {{.zone_class = ZONE_NORMAL}, {.zone_class = ZONE_NORMAL}},
         .ranges = {{.start = 0, .frames = 96, .zone = 0}, {.start = 96, .frames = 160, .zone = 1}},
     };
     arena_open(&arena, &map);
@@ -215,7 +215,7 @@ static void alloc_pages_accepts_what_it_hands_out(void **state)
     const struct boot_map map = {
         .zones_count = 2,
         .ranges_count = 2,
-        .metadata_allowed = {true, false},
+        .zones = {{.zone_class = ZONE_NORMAL}, {.zone_class = ZONE_HIGHMEM}},
         .ranges = {{.start = 0, .frames = 64, .zone = 0},
                    {.start = 64, .frames = 64, .zone = 1, .unaccepted = true}},
     };
@@ -248,7 +248,7 @@ static void potad_boot_keeps_metadata_in_lowmem(void **state)
     struct boot_map map = {
         .zones_count = 2,
         .ranges_count = 2,
-        .metadata_allowed = {true, false},
+        .zones = {{.zone_class = ZONE_NORMAL}, {.zone_class = ZONE_HIGHMEM}},
         .ranges = {{.start = 0, .frames = 64, .zone = 0, .unaccepted = true},
                    {.start = 64, .frames = 64, .zone = 1}},
     };
@@ -265,7 +265,7 @@ static void potad_boot_refuses_bad_maps(void **state)
     const struct boot_map good = {
         .zones_count = 2,
         .ranges_count = 2,
-        .metadata_allowed = {true, true},
+        .zones = {{.zone_class = ZONE_NORMAL}, {.zone_class = ZONE_NORMAL}},
         .ranges = {{.start = 0, .frames = 64, .zone = 0}, {.start = 64, .frames = 64, .zone = 1}},
     };
     struct boot_map bad[6] = {good, good, good, good, good, good};
@@ -290,7 +290,7 @@ static void potad_boot_runs_at_the_highest_frames(void **state)
     const struct boot_map map = {
         .zones_count = 1,
         .ranges_count = 1,
-        .metadata_allowed = {true},
+        .zones = {{.zone_class = ZONE_NORMAL}},
         .ranges = {{.start = limit - 300, .frames = 300, .zone = 0}},
     };
     arena_open(&arena, &map);
@@ -313,7 +313,7 @@ static void potad_boot_takes_the_most_ranges(void **state)
     struct arena arena;
     struct buddy *taken[RANGES_MAX * 3];
     struct boot_map map = {
-        .zones_count = ZONES_MAX, .ranges_count = RANGES_MAX, .metadata_allowed = {true}};
+        .zones_count = ZONES_MAX, .ranges_count = RANGES_MAX, .zones = {{.zone_class = ZONE_NORMAL}}};
     pfn_t pfn = 7;
     unsigned count = 0;
     for (uint32_t i = 0; i < RANGES_MAX; i++) {
@@ -354,7 +354,7 @@ static void memdesc_lookup_from_a_hole_stays_in_its_zone(void **state)
     const struct boot_map map = {
         .zones_count = 2,
         .ranges_count = 3,
-        .metadata_allowed = {true, true},
+        .zones = {{.zone_class = ZONE_NORMAL}, {.zone_class = ZONE_NORMAL}},
         .ranges = {{.start = 0, .frames = 0x1100, .zone = 0},
                    {.start = 0x1100, .frames = 0x100, .zone = 1},
                    {.start = 0x1900, .frames = 0x100, .zone = 1}},

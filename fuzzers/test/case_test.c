@@ -73,17 +73,19 @@ static void assert_same(const struct program *a, const struct program *b, unsign
     char *text_b = text_of(b);
     bool same = strcmp(text_a, text_b) == 0 && a->ops_count == b->ops_count &&
                 a->slots == b->slots && a->map.ranges_count == b->map.ranges_count &&
-                a->map.zones_count == b->map.zones_count;
+                a->map.zones_count == b->map.zones_count &&
+                a->map.pageblock_order == b->map.pageblock_order;
     same =
         same && (a->ops_count == 0 || memcmp(a->ops, b->ops, a->ops_count * sizeof(*a->ops)) == 0);
     for (uint32_t i = 0; same && i < a->map.ranges_count; i++) {
         const struct range *one = &a->map.ranges[i];
         const struct range *other = &b->map.ranges[i];
         same = one->start == other->start && one->frames == other->frames &&
-               one->zone == other->zone && one->unaccepted == other->unaccepted;
+               one->zone == other->zone && one->unaccepted == other->unaccepted &&
+               one->cma == other->cma;
     }
     for (uint32_t i = 0; same && i < a->map.zones_count; i++) {
-        same = a->map.metadata_allowed[i] == b->map.metadata_allowed[i];
+        same = memcmp(&a->map.zones[i], &b->map.zones[i], sizeof(a->map.zones[i])) == 0;
     }
     if (!same) {
         fail_msg("seed %d, program %u: one\n%sis not the other\n%s", SEED, number, text_a, text_b);
@@ -152,18 +154,24 @@ static void random_map(struct boot_map *map, const struct case_limits *limits)
 {
     uint64_t count = 1 + random_below(limits == NULL ? CASE_RANGES_MAX : limits->ranges);
     pfn_t end = 0;
-    *map = (struct boot_map){0};
+    *map = (struct boot_map){.pageblock_order = (order_t)random_below(8)};
     for (uint64_t i = 0; i < count; i++) {
         uint64_t frames = 1 + random_below(limits == NULL ? UINT32_MAX : limits->frames);
         pfn_t start = end + random_below(limits == NULL ? (uint64_t)1 << 32 : limits->gap);
-        if (i == 0 || random_below(2) == 0) {
-            map->metadata_allowed[map->zones_count++] = random_below(2) == 0;
+        uint64_t cma = random_below(3);
+        if ((i == 0 || random_below(2) == 0) && map->zones_count < ZONES_MAX) {
+            map->zones[map->zones_count++] = (struct zone_config){
+                .zone_class = (enum zone_class)random_below(ZONE_CLASSES),
+                .node = (uint32_t)random_below(2),
+                .watermark_min = ((uint64_t)1 << random_below(6)) / 2,
+            };
         }
         map->ranges[map->ranges_count++] = (struct range){
             .start = start,
             .frames = frames,
             .zone = map->zones_count - 1,
-            .unaccepted = random_below(2) == 0,
+            .unaccepted = cma == 1,
+            .cma = cma == 2,
         };
         end = start + frames;
     }
@@ -186,16 +194,17 @@ static void random_program(struct program *program, const struct case_limits *li
 
 /* Text */
 
-#define HEAD "potad-case 1\nslots 64\nrange zone=0 start=0 frames=64\n"
+#define HEAD "potad-case 2\nslots 64\nrange zone=0 start=0 frames=64\n"
 
 /* In canonical form. */
 static const char *const texts[] = {
     HEAD,
-    "potad-case 1\nslots 65536\n"
-    "range zone=0 start=0x7 frames=1 no-metadata unaccepted\n"
+    "potad-case 2\nslots 65536\npageblock 9\n"
+    "range zone=0 start=0x7 frames=1 class=highmem unaccepted\n"
     "range zone=0 start=0x8 frames=4294967295\n"
-    "range zone=1 start=0x100000007 frames=9 unaccepted\n"
-    "range zone=2 start=0x200000000 frames=1 no-metadata\n"
+    "range zone=1 start=0x100000007 frames=9 class=dma node=3 watermark=4096 unaccepted\n"
+    "range zone=1 start=0x100000010 frames=9 cma\n"
+    "range zone=2 start=0x200000000 frames=1 class=highmem\n"
     "free slot=65535\n",
     HEAD "alloc slot=0 order=0 zone=any type=unmovable\n"
          "alloc slot=63 order=63 zone=0 type=movable fault=buddy-desc:1:once\n"
@@ -240,7 +249,7 @@ static void case_parse_reads_what_people_write(void **state)
     (void)state;
     struct program program;
     program_init(&program);
-    parse(&program, "# a comment\n\n  potad-case\t1 # more\r\n"
+    parse(&program, "# a comment\n\n  potad-case\t2 # more\r\n"
                     "range frames=0x40 zone=0 start=0\n\n"
                     "alloc type=movable\tzone=255   order=0x3 slot=07# no blank before it\n"
                     "   # another\n"
@@ -396,7 +405,7 @@ static void small_case(uint8_t data[SMALL_BYTES])
 {
     struct program program;
     program_init(&program);
-    parse(&program, "potad-case 1\nrange zone=0 start=3 frames=64\nrange zone=1 start=80 frames=9\n"
+    parse(&program, "potad-case 2\nrange zone=0 start=3 frames=64\nrange zone=1 start=80 frames=9\n"
                     "alloc slot=1 order=2 zone=any type=movable\n"
                     "cache-create cache=1 size=24 align=8\n");
     assert_int_equal(case_encoded_bytes(&program), SMALL_BYTES);
@@ -475,7 +484,7 @@ static void case_decode_header_names_its_byte(void **state)
     } bad[] = {
         {5, 0, "byte 5: "},   {5, CASE_RANGES_MAX + 1, "byte 5: "},
         {5, 255, "byte 5: "}, {6, 11, "byte 6: "},
-        {6, 255, "byte 6: "}, {7, 1, "byte 6: "},
+        {6, 255, "byte 6: "}, {7, CASE_PAGEBLOCK_MAX + 1, "byte 7: "},
     };
     uint8_t data[SMALL_BYTES];
     for (size_t i = 0; i < LENGTH(bad); i++) {
@@ -498,7 +507,8 @@ static void case_decode_stray_range_names_its_byte(void **state)
         assert_not_decoded(data, sizeof(data), "byte 20: range 1");
     }
     small_case(data);
-    data[AT_RANGE + CASE_RANGE_BYTES] = 2; /* no-metadata, but begins no zone */
+    data[AT_RANGE + CASE_RANGE_BYTES] = 0;
+    data[AT_RANGE + CASE_RANGE_BYTES + 1] = 3; /* class=highmem, but begins no zone */
     assert_not_decoded(data, sizeof(data), "byte 20: range 1");
     small_case(data);
     memset(data + AT_RANGE + 8, 0, 4);
@@ -575,15 +585,17 @@ static void case_parse_bad_head_names_line(void **state)
     static const struct bad_text bad[] = {
         {"", "line ", "no range"},
         {"# only a comment\n", "line 1: ", "no range"},
-        {"potad-case 1\n", "line 1: ", "no range"},
-        {"\nrange zone=0 start=0 frames=9\n", "line 2: ", "potad-case 1"},
+        {"potad-case 2\n", "line 1: ", "no range"},
+        {"\nrange zone=0 start=0 frames=9\n", "line 2: ", "potad-case 2"},
         {"potad-case\n", "line 1: ", "version"},
-        {"potad-case 2\n", "line 1: ", "version 2 is unknown"},
+        {"potad-case 1\n", "line 1: ", "version 1 is unknown"},
         {"potad-case 1x\n", "line 1: ", "version"},
-        {"potad-case 1\nslots\n", "line 2: ", "slots"},
-        {"potad-case 1\nslots 63\n", "line 2: ", "slots"},
-        {"potad-case 1\nslots 96\n", "line 2: ", "slots"},
-        {"potad-case 1\nslots 131072\n", "line 2: ", "slots"},
+        {"potad-case 2\nslots\n", "line 2: ", "slots"},
+        {"potad-case 2\nslots 63\n", "line 2: ", "slots"},
+        {"potad-case 2\nslots 96\n", "line 2: ", "slots"},
+        {"potad-case 2\nslots 131072\n", "line 2: ", "slots"},
+        {"potad-case 2\npageblock 0\n", "line 2: ", "pageblock"},
+        {"potad-case 2\npageblock 33\n", "line 2: ", "pageblock"},
         {HEAD "shrink\nslots 64\n", "line 5: ", "before operations"},
     };
     assert_not_parsed(bad, LENGTH(bad));
@@ -592,9 +604,9 @@ static void case_parse_bad_head_names_line(void **state)
 static void case_parse_bad_range_names_line(void **state)
 {
     (void)state;
-#define ONE "potad-case 1\nrange zone=0 start=8 frames=8\n"
+#define ONE "potad-case 2\nrange zone=0 start=8 frames=8\n"
     static const struct bad_text bad[] = {
-        {"potad-case 1\nshrink\n", "line 2: ", "before the first range"},
+        {"potad-case 2\nshrink\n", "line 2: ", "before the first range"},
         {HEAD "shrink\nrange zone=1 start=99 frames=9\n", "line 5: ", "behind the first operation"},
         {ONE "range zone=0 start=15 frames=8\n", "line 3: ", "start="}, /* overlaps by a frame */
         {ONE "range zone=1 start=0 frames=8\n", "line 3: ", "start="},
@@ -611,14 +623,18 @@ static void case_parse_bad_range_names_line(void **state)
         {ONE "range zone=0 start=-1 frames=9\n", "line 3: ", "start=-1"},
         {ONE "range zone=0 start=16 frames=9 movable\n", "line 3: ", "movable"},
         {ONE "range zone=0 start=16 frames=9 order=1\n", "line 3: ", "order=1"},
-        {ONE "range zone=0 start=16 frames=9 no-metadata\n", "line 3: ", "no-metadata"},
-        {"potad-case 1\n"
+        {ONE "range zone=0 start=16 frames=9 class=highmem\n", "line 3: ", "first range"},
+        {ONE "range zone=1 start=16 frames=9 class=high\n", "line 3: ", "class=high"},
+        {ONE "range zone=1 start=16 frames=9 node=4\n", "line 3: ", "nodes"},
+        {ONE "range zone=1 start=16 frames=9 watermark=3\n", "line 3: ", "powers of two"},
+        {ONE "range zone=1 start=16 frames=9 cma unaccepted\n", "line 3: ", "cma"},
+        {"potad-case 2\n"
          "range zone=0 start=0 frames=1\nrange zone=1 start=1 frames=1\n"
          "range zone=2 start=2 frames=1\nrange zone=3 start=3 frames=1\n"
          "range zone=4 start=4 frames=1\nrange zone=5 start=5 frames=1\n"
          "range zone=6 start=6 frames=1\nrange zone=7 start=7 frames=1\n"
-         "range zone=7 start=8 frames=1\n",
-         "line 10: ", "at most 8 ranges"},
+         "range zone=8 start=8 frames=1\n",
+         "line 10: ", "zones count up"},
     };
 #undef ONE
     assert_not_parsed(bad, LENGTH(bad));
@@ -683,9 +699,9 @@ static void case_parse_stray_words_name_line(void **state)
 {
     (void)state;
     static const struct bad_text bad[] = {
-        {"potad-case 1 2\nrange zone=0 start=0 frames=9\n", "line 1: ", "2"},
-        {"potad-case 1\nslots 64 128\nrange zone=0 start=0 frames=9\n", "line 2: ", "128"},
-        {"potad-case 1\nrange zone=0 start=0 frames=9 frames=8\n", "line 2: ", "frames"},
+        {"potad-case 2 2\nrange zone=0 start=0 frames=9\n", "line 1: ", "2"},
+        {"potad-case 2\nslots 64 128\nrange zone=0 start=0 frames=9\n", "line 2: ", "128"},
+        {"potad-case 2\nrange zone=0 start=0 frames=9 frames=8\n", "line 2: ", "frames"},
         {HEAD "free slot=0 fault=accept:1:once fault=slab-page:1:once\n", "line 4: ", "fault"},
         {HEAD "alloc-desc slot=0 order=0 zone=0 desc=user\n", "line 4: ", "desc=user"},
     };

@@ -69,7 +69,7 @@ patched() { # name offset octal
 
 # Good inputs, and bad ones made of them
 
-printf '%s\n' 'potad-case 1' 'range zone=0 start=0 frames=64' \
+printf '%s\n' 'potad-case 2' 'range zone=0 start=0 frames=64' \
     'alloc slot=0 order=1 zone=any type=movable' 'free slot=0' >good.ops
 "$bin/potad-case" asm good.ops -o good.bin # 8 + 12 + 16 + 16 bytes
 head -c 50 good.bin >cut.bin
@@ -81,8 +81,8 @@ printf 'this is no case' >other.bin
 : >empty.bin
 sed 's/^free/fre/' good.ops >op.ops
 sed 's/order=1/order=x/' good.ops >value.ops
-sed 's/case 1/case 9/' good.ops >version.ops
-printf '%s\n' 'potad-case 1' 'range zone=0 start=0 frames=64' 'shrink' 'range zone=x' >map.ops
+sed 's/case 2/case 9/' good.ops >version.ops
+printf '%s\n' 'potad-case 2' 'range zone=0 start=0 frames=64' 'shrink' 'range zone=x' >map.ops
 
 line='  bash-4725  [001] d..1. 2316242878474: mm_page_alloc: page=1 pfn=0x1126%s order=0'
 line+=' migratetype=1 gfp_flags=GFP_KERNEL\n'

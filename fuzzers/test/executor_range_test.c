@@ -16,7 +16,7 @@
 
 enum { SLOTS = 64 };
 
-#define MAP         "potad-case 1\nrange zone=0 start=0 frames=64\n"
+#define MAP         "potad-case 2\nrange zone=0 start=0 frames=64\n"
 #define STORE(key)  "range-store key=" key " shift=4 keys=1 end=0\n"
 #define LOAD(key)   "range-load key=" key " shift=4 end=0\n"
 #define ERASE(key)  "range-erase key=" key " shift=4 end=0\n"

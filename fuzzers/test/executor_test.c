@@ -25,11 +25,11 @@ enum { SEED = 20230921, PROGRAMS = 300, BYTES_MAX = 2000, FRAMES_MAX = 4096, SLO
  *   |a a a a a a a a|b b b b b b b b|     |B B B B B B B B|c c c c c c c c|
  */
 #define MAP                                                                                        \
-    "potad-case 1\n"                                                                               \
+    "potad-case 2\n"                                                                               \
     "range zone=0 start=3 frames=93\n"                                                             \
     "range zone=1 start=96 frames=96\n"                                                            \
     "range zone=1 start=198 frames=26 unaccepted\n"                                                \
-    "range zone=2 start=224 frames=16 no-metadata\n"
+    "range zone=2 start=224 frames=16 class=highmem\n"
 
 #define ALLOC(slot, order, zone) "alloc slot=" slot " order=" order " zone=" zone " type=movable\n"
 /* What is accepted of zone b. */
@@ -104,7 +104,7 @@ enum { SEED = 20230921, PROGRAMS = 300, BYTES_MAX = 2000, FRAMES_MAX = 4096, SLO
     X(FLAW_OBJECT_SPURIOUS, "object_refused", CHECK_SPURIOUS, 1, CACHE("8", "8") OBJECT("0"))      \
     /* status: calls a good request invalid, and takes one that is */                              \
     X(FLAW_STATUS, "good_request_invalid", CHECK_STATUS, 0, ALLOC("0", "0", "any"))                \
-    X(FLAW_STATUS_TAKEN, "invalid_request_taken", CHECK_STATUS, 0, ALLOC("0", "52", "any"))        \
+    X(FLAW_STATUS_TAKEN, "invalid_request_taken", CHECK_STATUS, 0, ALLOC("0", "0", "7"))           \
     /* status: a cache of ordinary objects refused, and one in use destroyed */                    \
     X(FLAW_STATUS_CACHE, "good_cache_invalid", CHECK_STATUS, 0, CACHE("8", "8"))                   \
     X(FLAW_STATUS_DESTROY, "cache_in_use_destroyed", CHECK_STATUS, 2,                              \
@@ -369,7 +369,7 @@ static bool fake_alloc_lie(struct fake *fake, const struct subject_request *requ
         block->order++;
         return true;
     case FLAW_STATUS_TAKEN:
-        return request->order >= ORDERS;
+        return request->zone != ZONE_ANY && request->zone >= fake->map.zones_count;
     case FLAW_SPURIOUS:
         *status = STATUS_NO_MEMORY;
         return true;
@@ -589,7 +589,7 @@ static void *fake_object(struct fake *fake, struct fake_cache *cache)
         return fake->port.direct_map + (fake->last_object << FRAME_SHIFT);
     }
     for (zone_id_t zone = 0; zone < fake->map.zones_count; zone++) {
-        zones |= fake->map.metadata_allowed[zone] ? 1U << zone : 0;
+        zones |= zone_class_holds_metadata(fake->map.zones[zone].zone_class) ? 1U << zone : 0;
     }
     if (fake->port.fault(fake->port.context, FAULT_SLAB_PAGE)) {
         if (fake_flaw == FLAW_OBJECT_FAILURE) {
@@ -868,7 +868,7 @@ static void executor_run_takes_one_frame(void **state)
     struct executor executor;
     struct program program;
     program_init(&program);
-    parse(&program, "potad-case 1\nrange zone=0 start=7 frames=1\n" ALLOC("0", "0", "any")
+    parse(&program, "potad-case 2\nrange zone=0 start=7 frames=1\n" ALLOC("0", "0", "any")
                         ALLOC("1", "0", "any") "free slot=0\n");
     executor_init(&executor, &subject, SLOTS);
     assert_clean(&executor, &program, 0);

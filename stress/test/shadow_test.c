@@ -17,7 +17,7 @@
 static const struct boot_map map = {
     .zones_count = 1,
     .ranges_count = 3,
-    .metadata_allowed = {true},
+    .zones = {{.zone_class = ZONE_NORMAL}},
     .ranges = {{100, 50, 0, false}, {160, 40, 0, false}, {200, 20, 0, true}},
 };
 

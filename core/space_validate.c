@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: MIT
  *
- * zone_validate.c: walks a zone frame by frame and list by list, and compares with its counts.
+ * space_validate.c: walks a zone frame by frame and list by list, and compares with its counts.
  */
-#include "core/zone.h"
+#include "core/space.h"
 
 /* What the walk over the frames counts, for comparison with what the zone keeps. */
-struct zone_census {
+struct space_census {
     uint64_t blocks;
     uint64_t frames[BUDDY_STATES];
     uint64_t free_blocks[AREAS][ORDERS];
     uint64_t flawed; /* blocks that are marked */
 };
 
-static bool check_words_clear(const struct zone *zone, pfn_t from, pfn_t to, enum invariant broken,
-                              struct violation *violation)
+static bool check_words_clear(const struct space *space, pfn_t from, pfn_t to,
+                              enum invariant broken, struct violation *violation)
 {
-    pfn_t pfn = block_map_next(&zone->map, from, to);
-    return pfn == to || invariant_check(violation, broken, pfn, 0, block_map_read(&zone->map, pfn));
+    pfn_t pfn = block_map_next(&space->map, from, to);
+    return pfn == to ||
+           invariant_check(violation, broken, pfn, 0, block_map_read(&space->map, pfn));
 }
 
 static enum buddy_state state_of_type(enum memdesc_type type)
@@ -34,18 +35,18 @@ static enum buddy_state state_of_type(enum memdesc_type type)
 }
 
 /* A free block's own facts: I5 state, I6. */
-static bool check_free_block(const struct zone *zone, const struct buddy *buddy,
-                             struct zone_census *census, struct violation *violation)
+static bool check_free_block(const struct space *space, const struct buddy *buddy,
+                             struct space_census *census, struct violation *violation)
 {
     pfn_t pfn = buddy->pfn;
     order_t order = buddy_order(buddy);
     unsigned area = buddy_is(buddy, BUDDY_UNACCEPTED) ? AREA_UNACCEPTED : AREA_ACCEPTED;
     census->free_blocks[area][order]++;
     pfn_t other = pfn_buddy(pfn, order);
-    if (!zone_manages(zone, other, order_frames(order))) {
+    if (!space_manages(space, other, order_frames(order))) {
         return true;
     }
-    memdesc_t word = block_map_read(&zone->map, other);
+    memdesc_t word = block_map_read(&space->map, other);
     if (memdesc_type(word) != MEMDESC_BUDDY_FREE) {
         return true;
     }
@@ -56,18 +57,18 @@ static bool check_free_block(const struct zone *zone, const struct buddy *buddy,
 }
 
 /* The block whose first word is @word. Return: its frames, or 0 where something is broken. */
-static uint64_t check_block(const struct zone *zone, pfn_t pfn, memdesc_t word,
-                            struct zone_census *census, struct violation *violation)
+static uint64_t check_block(const struct space *space, pfn_t pfn, memdesc_t word,
+                            struct space_census *census, struct violation *violation)
 {
     enum memdesc_type type = memdesc_type(word);
     const struct memdesc *head = memdesc_head(word);
     order_t order = head->order;
     if (!invariant_check(violation, INVARIANT_ALIGNED, pfn, true,
                          order < ORDERS && pfn_is_aligned(pfn, order)) ||
-        !invariant_check(violation, INVARIANT_ZONE_BORDER, pfn, zone->id, head->zone) ||
+        !invariant_check(violation, INVARIANT_ZONE_BORDER, pfn, space->id, head->zone) ||
         !invariant_check(violation, INVARIANT_ZONE_BORDER, pfn, true,
-                         zone_manages(zone, pfn, order_frames(order))) ||
-        !check_words_clear(zone, pfn + 1, pfn + order_frames(order), INVARIANT_HEAD_WORD,
+                         space_manages(space, pfn, order_frames(order))) ||
+        !check_words_clear(space, pfn + 1, pfn + order_frames(order), INVARIANT_HEAD_WORD,
                            violation)) {
         return 0;
     }
@@ -78,7 +79,7 @@ static uint64_t check_block(const struct zone *zone, pfn_t pfn, memdesc_t word,
             !invariant_check(violation, INVARIANT_HEAD_WORD, pfn, state, buddy_state(buddy))) {
             return 0;
         }
-        if (state == BUDDY_FREE && !check_free_block(zone, buddy, census, violation)) {
+        if (state == BUDDY_FREE && !check_free_block(space, buddy, census, violation)) {
             return 0;
         }
     }
@@ -93,30 +94,30 @@ static uint64_t check_block(const struct zone *zone, pfn_t pfn, memdesc_t word,
 
 /* The end of the run of frames from @pfn on that are managed, or are not: as far as one range, hole
  * or reserve goes. */
-static pfn_t run_end(const struct zone *zone, pfn_t pfn)
+static pfn_t run_end(const struct space *space, pfn_t pfn)
 {
-    pfn_t end = zone->end;
-    for (uint32_t i = zone->ranges_count; i-- > 0;) {
-        const struct range *range = &zone->ranges[i];
+    pfn_t end = space->end;
+    for (uint32_t i = space->ranges_count; i-- > 0;) {
+        const struct range *range = &space->ranges[i];
         pfn_t edges[2] = {range->start, range->start + range->frames};
         for (unsigned edge = 0; edge < 2; edge++) {
             end = edges[edge] > pfn && edges[edge] < end ? edges[edge] : end;
         }
     }
-    pfn_t reserved = zone->reserved_start;
+    pfn_t reserved = space->reserved_start;
     end = reserved > pfn && reserved < end ? reserved : end;
-    reserved += zone->reserved_frames;
+    reserved += space->reserved_frames;
     return reserved > pfn && reserved < end ? reserved : end;
 }
 
-static bool check_frames(const struct zone *zone, struct zone_census *census,
+static bool check_frames(const struct space *space, struct space_census *census,
                          struct violation *violation)
 {
-    pfn_t pfn = zone->start;
-    while (pfn < zone->end) {
-        pfn_t end = run_end(zone, pfn);
-        if (!zone_manages(zone, pfn, 1)) {
-            if (!check_words_clear(zone, pfn, end, INVARIANT_COVER, violation)) {
+    pfn_t pfn = space->start;
+    while (pfn < space->end) {
+        pfn_t end = run_end(space, pfn);
+        if (!space_manages(space, pfn, 1)) {
+            if (!check_words_clear(space, pfn, end, INVARIANT_COVER, violation)) {
                 return false;
             }
             pfn = end;
@@ -124,11 +125,11 @@ static bool check_frames(const struct zone *zone, struct zone_census *census,
         }
         /* A block may reach into the next run: ranges of a zone may touch. */
         while (pfn < end) {
-            memdesc_t word = block_map_read(&zone->map, pfn);
+            memdesc_t word = block_map_read(&space->map, pfn);
             if (!invariant_check(violation, INVARIANT_COVER, pfn, true, word != 0)) {
                 return false;
             }
-            uint64_t frames = check_block(zone, pfn, word, census, violation);
+            uint64_t frames = check_block(space, pfn, word, census, violation);
             if (frames == 0) {
                 return false;
             }
@@ -138,10 +139,10 @@ static bool check_frames(const struct zone *zone, struct zone_census *census,
     return true;
 }
 
-static bool check_list(const struct zone *zone, unsigned area, order_t order,
-                       const struct zone_census *census, struct violation *violation)
+static bool check_list(const struct space *space, unsigned area, order_t order,
+                       const struct space_census *census, struct violation *violation)
 {
-    const struct free_area *free = &zone->areas[area];
+    const struct free_area *free = &space->areas[area];
     uint64_t count = 0;
     list_for_each (link, &free->lists[order]) {
         const struct buddy *buddy = buddy_of_link(link);
@@ -161,23 +162,23 @@ static bool check_list(const struct zone *zone, unsigned area, order_t order,
 }
 
 /* I11 for one record. *@first: whether no record before it is of the same block. */
-static bool check_record(const struct zone *zone, const struct poison *record, bool *first,
+static bool check_record(const struct space *space, const struct poison *record, bool *first,
                          struct violation *violation)
 {
     pfn_t pfn = record->pfn;
-    struct frame_entry entry = block_map_find(&zone->map, pfn);
+    struct frame_entry entry = block_map_find(&space->map, pfn);
     const struct memdesc *head = memdesc_head(entry.word);
     enum buddy_state state = state_of_type(memdesc_type(entry.word));
     bool used = state == BUDDY_ALLOCATED || state == BUDDY_SLAB;
     *first = true;
-    if (!invariant_check(violation, INVARIANT_POISON, pfn, true, zone_manages(zone, pfn, 1)) ||
+    if (!invariant_check(violation, INVARIANT_POISON, pfn, true, space_manages(space, pfn, 1)) ||
         !invariant_check(violation, INVARIANT_POISON, pfn, true, used && head->flawed) ||
         !invariant_check(violation, INVARIANT_POISON, pfn, head->order, record->buddys.count) ||
         !invariant_check(violation, INVARIANT_POISON, pfn, true,
-                         record->nodes.count >= zone_cut_nodes(zone, head->order))) {
+                         record->nodes.count >= space_cut_nodes(space, head->order))) {
         return false;
     }
-    const struct list_head *link = zone->flaws.next;
+    const struct list_head *link = space->flaws.next;
     for (; link != &record->list; link = link->next) {
         pfn_t other = list_item(link, const struct poison, list)->pfn;
         *first = *first && other - entry.pfn >= order_frames(head->order);
@@ -189,13 +190,13 @@ static bool check_record(const struct zone *zone, const struct poison *record, b
 }
 
 /* I11: the records, and that they are of all blocks that are marked. */
-static bool check_records(const struct zone *zone, const struct zone_census *census,
+static bool check_records(const struct space *space, const struct space_census *census,
                           struct violation *violation)
 {
     uint64_t flawed = 0;
-    list_for_each (link, &zone->flaws) {
+    list_for_each (link, &space->flaws) {
         bool first;
-        if (!check_record(zone, list_item(link, struct poison, list), &first, violation)) {
+        if (!check_record(space, list_item(link, struct poison, list), &first, violation)) {
             return false;
         }
         flawed += first ? 1 : 0;
@@ -203,29 +204,29 @@ static bool check_records(const struct zone *zone, const struct zone_census *cen
     return invariant_check(violation, INVARIANT_POISON, PFN_NONE, flawed, census->flawed);
 }
 
-bool zone_validate(const struct zone *zone, struct violation *violation)
+bool space_validate(const struct space *space, struct violation *violation)
 {
-    struct zone_census census = {0};
-    if (!check_frames(zone, &census, violation)) {
+    struct space_census census = {0};
+    if (!check_frames(space, &census, violation)) {
         return false;
     }
     for (unsigned area = 0; area < AREAS; area++) {
-        for (order_t order = 0; order < zone->orders; order++) {
-            if (!check_list(zone, area, order, &census, violation)) {
+        for (order_t order = 0; order < space->orders; order++) {
+            if (!check_list(space, area, order, &census, violation)) {
                 return false;
             }
         }
     }
     uint64_t sum = 0;
     for (unsigned state = BUDDY_FREE; state < BUDDY_STATES; state++) {
-        sum += zone->frames[state];
+        sum += space->frames[state];
         if (!invariant_check(violation, INVARIANT_ACCOUNTING, PFN_NONE, census.frames[state],
-                             zone->frames[state])) {
+                             space->frames[state])) {
             return false;
         }
     }
-    return invariant_check(violation, INVARIANT_ACCOUNTING, PFN_NONE, zone->managed_frames, sum) &&
+    return invariant_check(violation, INVARIANT_ACCOUNTING, PFN_NONE, space->managed_frames, sum) &&
            invariant_check(violation, INVARIANT_DESC_COUNT, PFN_NONE, census.blocks,
-                           zone->blocks) &&
-           check_records(zone, &census, violation);
+                           space->blocks) &&
+           check_records(space, &census, violation);
 }

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * zone.h: the buddy system of one zone: free lists by order, halving and merging of blocks. All
+ * space.h: the buddy system of one zone: free lists by order, halving and merging of blocks. All
  * that is done here is done with descriptors in hand; nothing here allocates (requirement A3).
  *
- * Every function that takes a zone asks for its lock to be held, but for zone_init() and
- * zone_validate(), which ask that no other thread is inside the allocator.
+ * Every function that takes a zone asks for its lock to be held, but for space_init() and
+ * space_validate(), which ask that no other thread is inside the allocator.
  */
-#ifndef POTAD_CORE_ZONE_H
-#define POTAD_CORE_ZONE_H
+#ifndef POTAD_CORE_SPACE_H
+#define POTAD_CORE_SPACE_H
 
 #include "core/block_map.h"
 #include "core/boot_map.h"
@@ -27,13 +27,13 @@ enum { AREA_ACCEPTED, AREA_UNACCEPTED, AREAS };
 /* The record of a frame that has failed while its block was in use. It holds what freeing the block
  * will need to keep the frame back (requirement A3). */
 struct poison {
-    struct list_head list; /* zone->flaws */
+    struct list_head list; /* space->flaws */
     pfn_t pfn;
     struct buddy_stash buddys; /* as many as the order of the block: one for each halving */
     struct epoch_list nodes;   /* and what the tree needs for the cut, where the zone has one */
 };
 
-struct zone {
+struct space {
     spinlock_t lock;
     zone_id_t id;
     bool metadata_allowed; /* slabs may live here (requirement E3) */
@@ -54,82 +54,84 @@ struct zone {
 };
 
 /* Makes an empty zone of sorted @ranges (at least one), without a map. */
-void zone_init(struct zone *zone, zone_id_t id, const struct range *ranges, uint32_t ranges_count);
+void space_init(struct space *space, zone_id_t id, const struct range *ranges,
+                uint32_t ranges_count);
 
 /* Spare nodes of the map's tree that cutting a block takes at most: @halvings of them. */
-static inline uint64_t zone_cut_nodes(const struct zone *zone, order_t halvings)
+static inline uint64_t space_cut_nodes(const struct space *space, order_t halvings)
 {
-    return block_map_nodes(&zone->map, halvings, 0);
+    return block_map_nodes(&space->map, halvings, 0);
 }
 
 /* Whether all of @frames frames from @pfn belong to blocks of this zone. */
-bool zone_manages(const struct zone *zone, pfn_t pfn, uint64_t frames);
+bool space_manages(const struct space *space, pfn_t pfn, uint64_t frames);
 
 /* Gives the zone a block at boot: @buddy has its pfn, order and acceptance set, and is BUDDY_HELD.
- * Merges as zone_free() does. */
-void zone_add_block(struct zone *zone, struct buddy *buddy, struct buddy_stash *released);
+ * Merges as space_free() does. */
+void space_add_block(struct space *space, struct buddy *buddy, struct buddy_stash *released);
 
 /* Return: the first block of the smallest order at or above @order that has one, or NULL. */
-struct buddy *zone_smallest(const struct zone *zone, unsigned area, order_t order);
+struct buddy *space_smallest(const struct space *space, unsigned area, order_t order);
 
 /* Takes free @buddy off its list; it is BUDDY_TAKEN from here on, with its word as it was:
- * follow with zone_set_word() or zone_free(). */
-void zone_detach(struct zone *zone, struct buddy *buddy);
+ * follow with space_set_word() or space_free(). */
+void space_detach(struct space *space, struct buddy *buddy);
 
 /* Halves the detached block of @buddy until a block of @order is left, and frees the other halves.
  * @buddy goes with the upper half of the first halving, as in requirement A4; each further block
  * takes one descriptor of @stash, which must hold order(buddy) - @order. The map has
- * zone_cut_nodes() of as many. Return: the descriptor of the lowest part, detached, its word not
+ * space_cut_nodes() of as many. Return: the descriptor of the lowest part, detached, its word not
  * yet written. */
-struct buddy *zone_split_detached(struct zone *zone, struct buddy *buddy, order_t order,
-                                  struct buddy_stash *stash);
+struct buddy *space_split_detached(struct space *space, struct buddy *buddy, order_t order,
+                                   struct buddy_stash *stash);
 
 /* Halves the allocated block of @buddy in the same way, but all parts stay allocated.
  * parts: order(buddy) - @order + 1 entries, filled by ascending address; the last is @buddy. */
-void zone_split_allocated(struct zone *zone, struct buddy *buddy, order_t order,
-                          struct buddy_stash *stash, struct buddy **parts);
+void space_split_allocated(struct space *space, struct buddy *buddy, order_t order,
+                           struct buddy_stash *stash, struct buddy **parts);
 
 /* Writes @word at the first frame of @buddy's block. */
-void zone_set_word(struct zone *zone, const struct buddy *buddy, memdesc_t word);
+void space_set_word(struct space *space, const struct buddy *buddy, memdesc_t word);
 
 /* Moves the frames of @buddy, on no list, to @state in the counts: BUDDY_ALLOCATED, BUDDY_SLAB. */
-void zone_set_state(struct zone *zone, struct buddy *buddy, enum buddy_state state);
+void space_set_state(struct space *space, struct buddy *buddy, enum buddy_state state);
 
 /* Frees the block of @buddy and merges it with its free buddies as far as it goes; the descriptors
  * that are left over go to @released. Never allocates, never fails (requirement A3). Of two that
  * merge, the boot descriptor stays, then one that is not in the frame @avoid (an address, or
  * NULL), then the one that was free before: so freeing undoes a split exactly.
  * Return: the descriptor of the merged block. */
-struct buddy *zone_free(struct zone *zone, struct buddy *buddy, const void *avoid,
-                        struct buddy_stash *released);
+struct buddy *space_free(struct space *space, struct buddy *buddy, const void *avoid,
+                         struct buddy_stash *released);
 
 /* Takes frame @pfn out of circulation: cuts the free block of @buddy around it, the rest of which
- * stays free. @stash must hold order(buddy), and the map zone_cut_nodes() of as many. The frame's
- * own block is BUDDY_POISONED from here on, until zone_free() of the descriptor that its word leads
- * to. Source: requirement B3. */
-void zone_poison_free(struct zone *zone, struct buddy *buddy, pfn_t pfn, struct buddy_stash *stash);
+ * stays free. @stash must hold order(buddy), and the map space_cut_nodes() of as many. The frame's
+ * own block is BUDDY_POISONED from here on, until space_free() of the descriptor that its word
+ * leads to. Source: requirement B3. */
+void space_poison_free(struct space *space, struct buddy *buddy, pfn_t pfn,
+                       struct buddy_stash *stash);
 
 /* The record of frame @pfn, or NULL. Cost: as the number of records. */
-struct poison *zone_find_flaw(const struct zone *zone, pfn_t pfn);
+struct poison *space_find_flaw(const struct space *space, pfn_t pfn);
 
 /* Whether there are records of frames from @pfn on, a block of @order. */
-bool zone_has_flaw(const struct zone *zone, pfn_t pfn, order_t order);
+bool space_has_flaw(const struct space *space, pfn_t pfn, order_t order);
 
-/* Frees the block of @buddy as zone_free() does, but for its frames that have records: these are
+/* Frees the block of @buddy as space_free() does, but for its frames that have records: these are
  * BUDDY_POISONED from here on. Their records go to @spent, and the descriptors that were not needed
  * to @released. Never allocates, never fails (requirement A3). */
-void zone_free_flawed(struct zone *zone, struct buddy *buddy, struct list_head *spent,
-                      struct buddy_stash *released);
+void space_free_flawed(struct space *space, struct buddy *buddy, struct list_head *spent,
+                       struct buddy_stash *released);
 
 /* Marks the part of @buddy, out of a block that had records, where some are the part's, and takes
  * the descriptors off them that so small a block does not need. */
-void zone_settle_flaws(struct zone *zone, struct buddy *buddy, struct buddy_stash *released);
+void space_settle_flaws(struct space *space, struct buddy *buddy, struct buddy_stash *released);
 
 /* Moves the role of @from, a free or poisoned block's or a slab's descriptor, to @to. Writes the
  * frame word of the first two; the owner of a slab must take note of @to itself. */
-void zone_replace_buddy(struct zone *zone, struct buddy *from, struct buddy *to);
+void space_replace_buddy(struct space *space, struct buddy *from, struct buddy *to);
 
-/* What zone_free() of a block would do, without doing it. */
+/* What space_free() of a block would do, without doing it. */
 struct merge_preview {
     pfn_t pfn; /* the merged block */
     order_t order;
@@ -140,15 +142,15 @@ struct merge_preview {
 /* Previews the freeing of @buddy, with respect to descriptors in the frame at @page. @other, if
  * not NULL, is an earlier preview, to be taken as a free block: merging with it adds it up, and
  * sets *@joined. */
-struct merge_preview zone_preview_free(const struct zone *zone, const struct buddy *buddy,
-                                       const void *page, const struct merge_preview *other,
-                                       bool *joined);
+struct merge_preview space_preview_free(const struct space *space, const struct buddy *buddy,
+                                        const void *page, const struct merge_preview *other,
+                                        bool *joined);
 
 /* What it would do if the frame of @buddy had a record: nothing merges. */
-struct merge_preview zone_preview_poison(const struct buddy *buddy, const void *page);
+struct merge_preview space_preview_poison(const struct buddy *buddy, const void *page);
 
 /* Checks I1 to I8 and I11 for this zone. Return: whether all hold; if not, @violation says which.
  */
-bool zone_validate(const struct zone *zone, struct violation *violation);
+bool space_validate(const struct space *space, struct violation *violation);
 
 #endif
