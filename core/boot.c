@@ -2,9 +2,10 @@
  *
  * boot.c: from a memory map to an allocator. The boot metadata is carved from the end of a range:
  *
- *   ... free memory | frame table, one word a frame of the span | tree nodes | boot descriptors |
+ *   ... free memory | frame table | tree nodes | boot descriptors, pageblocks |
  *
- * with a table, or nodes, or both, as the map that is asked for needs them.
+ * with a table of one word a frame of the span, or nodes, or both, as the map that is asked for
+ * needs them, and one word a pageblock.
  *
  * Each block that memory is cut into at boot has one boot descriptor. It outlives all merges (see
  * space_free()), so that when all is free again, no slab is left.
@@ -16,6 +17,7 @@ struct carving {
     pfn_t pfn;
     uint64_t table_frames;
     uint64_t node_frames;
+    uint64_t buddy_bytes;
     uint64_t frames;
 };
 
@@ -29,6 +31,9 @@ static bool range_is_valid(const struct boot_map *map, uint32_t index)
         return false;
     }
     zone_id_t next = last == NULL ? 0 : last->zone + 1;
+    if (range->unaccepted && range->cma) {
+        return false;
+    }
     bool zone_fits = range->zone == next || (last != NULL && range->zone == last->zone);
     return zone_fits && (last == NULL || range->start >= last->start + last->frames);
 }
@@ -36,8 +41,15 @@ static bool range_is_valid(const struct boot_map *map, uint32_t index)
 static bool map_is_valid(const struct boot_map *map)
 {
     if (map->zones_count == 0 || map->zones_count > ZONES_MAX || map->ranges_count == 0 ||
-        map->ranges_count > RANGES_MAX) {
+        map->ranges_count > RANGES_MAX || map->pageblock_order > PAGEBLOCK_ORDER_MAX) {
         return false;
+    }
+    for (zone_id_t id = 0; id < map->zones_count; id++) {
+        const struct zone_config *zone = &map->zones[id];
+        if ((uint32_t)zone->zone_class >= ZONE_CLASSES || zone->node >= NODES_MAX ||
+            zone->watermark_min >> 62 != 0) {
+            return false;
+        }
     }
     for (uint32_t i = 0; i < map->ranges_count; i++) {
         if (!range_is_valid(map, i)) {
@@ -56,6 +68,24 @@ static uint64_t range_blocks_max(uint64_t frames)
 static uint64_t bytes_to_frames(uint64_t bytes)
 {
     return (bytes + FRAME_SIZE - 1) >> FRAME_SHIFT;
+}
+
+/* Lays the pageblocks of all zones out, one zone's behind the other's. Return: how many. */
+static uint64_t pageblocks_lay(struct potad *potad)
+{
+    uint64_t count = 0;
+    for (zone_id_t id = 0; id < potad->zones_count; id++) {
+        struct space *zone = &potad->zones[id];
+        uint64_t *first = &potad->range_pageblocks[zone->ranges - potad->ranges];
+        zone->pageblock_first = first;
+        uint64_t pageblocks =
+            space_lay_pageblocks(zone->ranges, zone->ranges_count, zone->pageblock_order, first);
+        for (uint32_t i = 0; i < zone->ranges_count; i++) {
+            first[i] += count;
+        }
+        count += pageblocks;
+    }
+    return count;
 }
 
 static uint64_t zone_blocks_max(const struct space *zone)
@@ -80,8 +110,10 @@ static bool carve(struct potad *potad, const struct boot_map *map, struct carvin
     }
     carving->table_frames = bytes_to_frames(potad->table.frames * sizeof(atomic_word_t));
     carving->node_frames = bytes_to_frames(potad->boot_nodes_count * RANGE_NODE_BYTES);
+    carving->buddy_bytes = blocks * sizeof(struct buddy);
+    uint64_t pageblock_bytes = pageblocks_lay(potad) * sizeof(struct pageblock);
     carving->frames = carving->table_frames + carving->node_frames +
-                      bytes_to_frames(blocks * sizeof(struct buddy));
+                      bytes_to_frames(carving->buddy_bytes + pageblock_bytes);
     for (uint32_t i = 0; i < potad->ranges_count; i++) {
         struct range *range = &potad->ranges[i];
         bool holds = range_holds_metadata(map, range);
@@ -105,7 +137,14 @@ static void boot_zones(struct potad *potad, const struct boot_map *map)
         struct space *zone = &potad->zones[id];
         space_init(zone, id, &potad->ranges[first], count);
         block_map_init(&zone->map, map->kind, &potad->table, &potad->epoch);
-        zone->metadata_allowed = zone_class_holds_metadata(map->zones[id].zone_class);
+        const struct zone_config *config = &map->zones[id];
+        zone->metadata_allowed = zone_class_holds_metadata(config->zone_class);
+        zone->zone_class = config->zone_class;
+        zone->node = config->node;
+        zone->watermark_min = config->watermark_min;
+        zone->pageblock_order =
+            map->pageblock_order == 0 ? (order_t)PAGEBLOCK_ORDER : map->pageblock_order;
+        potad->has_watermarks = potad->has_watermarks || config->watermark_min > 0;
         first += count;
     }
 }
@@ -134,7 +173,8 @@ static struct buddy *boot_range(struct potad *potad, const struct range *range, 
         order_t order = pfn_order_max(pfn, end - pfn);
         buddy_reset(next);
         atomic_flags_poke(&next->head.flags, (uint32_t)BUDDY_BOOT | (uint32_t)BUDDY_HELD);
-        buddy_set_unaccepted(next, range->unaccepted);
+        buddy_set_kind(next, (range->unaccepted ? (uint32_t)BUDDY_UNACCEPTED : 0) |
+                                 (range->cma ? (uint32_t)BUDDY_CMA : 0));
         next->head.order = (uint8_t)order;
         next->pfn = pfn;
         space_add_block(&potad->zones[range->zone], next, released);
@@ -205,8 +245,10 @@ enum status potad_boot(struct potad *potad, const struct port *port, const struc
     atomic_word_poke(&potad->slab_generation, 0);
     atomic_word_poke(&potad->chain_depth_seen, 0);
     potad->boot_nodes_count = 0;
+    potad->has_watermarks = false;
     epoch_init(&potad->epoch);
     boot_zones(potad, map);
+    zonelists_init(potad);
     if (!carve(potad, map, &carving)) {
         return STATUS_NO_MEMORY;
     }
@@ -220,7 +262,11 @@ enum status potad_boot(struct potad *potad, const struct port *port, const struc
     boot_caches(potad);
     boot_nodes(potad);
     uint64_t before_buddys = carving.table_frames + carving.node_frames;
-    struct buddy *next = (struct buddy *)(void *)(metadata + before_buddys * FRAME_SIZE);
+    unsigned char *buddys = metadata + before_buddys * FRAME_SIZE;
+    struct buddy *next = (struct buddy *)(void *)buddys;
+    for (zone_id_t id = 0; id < potad->zones_count; id++) {
+        potad->zones[id].pageblocks = (struct pageblock *)(void *)(buddys + carving.buddy_bytes);
+    }
     buddy_stash_init(&released);
     for (uint32_t i = 0; i < potad->ranges_count; i++) {
         const struct range *range = &potad->ranges[i];

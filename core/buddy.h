@@ -4,10 +4,10 @@
  * frames it describes.
  *
  * head.flags:
- *   31                    5   4            3      2     0
- *  +----------------------+------------+------+-----------+
- *  | 0                    | unaccepted | boot |   state   |
- *  +----------------------+------------+------+-----------+
+ *   31               6   5     4            3      2     0
+ *  +-----------------+-----+------------+------+-----------+
+ *  | 0               | cma | unaccepted | boot |   state   |
+ *  +-----------------+-----+------------+------+-----------+
  */
 #ifndef POTAD_CORE_BUDDY_H
 #define POTAD_CORE_BUDDY_H
@@ -27,8 +27,10 @@ enum buddy_state {
 
 enum {
     BUDDY_STATE_MASK = 7,
-    BUDDY_BOOT = 1 << 3,      /* made at boot, outside of all slabs: outlives every merge */
-    BUDDY_UNACCEPTED = 1 << 4 /* its block must be accepted before use (requirement E2) */
+    BUDDY_BOOT = 1 << 3,       /* made at boot, outside of all slabs: outlives every merge */
+    BUDDY_UNACCEPTED = 1 << 4, /* its block must be accepted before use (requirement E2) */
+    BUDDY_CMA = 1 << 5,        /* its block is lent to movable owners only (requirement B6) */
+    BUDDY_KIND_MASK = BUDDY_UNACCEPTED | BUDDY_CMA /* blocks that differ in these never merge */
 };
 
 struct buddy {
@@ -63,11 +65,23 @@ static inline void buddy_set_state(struct buddy *buddy, enum buddy_state state)
     atomic_flags_poke(&buddy->head.flags, rest | (uint32_t)state);
 }
 
-/* Context: as buddy_set_state(). */
-static inline void buddy_set_unaccepted(struct buddy *buddy, bool unaccepted)
+/* The flags of BUDDY_KIND_MASK. */
+static inline uint32_t buddy_kind(const struct buddy *buddy)
 {
-    uint32_t rest = atomic_flags_peek(&buddy->head.flags) & ~(uint32_t)BUDDY_UNACCEPTED;
-    atomic_flags_poke(&buddy->head.flags, rest | (unaccepted ? (uint32_t)BUDDY_UNACCEPTED : 0));
+    return atomic_flags_peek(&buddy->head.flags) & (uint32_t)BUDDY_KIND_MASK;
+}
+
+/* Context: as buddy_set_state(). */
+static inline void buddy_set_kind(struct buddy *buddy, uint32_t kind)
+{
+    uint32_t rest = atomic_flags_peek(&buddy->head.flags) & ~(uint32_t)BUDDY_KIND_MASK;
+    atomic_flags_poke(&buddy->head.flags, rest | kind);
+}
+
+/* Context: as buddy_set_state(). */
+static inline void buddy_set_accepted(struct buddy *buddy)
+{
+    buddy_set_kind(buddy, buddy_kind(buddy) & ~(uint32_t)BUDDY_UNACCEPTED);
 }
 
 /* Makes a slot a descriptor in hand. Context: the slot is the caller's alone, but its state may be

@@ -45,7 +45,10 @@
       "the gap code of each child is that of the largest gap below it")                            \
     X(INVARIANT_RANGE_NODES, "I15", "range-nodes",                                                 \
       "a node has one parent, in adjacent slots; nodes and ranges are as many as counted, and "    \
-      "prepared stores have theirs")
+      "prepared stores have theirs")                                                               \
+    X(INVARIANT_PAGEBLOCK, "I16", "pageblock",                                                     \
+      "a pageblock counts its frames in use by type, and its free blocks are on the lists of the " \
+      "type that follows from that")
 
 enum invariant {
     INVARIANT_NONE,

@@ -39,8 +39,14 @@ enum memdesc_type {
 
 enum { MEMDESC_TYPE_BITS = 5, MEMDESC_ALIGN = 1 << MEMDESC_TYPE_BITS };
 
-/* Why a block was allocated, for a later compaction: the kernel's migrate types. */
-enum migratetype { MIGRATE_UNMOVABLE, MIGRATE_MOVABLE, MIGRATE_RECLAIMABLE, MIGRATETYPES };
+/* What becomes of a block's content when its memory is wanted: the kernel's migrate types. */
+enum migratetype {
+    MIGRATE_UNMOVABLE,
+    MIGRATE_MOVABLE,
+    MIGRATE_RECLAIMABLE,
+    MIGRATETYPES,              /* of requests */
+    MIGRATE_CMA = MIGRATETYPES /* of free blocks that only movable ones may have */
+};
 
 /* The common head of every descriptor (requirements A10, D1). The allocator fills it in when the
  * descriptor is put on a block; all fields are under the lock of the block's zone, and flags may
@@ -49,7 +55,7 @@ struct memdesc {
     atomic_flags_t flags;
     uint8_t order;
     uint8_t zone;
-    uint8_t migratetype;
+    uint8_t migratetype; /* of a free block: that of its pageblock */
     bool flawed; /* frames of the block have failed while it was in use: there are records */
 };
 

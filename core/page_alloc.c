@@ -116,29 +116,56 @@ bool block_accept(struct potad *potad, struct space *zone, struct buddy *buddy, 
 static void block_give(struct space *zone, struct buddy *buddy, enum migratetype migratetype,
                        memdesc_t owner)
 {
-    buddy_set_unaccepted(buddy, false);
+    buddy_set_accepted(buddy);
     buddy->head.migratetype = (uint8_t)migratetype;
-    space_set_state(zone, buddy, BUDDY_ALLOCATED);
     if (owner == 0) {
-        space_set_word(zone, buddy, memdesc_make(buddy, MEMDESC_BUDDY_ALLOCATED));
-        return;
+        owner = memdesc_make(buddy, MEMDESC_BUDDY_ALLOCATED);
+    } else {
+        buddy_describe(buddy, memdesc_head(owner));
+        memdesc_head(owner)->flawed = false;
     }
-    buddy_describe(buddy, memdesc_head(owner));
-    memdesc_head(owner)->flawed = false;
+    /* The word first: with the state, the blocks beside it may go to other lists. */
     space_set_word(zone, buddy, owner);
+    space_set_state(zone, buddy, BUDDY_ALLOCATED);
 }
+
+/* The block to cut @request's from, or NULL where there is none, or where @zone keeps what is left
+ * for others. Context: the zone's lock. */
+static struct buddy *block_pick(const struct space *zone, const struct block_request *request,
+                                enum watermark watermark, bool unaccepted)
+{
+    uint64_t keep = zone_watermark(zone, request->reserve ? WATERMARK_NONE : watermark);
+    if (keep > 0 &&
+        space_free_frames(zone, request->migratetype) < keep + order_frames(request->order)) {
+        return NULL;
+    }
+    if (!unaccepted) {
+        return space_pick(zone, request->order, request->migratetype, request->whole);
+    }
+    struct buddy *buddy = space_smallest(zone, AREA_UNACCEPTED, request->order);
+    bool fits = buddy != NULL && (!request->whole || buddy_order(buddy) == request->order);
+    return fits ? buddy : NULL;
+}
+
+/* Where a block is looked for. */
+struct block_place {
+    struct space *zone;
+    enum watermark watermark;
+    bool unaccepted;
+};
 
 /* Takes a block to cut @request's from off its list, with the descriptors for the cut in @stash.
  * While these are allocated, the block is held, so that it does not itself become a slab; only
  * where nothing else can, it is let go, and what the slab leaves of it is looked at again.
  * Context: the zone's lock, let go meanwhile. Return: the block, detached, or NULL. */
-static struct buddy *block_take(struct potad *potad, struct alloc_context alloc, struct space *zone,
-                                unsigned area, const struct block_request *request,
-                                struct buddy_stash *stash)
+static struct buddy *block_take(struct potad *potad, struct alloc_context alloc,
+                                const struct block_place *place,
+                                const struct block_request *request, struct buddy_stash *stash)
 {
+    struct space *zone = place->zone;
     for (;;) {
-        struct buddy *buddy = space_smallest(zone, area, request->order);
-        if (buddy == NULL || (request->whole && buddy_order(buddy) != request->order)) {
+        struct buddy *buddy = block_pick(zone, request, place->watermark, place->unaccepted);
+        if (buddy == NULL) {
             return NULL;
         }
         order_t need = buddy_order(buddy) - request->order;
@@ -171,20 +198,21 @@ static struct buddy *block_take(struct potad *potad, struct alloc_context alloc,
 }
 
 static enum status block_alloc_from(struct potad *potad, struct alloc_context alloc,
-                                    struct space *zone, unsigned area,
+                                    const struct block_place *place,
                                     const struct block_request *request, memdesc_t owner,
                                     struct buddy **result)
 {
     struct buddy_stash stash;
     struct buddy_stash *pending = &alloc.transaction->pending;
+    struct space *zone = place->zone;
     enum status status = STATUS_NO_MEMORY;
     buddy_stash_init(&stash);
     spinlock_lock(&zone->lock);
-    struct buddy *buddy = block_take(potad, alloc, zone, area, request, &stash);
+    struct buddy *buddy = block_take(potad, alloc, place, request, &stash);
     if (buddy != NULL) {
         buddy = space_split_detached(zone, buddy, request->order, &stash);
         uint64_t frames = order_frames(request->order);
-        bool accepted = area == AREA_ACCEPTED || block_accept(potad, zone, buddy, frames, pending);
+        bool accepted = !place->unaccepted || block_accept(potad, zone, buddy, frames, pending);
         status = accepted ? STATUS_OK : STATUS_ACCEPT_FAILED;
     }
     if (status == STATUS_OK) {
@@ -196,23 +224,47 @@ static enum status block_alloc_from(struct potad *potad, struct alloc_context al
     return status;
 }
 
-enum status block_alloc(struct potad *potad, struct alloc_context alloc,
-                        const struct block_request *request, memdesc_t owner, struct buddy **buddy)
+enum status block_alloc_unaccepted(struct potad *potad, struct alloc_context alloc,
+                                   struct space *zone, const struct block_request *request,
+                                   struct buddy **buddy)
+{
+    struct block_place place = {zone, WATERMARK_NONE, true};
+    return block_alloc_from(potad, alloc, &place, request, 0, buddy);
+}
+
+/* Tries all zones that will do, with @watermark: first what is accepted, zone by zone. */
+static enum status block_alloc_above(struct potad *potad, struct alloc_context alloc,
+                                     const struct block_request *request, memdesc_t owner,
+                                     enum watermark watermark, struct buddy **buddy)
 {
     enum status status = STATUS_NO_MEMORY;
-    alloc.depth++;
-    for (zone_id_t id = potad->zones_count; id-- > 0;) {
-        if ((request->zones >> id & 1) == 0) {
-            continue;
-        }
-        for (unsigned area = 0; area < AREAS; area++) {
-            enum status tried =
-                block_alloc_from(potad, alloc, &potad->zones[id], area, request, owner, buddy);
+    for (uint32_t i = 0; i < potad->zones_count; i++) {
+        zone_id_t id = potad->zonelists[request->node][i];
+        for (unsigned unaccepted = 0; unaccepted < 2 && (request->zones >> id & 1) != 0;
+             unaccepted++) {
+            struct block_place place = {&potad->zones[id], watermark, unaccepted != 0};
+            enum status tried = block_alloc_from(potad, alloc, &place, request, owner, buddy);
             if (tried == STATUS_OK) {
                 return STATUS_OK;
             }
             status = tried == STATUS_ACCEPT_FAILED ? tried : status;
         }
+    }
+    return status;
+}
+
+enum status block_alloc(struct potad *potad, struct alloc_context alloc,
+                        const struct block_request *request, memdesc_t owner, struct buddy **buddy)
+{
+    alloc.depth++;
+    /* While zones have enough, none is drawn upon that has not. */
+    bool twice = potad->has_watermarks && !request->reserve;
+    enum status status = STATUS_NO_MEMORY;
+    if (twice) {
+        status = block_alloc_above(potad, alloc, request, owner, WATERMARK_LOW, buddy);
+    }
+    if (status != STATUS_OK) {
+        status = block_alloc_above(potad, alloc, request, owner, WATERMARK_MIN, buddy);
     }
     return status;
 }
@@ -232,16 +284,19 @@ static bool request_resolve(const struct potad *potad, const struct page_request
 {
     bool any = request->zone == ZONE_ANY;
     if (request->order >= ORDERS || (uint32_t)request->migratetype >= MIGRATETYPES ||
+        request->node >= NODES_MAX || (uint32_t)request->below > ZONE_CLASSES ||
         (!any && request->zone >= potad->zones_count)) {
         return false;
     }
-    uint32_t all = (1U << potad->zones_count) - 1;
+    uint32_t zones = zonelist_filter(potad, request->below, request->migratetype);
     *block = (struct block_request){
         .order = request->order,
-        .zones = any ? all : 1U << request->zone,
+        .zones = any ? zones : zones & 1U << request->zone,
+        .node = request->node,
         .migratetype = request->migratetype,
+        .reserve = request->reserve,
     };
-    return true;
+    return any || block->zones != 0;
 }
 
 /* Allocates what is asked for, or leaves all as it was. */
@@ -274,6 +329,9 @@ static enum status request_alloc(struct potad *potad, const struct page_request 
         /* Slabs for cutting a block of one zone may have taken the whole block of another. */
         block.whole = true;
         status = block_request_try(potad, &block, owner, buddy);
+    }
+    if (status == STATUS_OK) {
+        zone_accept_ahead(potad, &potad->zones[(*buddy)->head.zone]);
     }
     return status;
 }

@@ -11,9 +11,11 @@
 /* A page_request with the zones spelled out. */
 struct block_request {
     order_t order;
-    uint32_t zones; /* bit n: zone n will do; higher zones are tried first */
+    uint32_t zones; /* bit n: zone n will do */
+    uint32_t node;  /* zones are tried in the order of its zonelist */
     enum migratetype migratetype;
-    bool whole; /* only a free block of just this order will do */
+    bool reserve; /* below the watermarks, too */
+    bool whole;   /* only a free block of just this order will do */
 };
 
 /* Begins what ends in transaction_commit() or transaction_undo(). */
@@ -50,6 +52,30 @@ enum status block_alloc(struct potad *potad, struct alloc_context alloc,
  * go while the port works. Return: whether it did; if not, the block is free and as it was. */
 bool block_accept(struct potad *potad, struct space *zone, struct buddy *buddy, uint64_t frames,
                   struct buddy_stash *released) __attribute__((warn_unused_result));
+
+/* zonelist.c: the order in which each node's allocations try the zones: the node's own, the highest
+ * class first, then those of the next node, and so on. */
+void zonelists_init(struct potad *potad);
+
+/* The zones that a block may come from, as bits: of classes below @below (ZONE_DMA: of any) that
+ * take blocks of @type. */
+uint32_t zonelist_filter(const struct potad *potad, enum zone_class below, enum migratetype type);
+
+/* How far a zone's reserve is drawn upon. */
+enum watermark { WATERMARK_HIGH, WATERMARK_LOW, WATERMARK_MIN, WATERMARK_NONE };
+
+/* Free frames that stay when @zone is drawn upon down to @watermark: min, a quarter more, a half
+ * more, as in Linux. */
+uint64_t zone_watermark(const struct space *zone, enum watermark watermark);
+
+/* accept.c: where accepted memory of the zone of a new block has become little, accepts more,
+ * before somebody has to wait for it. Context: no lock, in no transaction. */
+void zone_accept_ahead(struct potad *potad, struct space *zone);
+
+/* Allocates accepted memory out of unaccepted: block_alloc() for this zone and area only. */
+enum status block_alloc_unaccepted(struct potad *potad, struct alloc_context alloc,
+                                   struct space *zone, const struct block_request *request,
+                                   struct buddy **buddy) __attribute__((warn_unused_result));
 
 /* lookup.c: the zone whose span @pfn is in, or NULL. */
 struct space *zone_of(struct potad *potad, pfn_t pfn);

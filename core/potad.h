@@ -36,6 +36,9 @@ struct potad {
     uint32_t ranges_count;
     struct space zones[ZONES_MAX];
     uint32_t zones_count;
+    zone_id_t zonelists[NODES_MAX][ZONES_MAX]; /* all zones, in the order that a node tries them */
+    uint64_t range_pageblocks[RANGES_MAX];     /* each range's first, in its zone's array */
+    bool has_watermarks;                       /* some zone has */
     struct slab_source source;
     struct kmem_cache cache_buddy;  /* kmem_cache_buddy of the mail */
     struct kmem_cache cache_slab;   /* kmem_cache_slab */
@@ -68,12 +71,17 @@ enum status potad_boot(struct potad *potad, const struct port *port, const struc
 
 struct page_request {
     order_t order;  /* below ORDERS */
-    zone_id_t zone; /* or ZONE_ANY: the last zone first */
+    zone_id_t zone; /* just this one; or ZONE_ANY: as node and class say */
     enum migratetype migratetype;
+    uint32_t node;         /* whose zones are tried first, below NODES_MAX */
+    enum zone_class below; /* zones of lower classes only; ZONE_DMA: of any class */
+    bool reserve;          /* may take what watermarks keep back */
 };
 
 /* Allocates a block of 2^order frames, aligned to its size and accepted; its own struct buddy
  * describes it.
+ * A zone of class ZONE_MOVABLE serves movable blocks only, and so do CMA ranges. A zone is drawn
+ * upon below its watermark only where request->reserve says so, or for metadata.
  * Return: OK and *@buddy, or with nothing changed: NO_MEMORY, ACCEPT_FAILED, INVALID. */
 enum status alloc_pages(struct potad *potad, const struct page_request *request,
                         struct buddy **buddy) __attribute__((warn_unused_result));

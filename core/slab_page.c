@@ -27,16 +27,22 @@ static void slab_own_block(struct space *zone, struct slab *slab, struct buddy *
         /* Else it was @slab's before, and frames may have failed since. */
         slab->head.flawed = false;
     }
-    buddy_set_unaccepted(buddy, false);
+    buddy_set_accepted(buddy);
     buddy->head.migratetype = MIGRATE_UNMOVABLE;
     buddy_describe(buddy, &slab->head);
     slab->buddy = buddy;
-    space_set_state(zone, buddy, BUDDY_SLAB);
     space_set_word(zone, buddy, memdesc_make(slab, MEMDESC_SLAB));
+    space_set_state(zone, buddy, BUDDY_SLAB);
 }
 
-/* The zone with the smallest free block of @area in it that may hold metadata, or NULL. */
-static struct space *smallest_zone(struct potad *potad, unsigned area)
+/* The smallest free block of @zone that metadata can have, accepted or not yet, or NULL. */
+static struct buddy *smallest_block(const struct space *zone, bool unaccepted)
+{
+    return unaccepted ? space_smallest(zone, AREA_UNACCEPTED, 0) : space_smallest_accepted(zone, 0);
+}
+
+/* The zone with the smallest such block, or NULL. */
+static struct space *smallest_zone(struct potad *potad, bool unaccepted)
 {
     struct space *best = NULL;
     order_t best_order = ORDERS;
@@ -46,7 +52,7 @@ static struct space *smallest_zone(struct potad *potad, unsigned area)
             continue;
         }
         spinlock_lock(&zone->lock);
-        struct buddy *buddy = space_smallest(zone, area, 0);
+        struct buddy *buddy = smallest_block(zone, unaccepted);
         if (buddy != NULL && buddy_order(buddy) < best_order) {
             best = zone;
             best_order = buddy_order(buddy);
@@ -83,15 +89,15 @@ static struct found_block smallest_detach(struct potad *potad, uint64_t pages,
                                           struct alloc_context alloc)
 {
     struct found_block found = {.buddy = NULL};
-    for (unsigned area = 0; area < AREAS; area++) {
-        struct space *zone = smallest_zone(potad, area);
+    for (unsigned unaccepted = 0; unaccepted < 2; unaccepted++) {
+        struct space *zone = smallest_zone(potad, unaccepted != 0);
         while (zone != NULL) {
             spinlock_lock(&zone->lock);
-            struct buddy *buddy = space_smallest(zone, area, 0);
+            struct buddy *buddy = smallest_block(zone, unaccepted != 0);
             if (buddy == NULL) {
                 /* Somebody took it meanwhile. */
                 spinlock_unlock(&zone->lock);
-                zone = smallest_zone(potad, area);
+                zone = smallest_zone(potad, unaccepted != 0);
                 continue;
             }
             found.buddy = buddy;
@@ -103,7 +109,7 @@ static struct found_block smallest_detach(struct potad *potad, uint64_t pages,
             space_set_word(zone, buddy, memdesc_make(buddy, MEMDESC_BUDDY_ALLOCATED));
             uint64_t frames = order_frames(buddy_order(buddy));
             frames = frames < pages ? frames : pages;
-            bool usable = area == AREA_ACCEPTED ||
+            bool usable = unaccepted == 0 ||
                           block_accept(potad, zone, buddy, frames, &alloc.transaction->pending);
             if (usable) {
                 spinlock_unlock(&zone->lock);
@@ -262,6 +268,7 @@ static enum made block_make(struct potad *potad, struct kmem_cache *cache, struc
         .order = cache->order,
         .zones = zones_for_metadata(potad),
         .migratetype = MIGRATE_UNMOVABLE,
+        .reserve = true,
     };
     memdesc_t owner = memdesc_make(slab, MEMDESC_SLAB);
     alloc.nested = alloc.nested || cache == &potad->cache_buddy;

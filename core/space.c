@@ -42,9 +42,10 @@ bool space_manages(const struct space *space, pfn_t pfn, uint64_t frames)
     return left == 0 && !reserved;
 }
 
+/* The area that free @buddy is listed in. */
 static unsigned buddy_area(const struct buddy *buddy)
 {
-    return buddy_is(buddy, BUDDY_UNACCEPTED) ? AREA_UNACCEPTED : AREA_ACCEPTED;
+    return buddy_is(buddy, BUDDY_UNACCEPTED) ? AREA_UNACCEPTED : buddy->head.migratetype;
 }
 
 static void space_write(struct space *space, pfn_t pfn, memdesc_t word)
@@ -58,20 +59,58 @@ void space_set_word(struct space *space, const struct buddy *buddy, memdesc_t wo
     space_write(space, buddy->pfn, word);
 }
 
-void space_set_state(struct space *space, struct buddy *buddy, enum buddy_state state)
+uint64_t space_lay_pageblocks(const struct range *ranges, uint32_t count, order_t pageblock_order,
+                              uint64_t *first)
 {
-    uint64_t frames = order_frames(buddy_order(buddy));
-    space->frames[buddy_state(buddy)] -= frames;
-    space->frames[state] += frames;
-    buddy_set_state(buddy, state);
+    uint64_t next = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct range *range = &ranges[i];
+        const struct range *last = i > 0 && ranges[i - 1].zone == range->zone ? range - 1 : NULL;
+        uint64_t start = range->start >> pageblock_order;
+        bool shared = last != NULL && (last->start + last->frames - 1) >> pageblock_order == start;
+        first[i] = shared ? next - 1 : next;
+        next = first[i] + ((range->start + range->frames - 1) >> pageblock_order) - start + 1;
+    }
+    return next;
+}
+
+struct pageblock *space_pageblock(const struct space *space, pfn_t pfn)
+{
+    uint32_t i = 0;
+    while (pfn - space->ranges[i].start >= space->ranges[i].frames) {
+        i++;
+        ASSERT(i < space->ranges_count);
+    }
+    order_t order = space->pageblock_order;
+    uint64_t index = (pfn >> order) - (space->ranges[i].start >> order);
+    return &space->pageblocks[space->pageblock_first[i] + index];
+}
+
+enum migratetype pageblock_type(const struct pageblock *pageblock)
+{
+    if (pageblock->used[MIGRATE_UNMOVABLE] > 0) {
+        return MIGRATE_UNMOVABLE;
+    }
+    return pageblock->used[MIGRATE_RECLAIMABLE] > 0 ? MIGRATE_RECLAIMABLE : MIGRATE_MOVABLE;
+}
+
+enum migratetype space_free_type(const struct space *space, const struct buddy *buddy)
+{
+    if (buddy_is(buddy, BUDDY_CMA)) {
+        return MIGRATE_CMA;
+    }
+    bool part = space->pageblocks != NULL && buddy_order(buddy) < space->pageblock_order;
+    return part ? pageblock_type(space_pageblock(space, buddy->pfn)) : MIGRATE_MOVABLE;
 }
 
 static void space_list_push(struct space *space, struct buddy *buddy)
 {
+    buddy->head.migratetype = (uint8_t)space_free_type(space, buddy);
     struct free_area *area = &space->areas[buddy_area(buddy)];
     order_t order = buddy_order(buddy);
     list_push(&area->lists[order], &buddy->list);
     area->blocks[order]++;
+    area->frames += order_frames(order);
     area->nonempty |= (uint64_t)1 << order;
 }
 
@@ -81,8 +120,65 @@ static void space_list_remove(struct space *space, struct buddy *buddy)
     order_t order = buddy_order(buddy);
     list_remove(&buddy->list);
     area->blocks[order]--;
+    area->frames -= order_frames(order);
     if (area->blocks[order] == 0) {
         area->nonempty &= ~((uint64_t)1 << order);
+    }
+}
+
+/* Puts the free blocks of a pageblock, whose type has changed, on the lists of the new one. Costs
+ * as many steps as it has blocks. */
+static void pageblock_relist(struct space *space, pfn_t pfn)
+{
+    pfn_t first = pfn >> space->pageblock_order << space->pageblock_order;
+    pfn_t end = first + order_frames(space->pageblock_order);
+    pfn_t at = first > space->start ? first : space->start;
+    end = end < space->end ? end : space->end;
+    while ((at = block_map_next(&space->map, at, end)) < end) {
+        memdesc_t word = block_map_read(&space->map, at);
+        order_t order = memdesc_head(word)->order;
+        if (memdesc_type(word) == MEMDESC_BUDDY_FREE) {
+            struct buddy *buddy = (struct buddy *)(void *)memdesc_head(word);
+            space_list_remove(space, buddy);
+            space_list_push(space, buddy);
+        }
+        at += order_frames(order);
+    }
+}
+
+/* Whether blocks of @state count in their pageblocks. */
+static bool state_is_used(enum buddy_state state)
+{
+    return state == BUDDY_ALLOCATED || state == BUDDY_SLAB;
+}
+
+/* Counts the frames of @buddy's block in, or out, of its pageblock. */
+static void pageblock_count(struct space *space, const struct buddy *buddy, bool in)
+{
+    order_t order = buddy_order(buddy);
+    if (space->pageblocks == NULL || order >= space->pageblock_order ||
+        buddy_is(buddy, BUDDY_CMA)) {
+        return;
+    }
+    struct pageblock *pageblock = space_pageblock(space, buddy->pfn);
+    enum migratetype before = pageblock_type(pageblock);
+    uint16_t *used = &pageblock->used[buddy->head.migratetype];
+    uint16_t frames = (uint16_t)order_frames(order);
+    *used = (uint16_t)(in ? *used + frames : *used - frames);
+    if (pageblock_type(pageblock) != before) {
+        pageblock_relist(space, buddy->pfn);
+    }
+}
+
+void space_set_state(struct space *space, struct buddy *buddy, enum buddy_state state)
+{
+    uint64_t frames = order_frames(buddy_order(buddy));
+    bool was_used = state_is_used(buddy_state(buddy));
+    space->frames[buddy_state(buddy)] -= frames;
+    space->frames[state] += frames;
+    buddy_set_state(buddy, state);
+    if (state_is_used(state) != was_used) {
+        pageblock_count(space, buddy, !was_used);
     }
 }
 
@@ -103,6 +199,71 @@ struct buddy *space_smallest(const struct space *space, unsigned area, order_t o
     return buddy_of_link(space->areas[area].lists[__builtin_ctzll(orders)].next);
 }
 
+struct buddy *space_smallest_accepted(const struct space *space, order_t order)
+{
+    struct buddy *best = NULL;
+    for (unsigned area = 0; area < MIGRATETYPES; area++) {
+        struct buddy *buddy = space_smallest(space, area, order);
+        if (buddy != NULL && (best == NULL || buddy_order(buddy) < buddy_order(best))) {
+            best = buddy;
+        }
+    }
+    return best;
+}
+
+/* The first block of the largest order, at least @order, or NULL. */
+static struct buddy *space_largest(const struct space *space, unsigned area, order_t order)
+{
+    uint64_t orders = space->areas[area].nonempty >> order << order;
+    if (orders == 0) {
+        return NULL;
+    }
+    return buddy_of_link(space->areas[area].lists[63 - __builtin_clzll(orders)].next);
+}
+
+static struct buddy *space_pick_whole(const struct space *space, order_t order,
+                                      enum migratetype type)
+{
+    for (unsigned area = 0; area <= AREA_CMA; area++) {
+        bool allowed = area != AREA_CMA || type == MIGRATE_MOVABLE;
+        if (allowed && (space->areas[area].nonempty >> order & 1) != 0) {
+            return buddy_of_link(space->areas[area].lists[order].next);
+        }
+    }
+    return NULL;
+}
+
+struct buddy *space_pick(const struct space *space, order_t order, enum migratetype type,
+                         bool whole)
+{
+    static const enum migratetype fallbacks[MIGRATETYPES][MIGRATETYPES - 1] = {
+        [MIGRATE_UNMOVABLE] = {MIGRATE_RECLAIMABLE, MIGRATE_MOVABLE},
+        [MIGRATE_MOVABLE] = {MIGRATE_RECLAIMABLE, MIGRATE_UNMOVABLE},
+        [MIGRATE_RECLAIMABLE] = {MIGRATE_UNMOVABLE, MIGRATE_MOVABLE},
+    };
+    if (whole) {
+        return space_pick_whole(space, order, type);
+    }
+    struct buddy *buddy = space_smallest(space, type, order);
+    if (buddy == NULL && type == MIGRATE_MOVABLE) {
+        buddy = space_smallest(space, AREA_CMA, order);
+    }
+    if (buddy == NULL) {
+        order_t block = space->pageblock_order > order ? space->pageblock_order : order;
+        buddy = space_smallest(space, AREA_MOVABLE, block);
+    }
+    for (unsigned i = 0; buddy == NULL && i < MIGRATETYPES - 1; i++) {
+        buddy = space_largest(space, fallbacks[type][i], order);
+    }
+    return buddy;
+}
+
+uint64_t space_free_frames(const struct space *space, enum migratetype type)
+{
+    uint64_t cma = type == MIGRATE_MOVABLE ? 0 : space->areas[AREA_CMA].frames;
+    return space->frames[BUDDY_FREE] - cma;
+}
+
 void space_detach(struct space *space, struct buddy *buddy)
 {
     ASSERT(buddy_state(buddy) == BUDDY_FREE);
@@ -120,8 +281,14 @@ static void space_halve(struct space *space, struct buddy *upper, struct buddy *
     lower->head.migratetype = upper->head.migratetype;
     lower->head.flawed = false;
     lower->pfn = upper->pfn;
-    buddy_set_unaccepted(lower, buddy_is(upper, BUDDY_UNACCEPTED));
+    buddy_set_kind(lower, buddy_kind(upper));
     buddy_set_state(lower, buddy_state(upper));
+    if (order + 1 == space->pageblock_order && space->pageblocks != NULL &&
+        state_is_used(buddy_state(upper)) && !buddy_is(upper, BUDDY_CMA)) {
+        /* Too large to be counted until now. */
+        struct pageblock *pageblock = space_pageblock(space, upper->pfn);
+        pageblock->used[upper->head.migratetype] = (uint16_t)order_frames(order + 1);
+    }
     upper->head.order = (uint8_t)order;
     upper->pfn += order_frames(order);
     space->blocks++;
@@ -176,7 +343,7 @@ void space_split_allocated(struct space *space, struct buddy *buddy, order_t ord
 
 /* The free block that would merge with the block of @order at @pfn, or NULL. */
 static struct buddy *space_free_buddy(const struct space *space, pfn_t pfn, order_t order,
-                                      unsigned area)
+                                      uint32_t kind)
 {
     pfn_t other = pfn_buddy(pfn, order);
     /* I4: a block reaches over no border; its buddy's frames may be another zone's or nobody's. */
@@ -188,7 +355,7 @@ static struct buddy *space_free_buddy(const struct space *space, pfn_t pfn, orde
         return NULL;
     }
     struct buddy *buddy = (struct buddy *)(void *)memdesc_head(word);
-    bool fits = buddy_order(buddy) == order && buddy_area(buddy) == area;
+    bool fits = buddy_order(buddy) == order && buddy_kind(buddy) == kind;
     return fits ? buddy : NULL;
 }
 
@@ -206,16 +373,16 @@ static bool buddy_stays(const struct buddy *freed, const struct buddy *listed, c
 static struct buddy *space_merge(struct space *space, struct buddy *buddy, const void *avoid,
                                  struct buddy_stash *released)
 {
-    unsigned area = buddy_area(buddy);
+    uint32_t kind = buddy_kind(buddy);
     struct buddy *merged = buddy;
     for (;;) {
         order_t order = buddy_order(merged);
-        struct buddy *listed = space_free_buddy(space, merged->pfn, order, area);
+        struct buddy *listed = space_free_buddy(space, merged->pfn, order, kind);
         if (listed == NULL) {
             return merged;
         }
         space_list_remove(space, listed);
-        space_set_state(space, listed, buddy_state(merged));
+        space_set_state(space, listed, BUDDY_TAKEN);
         pfn_t lower = merged->pfn < listed->pfn ? merged->pfn : listed->pfn;
         space_write(space, lower + order_frames(order), 0);
         struct buddy *stays = buddy_stays(merged, listed, avoid) ? merged : listed;
@@ -232,6 +399,7 @@ struct buddy *space_free(struct space *space, struct buddy *buddy, const void *a
 {
     ASSERT(buddy_state(buddy) != BUDDY_FREE);
     ASSERT(buddy_state(buddy) != BUDDY_HELD);
+    space_set_state(space, buddy, BUDDY_TAKEN);
     struct buddy *merged = space_merge(space, buddy, avoid, released);
     space_list_block(space, merged);
     return merged;
@@ -335,6 +503,7 @@ void space_free_flawed(struct space *space, struct buddy *buddy, struct list_hea
     pfn_t pfn = buddy->pfn;
     order_t order = buddy_order(buddy);
     list_init(&parts);
+    space_set_state(space, buddy, BUDDY_TAKEN);
     while ((record = find_record(&space->flaws, pfn, order)) != NULL) {
         list_remove(&record->list);
         block_map_attach(&space->map, &record->nodes);
@@ -367,8 +536,8 @@ void space_add_block(struct space *space, struct buddy *buddy, struct buddy_stas
 {
     uint64_t frames = order_frames(buddy_order(buddy));
     buddy->head.zone = (uint8_t)space->id;
-    buddy_set_state(buddy, BUDDY_ALLOCATED);
-    space->frames[BUDDY_ALLOCATED] += frames;
+    buddy_set_state(buddy, BUDDY_TAKEN);
+    space->frames[BUDDY_TAKEN] += frames;
     space->managed_frames += frames;
     space->blocks++;
     block_map_add(&space->map, buddy->pfn, memdesc_make(buddy, MEMDESC_BUDDY_ALLOCATED));
@@ -409,7 +578,7 @@ struct merge_preview space_preview_free(const struct space *space, const struct 
     *joined = false;
     for (;;) {
         pfn_t next = pfn_buddy(merged.pfn, merged.order);
-        struct buddy *listed = space_free_buddy(space, merged.pfn, merged.order, AREA_ACCEPTED);
+        struct buddy *listed = space_free_buddy(space, merged.pfn, merged.order, 0);
         if (listed != NULL) {
             preview_add(&merged, listed, page);
         } else if (other != NULL && !*joined && next == other->pfn && next >= space->start &&

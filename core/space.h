@@ -15,14 +15,35 @@
 #include "core/invariant.h"
 #include "core/port.h"
 
-/* The free blocks of one acceptance, by order. */
+/* The free blocks of one kind, by order. */
 struct free_area {
     uint64_t nonempty; /* bit n: lists[n] has a block */
+    uint64_t frames;   /* of all */
     struct list_head lists[ORDERS];
     uint64_t blocks[ORDERS]; /* on each list */
 };
 
-enum { AREA_ACCEPTED, AREA_UNACCEPTED, AREAS };
+/* Accepted blocks are listed by the type of their pageblock. */
+enum {
+    AREA_UNMOVABLE = MIGRATE_UNMOVABLE,
+    AREA_MOVABLE = MIGRATE_MOVABLE,
+    AREA_RECLAIMABLE = MIGRATE_RECLAIMABLE,
+    AREA_CMA = MIGRATE_CMA,
+    AREA_UNACCEPTED,
+    AREAS
+};
+
+/* An aligned run of 2^pageblock_order frames, whose free parts share one type so that blocks of a
+ * kind keep company: the first of unmovable, reclaimable, movable that a frame in use has. That is
+ * no history: a pageblock that nobody uses is movable again, so a call that fails and undoes its
+ * steps leaves all types as they were (requirement F1), and types never keep buddies from merging
+ * (F6). Blocks that are a pageblock or more are not counted, nor are frames of CMA ranges. */
+struct pageblock {
+    uint16_t used[MIGRATETYPES]; /* frames */
+    uint16_t unused;
+};
+
+_Static_assert(sizeof(struct pageblock) == 8, "a word a pageblock");
 
 /* The record of a frame that has failed while its block was in use. It holds what freeing the block
  * will need to keep the frame back (requirement A3). */
@@ -40,9 +61,15 @@ struct space {
     pfn_t start;           /* first frame of the first range */
     pfn_t end;             /* behind the last frame of the last range */
     order_t orders;        /* no block can be of this order or above */
+    uint32_t node;
+    enum zone_class zone_class;
+    uint64_t watermark_min; /* free frames kept for those who may use the reserve */
+    order_t pageblock_order;
     const struct range *ranges;
     uint32_t ranges_count;
-    pfn_t reserved_start; /* boot metadata, if this zone has any */
+    struct pageblock *pageblocks;    /* or NULL: all blocks are of one type */
+    const uint64_t *pageblock_first; /* for each range, the index of its first one */
+    pfn_t reserved_start;            /* boot metadata, if this zone has any */
     uint64_t reserved_frames;
     uint64_t managed_frames;
     struct block_map map;
@@ -72,6 +99,33 @@ void space_add_block(struct space *space, struct buddy *buddy, struct buddy_stas
 
 /* Return: the first block of the smallest order at or above @order that has one, or NULL. */
 struct buddy *space_smallest(const struct space *space, unsigned area, order_t order);
+
+/* The same of all accepted blocks that are not CMA's. */
+struct buddy *space_smallest_accepted(const struct space *space, order_t order);
+
+/* The accepted block to cut a block of @order and @type from. In turn: the smallest of its own
+ * type; for a movable one, the smallest of CMA's; the smallest that is whole pageblocks; and the
+ * largest of another type, as Linux steals, so that the rest serves the next ones. Where @whole,
+ * only a block of just @order. */
+struct buddy *space_pick(const struct space *space, order_t order, enum migratetype type,
+                         bool whole);
+
+/* Free frames that a block of @type can have. */
+uint64_t space_free_frames(const struct space *space, enum migratetype type);
+
+/* Pageblocks of all @count ranges, each of which gets the index of its first one in @first. Ranges
+ * of one zone that share one get the same index for it. */
+uint64_t space_lay_pageblocks(const struct range *ranges, uint32_t count, order_t pageblock_order,
+                              uint64_t *first);
+
+/* The pageblock that frame @pfn of a range of @space is in. Context: there are pageblocks. */
+struct pageblock *space_pageblock(const struct space *space, pfn_t pfn);
+
+/* The type of the list that the block of @buddy belongs on while it is free and accepted. */
+enum migratetype space_free_type(const struct space *space, const struct buddy *buddy);
+
+/* The type of a pageblock's free blocks. */
+enum migratetype pageblock_type(const struct pageblock *pageblock);
 
 /* Takes free @buddy off its list; it is BUDDY_TAKEN from here on, with its word as it was:
  * follow with space_set_word() or space_free(). */

@@ -9,7 +9,9 @@ struct space_census {
     uint64_t blocks;
     uint64_t frames[BUDDY_STATES];
     uint64_t free_blocks[AREAS][ORDERS];
-    uint64_t flawed; /* blocks that are marked */
+    uint64_t flawed;            /* blocks that are marked */
+    struct pageblock pageblock; /* what has been seen of the one at pageblock_at */
+    struct pageblock *pageblock_at;
 };
 
 static bool check_words_clear(const struct space *space, pfn_t from, pfn_t to,
@@ -34,13 +36,62 @@ static enum buddy_state state_of_type(enum memdesc_type type)
     }
 }
 
+/* Compares the pageblock that the walk has left: I16. */
+static bool check_pageblock(const struct space *space, const struct space_census *census, pfn_t pfn,
+                            struct violation *violation)
+{
+    for (unsigned type = 0;
+         space->pageblocks != NULL && census->pageblock_at != NULL && type < MIGRATETYPES; type++) {
+        if (!invariant_check(violation, INVARIANT_PAGEBLOCK, pfn, census->pageblock.used[type],
+                             census->pageblock_at->used[type])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Goes on to all pageblocks that the block at @pfn touches, and counts it: I16. */
+static bool count_pageblock(const struct space *space, pfn_t pfn, const struct memdesc *head,
+                            bool used, struct space_census *census, struct violation *violation)
+{
+    if (space->pageblocks == NULL) {
+        return true;
+    }
+    order_t order = head->order;
+    uint64_t count =
+        order > space->pageblock_order ? order_frames(order - space->pageblock_order) : 1;
+    for (uint64_t i = 0; i < count; i++) {
+        struct pageblock *at = space_pageblock(space, pfn) + i;
+        if (at != census->pageblock_at) {
+            if (!check_pageblock(space, census, pfn, violation)) {
+                return false;
+            }
+            census->pageblock_at = at;
+            census->pageblock = (struct pageblock){.unused = 0};
+        }
+    }
+    bool cma = false;
+    for (uint32_t i = 0; i < space->ranges_count; i++) {
+        const struct range *range = &space->ranges[i];
+        cma = cma || (range->cma && pfn - range->start < range->frames);
+    }
+    if (used && !cma && order < space->pageblock_order && head->migratetype < MIGRATETYPES) {
+        census->pageblock.used[head->migratetype] += (uint16_t)order_frames(order);
+    }
+    return true;
+}
+
 /* A free block's own facts: I5 state, I6. */
 static bool check_free_block(const struct space *space, const struct buddy *buddy,
                              struct space_census *census, struct violation *violation)
 {
     pfn_t pfn = buddy->pfn;
     order_t order = buddy_order(buddy);
-    unsigned area = buddy_is(buddy, BUDDY_UNACCEPTED) ? AREA_UNACCEPTED : AREA_ACCEPTED;
+    if (!invariant_check(violation, INVARIANT_PAGEBLOCK, pfn, space_free_type(space, buddy),
+                         buddy->head.migratetype)) {
+        return false;
+    }
+    unsigned area = buddy_is(buddy, BUDDY_UNACCEPTED) ? AREA_UNACCEPTED : buddy->head.migratetype;
     census->free_blocks[area][order]++;
     pfn_t other = pfn_buddy(pfn, order);
     if (!space_manages(space, other, order_frames(order))) {
@@ -51,8 +102,7 @@ static bool check_free_block(const struct space *space, const struct buddy *budd
         return true;
     }
     const struct buddy *beside = (const struct buddy *)(const void *)memdesc_head(word);
-    bool merges = buddy_order(beside) == order &&
-                  buddy_is(beside, BUDDY_UNACCEPTED) == buddy_is(buddy, BUDDY_UNACCEPTED);
+    bool merges = buddy_order(beside) == order && buddy_kind(beside) == buddy_kind(buddy);
     return invariant_check(violation, INVARIANT_COALESCED, pfn, false, merges);
 }
 
@@ -84,6 +134,10 @@ static uint64_t check_block(const struct space *space, pfn_t pfn, memdesc_t word
         }
     }
     if (state == BUDDY_POISONED && !invariant_check(violation, INVARIANT_POISON, pfn, 0, order)) {
+        return 0;
+    }
+    bool used = state == BUDDY_ALLOCATED || state == BUDDY_SLAB;
+    if (!count_pageblock(space, pfn, head, used, census, violation)) {
         return 0;
     }
     census->blocks++;
@@ -140,21 +194,25 @@ static bool check_frames(const struct space *space, struct space_census *census,
 }
 
 static bool check_list(const struct space *space, unsigned area, order_t order,
-                       const struct space_census *census, struct violation *violation)
+                       const struct space_census *census, uint64_t *frames,
+                       struct violation *violation)
 {
     const struct free_area *free = &space->areas[area];
     uint64_t count = 0;
     list_for_each (link, &free->lists[order]) {
         const struct buddy *buddy = buddy_of_link(link);
         bool unaccepted = area == AREA_UNACCEPTED;
+        bool listed = unaccepted || buddy->head.migratetype == area;
         bool fits = buddy_state(buddy) == BUDDY_FREE && buddy_order(buddy) == order &&
-                    buddy_is(buddy, BUDDY_UNACCEPTED) == unaccepted && link->next->prev == link;
+                    buddy_is(buddy, BUDDY_UNACCEPTED) == unaccepted && listed &&
+                    link->next->prev == link;
         if (!invariant_check(violation, INVARIANT_FREE_LIST, buddy->pfn, true, fits)) {
             return false;
         }
         count++;
     }
     bool marked = (free->nonempty >> order & 1) != 0;
+    *frames += count << order;
     return invariant_check(violation, INVARIANT_FREE_LIST, PFN_NONE,
                            census->free_blocks[area][order], count) &&
            invariant_check(violation, INVARIANT_FREE_LIST, PFN_NONE, count, free->blocks[order]) &&
@@ -207,14 +265,20 @@ static bool check_records(const struct space *space, const struct space_census *
 bool space_validate(const struct space *space, struct violation *violation)
 {
     struct space_census census = {0};
-    if (!check_frames(space, &census, violation)) {
+    if (!check_frames(space, &census, violation) ||
+        !check_pageblock(space, &census, PFN_NONE, violation)) {
         return false;
     }
     for (unsigned area = 0; area < AREAS; area++) {
+        uint64_t frames = 0;
         for (order_t order = 0; order < space->orders; order++) {
-            if (!check_list(space, area, order, &census, violation)) {
+            if (!check_list(space, area, order, &census, &frames, violation)) {
                 return false;
             }
+        }
+        if (!invariant_check(violation, INVARIANT_ACCOUNTING, PFN_NONE, frames,
+                             space->areas[area].frames)) {
+            return false;
         }
     }
     uint64_t sum = 0;

@@ -22,6 +22,7 @@ enum {
     FRAME_SHIFT = 12,
     ORDERS = 64, /* the numbers of units have 64 bits: orders 0 to 63 */
     PAGEBLOCK_ORDER = 9,
+    PAGEBLOCK_ORDER_MAX = 15,
     NODES_MAX = 4,
     ZONES_MAX = 8,
     RANGES_MAX = 32

@@ -25,19 +25,25 @@ struct range_record {
 static const char magic[4] = {'P', 'T', 'A', 'D'};
 
 static const uint8_t page_weights[OPS] = {
-#define X(id, name, page, slab, range, operands, help) [id] = (page),
+#define X(id, name, page, slab, range, space, operands, help) [id] = (page),
     OP_TABLE(X)
 #undef X
 };
 
 static const uint8_t slab_weights[OPS] = {
-#define X(id, name, page, slab, range, operands, help) [id] = (slab),
+#define X(id, name, page, slab, range, space, operands, help) [id] = (slab),
     OP_TABLE(X)
 #undef X
 };
 
 static const uint8_t range_weights[OPS] = {
-#define X(id, name, page, slab, range, operands, help) [id] = (range),
+#define X(id, name, page, slab, range, space, operands, help) [id] = (range),
+    OP_TABLE(X)
+#undef X
+};
+
+static const uint8_t space_weights[OPS] = {
+#define X(id, name, page, slab, range, space, operands, help) [id] = (space),
     OP_TABLE(X)
 #undef X
 };
@@ -66,8 +72,16 @@ const struct case_limits case_limits_range = {.name = "range_tree_fuzzer",
                                               .slots = 64,
                                               .op_weights = range_weights};
 
+const struct case_limits case_limits_space = {.name = "space_fuzzer",
+                                              .ranges = 8,
+                                              .frames = 256,
+                                              .gap = 64,
+                                              .ops = 80,
+                                              .slots = 64,
+                                              .op_weights = space_weights};
+
 const struct case_limits *const case_limits_all[] = {&case_limits_page, &case_limits_slab,
-                                                     &case_limits_range, NULL};
+                                                     &case_limits_range, &case_limits_space, NULL};
 
 const struct case_limits *case_limits_find(const char *name)
 {
@@ -82,7 +96,7 @@ const struct case_limits *case_limits_find(const char *name)
 const char *op_name(enum op op)
 {
     static const char *const names[OPS] = {
-#define X(id, name, page, slab, range, operands, help) [id] = (name),
+#define X(id, name, page, slab, range, space, operands, help) [id] = (name),
         OP_TABLE(X)
 #undef X
     };
@@ -92,7 +106,7 @@ const char *op_name(enum op op)
 uint32_t op_operands(enum op op)
 {
     static const uint32_t operands_of[OPS] = {
-#define X(id, name, page, slab, range, operands, help) [id] = (operands),
+#define X(id, name, page, slab, range, space, operands, help) [id] = (operands),
         OP_TABLE(X)
 #undef X
     };
@@ -349,6 +363,7 @@ static struct case_op op_clamp(struct case_op op, uint32_t slots, const struct c
         ALIGN_LIMIT = 15,
         COUNT_LIMIT = 64,
         ORDER_LIMIT = 12,
+        NODES_LIMIT = 2,
         NTH_LIMIT = 16
     };
     op.op = op.op < OPS ? op.op : wheel(op.op, limits->op_weights);
@@ -358,11 +373,16 @@ static struct case_op op_clamp(struct case_op op, uint32_t slots, const struct c
     op.order = range ? op.order : op.order % ORDER_LIMIT;
     op.slot = (uint16_t)(op.slot % slots);
     op.count = range ? op.count : op.count % COUNT_LIMIT;
-    op.align %= ALIGN_LIMIT;
+    op.align = (uint8_t)(op.align % ((operands & OPERAND_BELOW) != 0 ? (unsigned)ZONE_CLASSES
+                                                                     : (unsigned)ALIGN_LIMIT));
+    if ((operands & OPERAND_NODE) != 0) {
+        op.zone %= NODES_LIMIT;
+        op.count %= 2;
+    }
     op.value %= (operands & OPERAND_SIZE) != 0 ? SIZE_LIMIT : limits->frames * 4;
     if ((operands & OPERAND_CACHE) != 0) {
         op.zone %= CASE_CACHES;
-    } else if (!range && op.zone >= 4) {
+    } else if (!range && (operands & OPERAND_NODE) == 0 && op.zone >= 4) {
         op.zone = (uint8_t)ZONE_ANY;
     }
     if ((operands & OPERAND_DESC) != 0) {
@@ -466,7 +486,8 @@ static bool op_is_canonical(const struct case_op *op)
     uint32_t operands = op_operands((enum op)op->op);
     bool in_range = op->site < FAULT_SITES && op->mode < FAULT_MODES && op->order < 64 &&
                     op->align < 64 && (!(operands & OPERAND_TYPE) || op->type < MIGRATETYPES) &&
-                    (!(operands & OPERAND_DESC) || op->type < MEMDESC_TYPES);
+                    (!(operands & OPERAND_DESC) || op->type < MEMDESC_TYPES) &&
+                    (!(operands & OPERAND_BELOW) || op->align < ZONE_CLASSES);
     return in_range && memcmp(&canonical, op, sizeof(canonical)) == 0;
 }
 

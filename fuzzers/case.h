@@ -65,9 +65,12 @@ enum {
     X(OPERAND_SECTION, "section", zone, KIND_NUMBER, "which section of a reader")                  \
     X(OPERAND_PATTERN, "pattern", align, KIND_NUMBER, "how entries lie; from 12 on, one is wrong") \
     X(OPERAND_WINDOW, "window", zone, KIND_NUMBER, "limits, in sizes of the gap; 0: the rest")     \
+    X(OPERAND_NODE, "node", zone, KIND_NUMBER, "whose zones are tried first")                      \
+    X(OPERAND_BELOW, "below", align, KIND_CLASS, "zones of lower classes only; dma: of any")       \
+    X(OPERAND_RESERVE, "reserve", count, KIND_NUMBER, "1: may take what watermarks keep back")     \
     X(OPERAND_ABOVE, "above", slot, KIND_NUMBER, "1: the highest gap, not the lowest")
 
-enum operand_kind { KIND_NUMBER, KIND_ZONE, KIND_MIGRATETYPE, KIND_MEMDESC, KIND_LOG2 };
+enum operand_kind { KIND_NUMBER, KIND_ZONE, KIND_MIGRATETYPE, KIND_MEMDESC, KIND_LOG2, KIND_CLASS };
 
 enum operand_index {
 #define X(id, name, member, kind, help) id##_INDEX,
@@ -85,54 +88,58 @@ enum operand {
 /* A range of keys. */
 #define RANGE_OPERANDS (OPERAND_KEY | OPERAND_SHIFT | OPERAND_KEYS | OPERAND_END)
 
-/* The operations. X(id, name, page weight, slab weight, range weight, operands, help). The weights
+/* The operations. X(id, name, weights for page, slab, range and space, operands, help). The weights
  * are relative: how often random bytes mean this operation in programs for each fuzz target. */
 #define OP_TABLE(X)                                                                                \
-    X(OP_ALLOC, "alloc", 30, 6, 4, OPERAND_SLOT | OPERAND_ORDER | OPERAND_ZONE | OPERAND_TYPE,     \
+    X(OP_ALLOC, "alloc", 30, 6, 4, 20, OPERAND_SLOT | OPERAND_ORDER | OPERAND_ZONE | OPERAND_TYPE, \
       "allocate a block of 2^order frames")                                                        \
-    X(OP_ALLOC_DESC, "alloc-desc", 10, 2, 1,                                                       \
+    X(OP_ALLOC_DESC, "alloc-desc", 10, 2, 1, 8,                                                    \
       OPERAND_SLOT | OPERAND_ORDER | OPERAND_ZONE | OPERAND_DESC,                                  \
       "allocate a block under the owner's own descriptor (A6)")                                    \
-    X(OP_FREE, "free", 30, 6, 3, OPERAND_SLOT, "free a block, or a part of a split one")           \
-    X(OP_SPLIT, "split", 6, 1, 1, OPERAND_SLOT | OPERAND_ORDER,                                    \
+    X(OP_ALLOC_NODE, "alloc-node", 6, 1, 0, 20,                                                    \
+      OPERAND_SLOT | OPERAND_ORDER | OPERAND_NODE | OPERAND_TYPE | OPERAND_BELOW |                 \
+          OPERAND_RESERVE,                                                                         \
+      "allocate a block from a node's zones, in their order")                                      \
+    X(OP_FREE, "free", 30, 6, 3, 30, OPERAND_SLOT, "free a block, or a part of a split one")       \
+    X(OP_SPLIT, "split", 6, 1, 1, 5, OPERAND_SLOT | OPERAND_ORDER,                                 \
       "split an allocated block down to an order; the parts take free slots (A4)")                 \
-    X(OP_LOOKUP, "lookup", 8, 1, 0, OPERAND_FRAME, "ask what a frame belongs to (F4)")             \
-    X(OP_CACHE_CREATE, "cache-create", 3, 8, 1, OPERAND_CACHE | OPERAND_SIZE | OPERAND_ALIGN,      \
+    X(OP_LOOKUP, "lookup", 8, 1, 0, 5, OPERAND_FRAME, "ask what a frame belongs to (F4)")          \
+    X(OP_CACHE_CREATE, "cache-create", 3, 8, 1, 1, OPERAND_CACHE | OPERAND_SIZE | OPERAND_ALIGN,   \
       "create a cache of objects")                                                                 \
-    X(OP_CACHE_ALLOC, "cache-alloc", 15, 25, 1, OPERAND_CACHE | OPERAND_SLOT,                      \
+    X(OP_CACHE_ALLOC, "cache-alloc", 15, 25, 1, 4, OPERAND_CACHE | OPERAND_SLOT,                   \
       "allocate an object")                                                                        \
-    X(OP_CACHE_BULK, "cache-bulk", 5, 20, 2, OPERAND_CACHE | OPERAND_SLOT | OPERAND_COUNT,         \
+    X(OP_CACHE_BULK, "cache-bulk", 5, 20, 2, 2, OPERAND_CACHE | OPERAND_SLOT | OPERAND_COUNT,      \
       "allocate many objects, all or none")                                                        \
-    X(OP_CACHE_FREE, "cache-free", 15, 30, 1, OPERAND_SLOT, "free an object")                      \
-    X(OP_CACHE_DESTROY, "cache-destroy", 2, 3, 1, OPERAND_CACHE,                                   \
+    X(OP_CACHE_FREE, "cache-free", 15, 30, 1, 4, OPERAND_SLOT, "free an object")                   \
+    X(OP_CACHE_DESTROY, "cache-destroy", 2, 3, 1, 1, OPERAND_CACHE,                                \
       "destroy a cache: busy while in use")                                                        \
-    X(OP_SHRINK, "shrink", 1, 1, 1, 0, "give back the descriptor slabs that are not needed")       \
-    X(OP_MEMORY_FAILURE, "memory-failure", 4, 2, 1, OPERAND_FRAME,                                 \
+    X(OP_SHRINK, "shrink", 1, 1, 1, 1, 0, "give back the descriptor slabs that are not needed")    \
+    X(OP_MEMORY_FAILURE, "memory-failure", 4, 2, 1, 2, OPERAND_FRAME,                              \
       "a frame fails: take it out, or keep it back when its block is freed (B3)")                  \
-    X(OP_UNPOISON, "unpoison", 4, 2, 1, OPERAND_FRAME, "take a failed frame into use again")       \
-    X(OP_RANGE_STORE, "range-store", 0, 0, 24, RANGE_OPERANDS,                                     \
+    X(OP_UNPOISON, "unpoison", 4, 2, 1, 2, OPERAND_FRAME, "take a failed frame into use again")    \
+    X(OP_RANGE_STORE, "range-store", 0, 0, 24, 0, RANGE_OPERANDS,                                  \
       "store a value of its own for keys (B3)")                                                    \
-    X(OP_RANGE_STORE_EMPTY, "range-store-empty", 0, 0, 8, RANGE_OPERANDS,                          \
+    X(OP_RANGE_STORE_EMPTY, "range-store-empty", 0, 0, 8, 0, RANGE_OPERANDS,                       \
       "the same, where none of the keys has a value")                                              \
-    X(OP_RANGE_ERASE, "range-erase", 0, 0, 16, OPERAND_KEY | OPERAND_SHIFT | OPERAND_END,          \
+    X(OP_RANGE_ERASE, "range-erase", 0, 0, 16, 0, OPERAND_KEY | OPERAND_SHIFT | OPERAND_END,       \
       "erase the whole range that a key is in (A3)")                                               \
-    X(OP_RANGE_CLEAR, "range-clear", 0, 0, 6, RANGE_OPERANDS, "erase keys, cutting ranges")        \
-    X(OP_RANGE_LOAD, "range-load", 0, 0, 6, OPERAND_KEY | OPERAND_SHIFT | OPERAND_END,             \
+    X(OP_RANGE_CLEAR, "range-clear", 0, 0, 6, 0, RANGE_OPERANDS, "erase keys, cutting ranges")     \
+    X(OP_RANGE_LOAD, "range-load", 0, 0, 6, 0, OPERAND_KEY | OPERAND_SHIFT | OPERAND_END,          \
       "ask for a key, and for the ranges around it")                                               \
-    X(OP_RANGE_GAP, "range-gap", 0, 0, 6,                                                          \
+    X(OP_RANGE_GAP, "range-gap", 0, 0, 6, 0,                                                       \
       RANGE_OPERANDS | OPERAND_ALIGN | OPERAND_WINDOW | OPERAND_ABOVE,                             \
       "find keys without a value: keys= of them")                                                  \
-    X(OP_RANGE_PREPARE, "range-prepare", 0, 0, 3, OPERAND_COUNT,                                   \
+    X(OP_RANGE_PREPARE, "range-prepare", 0, 0, 3, 0, OPERAND_COUNT,                                \
       "take nodes for stores to come, which cannot fail")                                          \
-    X(OP_RANGE_BUILD, "range-build", 0, 0, 3,                                                      \
+    X(OP_RANGE_BUILD, "range-build", 0, 0, 3, 0,                                                   \
       OPERAND_COUNT | OPERAND_KEY | OPERAND_SHIFT | OPERAND_PATTERN,                               \
       "build an empty tree from sorted entries")                                                   \
-    X(OP_RANGE_ENTER, "range-enter", 0, 0, 4, OPERAND_SECTION,                                     \
+    X(OP_RANGE_ENTER, "range-enter", 0, 0, 4, 0, OPERAND_SECTION,                                  \
       "begin a reader's section, which holds on to what it saw")                                   \
-    X(OP_RANGE_EXIT, "range-exit", 0, 0, 4, OPERAND_SECTION, "end a section")
+    X(OP_RANGE_EXIT, "range-exit", 0, 0, 4, 0, OPERAND_SECTION, "end a section")
 
 enum op {
-#define X(id, name, page, slab, range, operands, help) id,
+#define X(id, name, page, slab, range, space, operands, help) id,
     OP_TABLE(X)
 #undef X
         OPS
@@ -188,6 +195,7 @@ struct case_limits {
 extern const struct case_limits case_limits_page;  /* for page_fuzzer */
 extern const struct case_limits case_limits_slab;  /* for slab_fuzzer */
 extern const struct case_limits case_limits_range; /* for range_tree_fuzzer */
+extern const struct case_limits case_limits_space; /* for space_fuzzer */
 
 /* Those of all fuzz targets over cases; NULL ends the array. */
 extern const struct case_limits *const case_limits_all[];

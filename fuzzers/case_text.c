@@ -14,6 +14,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const char *const class_names[ZONE_CLASSES] = {
+#define X(id, name) [id] = (name),
+    ZONE_CLASS_TABLE(X)
+#undef X
+};
+
 static const char *const migratetype_names[MIGRATETYPES] = {"unmovable", "movable", "reclaimable"};
 
 static const char *const fault_mode_names[FAULT_MODES] = {
@@ -54,6 +60,8 @@ static void print_value(FILE *out, enum operand_kind kind, uint64_t value)
 {
     if (kind == KIND_ZONE && value == ZONE_ANY) {
         fputs("any", out);
+    } else if (kind == KIND_CLASS && value < ZONE_CLASSES) {
+        fputs(class_names[value], out);
     } else if (kind == KIND_MIGRATETYPE && value < MIGRATETYPES) {
         fputs(migratetype_names[value], out);
     } else if (kind == KIND_MEMDESC && value < MEMDESC_USER &&
@@ -80,12 +88,6 @@ void case_print_op(FILE *out, const struct case_op *op)
                 fault_mode_names[op->mode]);
     }
 }
-
-static const char *const class_names[ZONE_CLASSES] = {
-#define X(id, name) [id] = (name),
-    ZONE_CLASS_TABLE(X)
-#undef X
-};
 
 /* What differs from the usual zone. */
 static void print_zone(FILE *out, const struct zone_config *zone)
@@ -224,6 +226,10 @@ static bool parse_value(enum operand_kind kind, struct word word, uint64_t *valu
     if (kind == KIND_MIGRATETYPE) {
         *value = word_index(word, migratetype_names, MIGRATETYPES);
         return *value < MIGRATETYPES;
+    }
+    if (kind == KIND_CLASS) {
+        *value = word_index(word, class_names, ZONE_CLASSES);
+        return *value < ZONE_CLASSES;
     }
     for (unsigned type = 0; kind == KIND_MEMDESC && type < MEMDESC_USER; type++) {
         const char *name = memdesc_type_name((enum memdesc_type)type);

@@ -83,10 +83,14 @@ static void run_alloc(struct executor *executor, const struct case_op *op)
         return;
     }
     bool desc = op->op == OP_ALLOC_DESC;
+    bool node = op->op == OP_ALLOC_NODE;
     uint32_t slot = slot_find(slots, op->slot, false);
     struct subject_request request = {
         .order = op->order,
-        .zone = op->zone,
+        .zone = node ? ZONE_ANY : op->zone,
+        .node = node ? op->zone : 0,
+        .below = node ? (enum zone_class)op->align : ZONE_DMA,
+        .reserve = node && op->count != 0,
         .migratetype = desc ? MIGRATE_UNMOVABLE : (enum migratetype)op->type,
         .type = desc ? (enum memdesc_type)op->type : MEMDESC_NONE,
     };
@@ -198,6 +202,8 @@ static uint32_t op_needs(enum op op)
         return SUBJECT_DESC;
     case OP_SPLIT:
         return SUBJECT_SPLIT;
+    case OP_ALLOC_NODE:
+        return SUBJECT_ZONES;
     case OP_LOOKUP:
         return SUBJECT_LOOKUP;
     case OP_CACHE_CREATE:
@@ -224,6 +230,7 @@ static void run_op(struct executor *executor, const struct case_op *op)
     switch ((enum op)op->op) {
     case OP_ALLOC:
     case OP_ALLOC_DESC:
+    case OP_ALLOC_NODE:
         run_alloc(executor, op);
         break;
     case OP_FREE:

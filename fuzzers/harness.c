@@ -91,9 +91,10 @@ static bool map_is_too_small(const struct subject *subject, const struct boot_ma
 {
     const struct range *last = &map->ranges[map->ranges_count - 1];
     uint64_t span = last->start + last->frames - map->ranges[0].start;
-    /* Generous: a word a frame, and a page of descriptors for each range. */
+    /* Generous: a word a frame, half a word for its pageblock, and a page of descriptors for each
+     * range. */
     uint64_t most = span / (FRAME_SIZE / sizeof(uint64_t)) + 1 + map->ranges_count +
-                    subject->slack_frames * map->zones_count;
+                    span / (FRAME_SIZE / 4) + 1 + subject->slack_frames * map->zones_count;
     for (uint32_t i = 0; i < map->ranges_count; i++) {
         const struct range *range = &map->ranges[i];
         if (range_holds_metadata(map, range) && range->frames >= most) {
@@ -103,13 +104,20 @@ static bool map_is_too_small(const struct subject *subject, const struct boot_ma
     return true;
 }
 
-/* What the subject is shown of @asked: one without acceptance sees no unaccepted memory. */
+/* What the subject is shown of @asked: one without acceptance sees no unaccepted memory, one
+ * without zones that differ sees none but in whether they may hold metadata. */
 static struct boot_map visible_map(const struct subject *subject, const struct boot_map *asked)
 {
     struct boot_map map = *asked;
     for (uint32_t i = 0; i < map.ranges_count; i++) {
         map.ranges[i].unaccepted =
             asked->ranges[i].unaccepted && (subject->capabilities & SUBJECT_UNACCEPTED) != 0;
+        map.ranges[i].cma = asked->ranges[i].cma && (subject->capabilities & SUBJECT_ZONES) != 0;
+    }
+    for (uint32_t i = 0; (subject->capabilities & SUBJECT_ZONES) == 0 && i < map.zones_count; i++) {
+        enum zone_class seen = map.zones[i].zone_class;
+        map.zones[i] =
+            (struct zone_config){.zone_class = seen == ZONE_MOVABLE ? ZONE_HIGHMEM : seen};
     }
     return map;
 }
@@ -151,17 +159,18 @@ bool harness_boot(struct harness *harness, const struct boot_map *asked)
     return harness->opened && !harness_violated(harness);
 }
 
-/* Compares the counts of free blocks of one zone and acceptance (F5, F6). */
-static void settle_area(struct harness *harness, zone_id_t zone, bool unaccepted)
+/* Compares the counts of free blocks of one zone and class (F5, F6). */
+static void settle_class(struct harness *harness, zone_id_t zone, enum frame_class class,
+                         const uint64_t *actual)
 {
+    static const char *const names[FRAME_CLASSES] = {"", " unaccepted", " cma"};
     const struct model *model = &harness->model;
-    const uint64_t *actual = harness->subject->free_blocks(harness->instance, zone, unaccepted);
-    const uint64_t *expected = model->blocks[model_kind(zone, unaccepted)];
+    const uint64_t *expected = model->blocks[model_kind(zone, class)];
     for (order_t order = 0; order < model->orders; order++) {
         if (actual[order] != expected[order]) {
             harness_fail(harness, CHECK_COALESCING,
-                         "zone %u%s, order %u: %llu free blocks, %llu expected", zone,
-                         unaccepted ? " unaccepted" : "", order, (unsigned long long)actual[order],
+                         "zone %u%s, order %u: %llu free blocks, %llu expected", zone, names[class],
+                         order, (unsigned long long)actual[order],
                          (unsigned long long)expected[order]);
             return;
         }
@@ -176,8 +185,11 @@ void harness_settle(struct harness *harness)
         return;
     }
     for (zone_id_t zone = 0; zone < model->map.zones_count && !harness_violated(harness); zone++) {
-        settle_area(harness, zone, false);
-        settle_area(harness, zone, true);
+        struct subject_blocks blocks;
+        subject_count_blocks(subject, harness->instance, zone, model->orders, &blocks);
+        settle_class(harness, zone, FRAME_ACCEPTED, blocks.accepted);
+        settle_class(harness, zone, FRAME_UNACCEPTED, blocks.unaccepted);
+        settle_class(harness, zone, FRAME_CMA, blocks.cma);
     }
     struct subject_stats stats;
     subject->stats(harness->instance, &stats);
@@ -221,8 +233,8 @@ uint64_t harness_metadata_room(const struct harness *harness)
     uint64_t frames = 0;
     for (zone_id_t zone = 0; zone < model->map.zones_count; zone++) {
         if (zone_class_holds_metadata(model->map.zones[zone].zone_class)) {
-            frames += model->free_frames[model_kind(zone, false)] +
-                      model->free_frames[model_kind(zone, true)];
+            frames += model->free_frames[model_kind(zone, FRAME_ACCEPTED)] +
+                      model->free_frames[model_kind(zone, FRAME_UNACCEPTED)];
         }
     }
     return frames;
@@ -237,18 +249,49 @@ uint64_t harness_spare_descriptors(struct harness *harness)
     return stats.descriptors_spare;
 }
 
-/* F2: whether nothing excuses a failure to allocate a block of @order: some zone that is asked has
- * one, and the descriptors for cutting it are there or can be made. Taken before the operation. */
-static bool alloc_must_succeed(struct harness *harness, order_t order, zone_id_t asked)
+/* Whether blocks of zones of this class may be given for @request. */
+static bool zone_serves(const struct harness *harness, const struct subject_request *request,
+                        zone_id_t zone)
+{
+    if (!zone_asked(harness, request->zone, zone)) {
+        return false;
+    }
+    const struct zone_config *config = &harness->model.map.zones[zone];
+    bool low = request->below == ZONE_DMA || config->zone_class < request->below;
+    bool takes = config->zone_class != ZONE_MOVABLE || request->migratetype == MIGRATE_MOVABLE;
+    return low && takes;
+}
+
+/* Free frames of @zone that a block of @type can have. */
+static uint64_t zone_free_frames(const struct model *model, zone_id_t zone, enum migratetype type)
+{
+    const uint64_t *frames = model->free_frames;
+    return frames[model_kind(zone, FRAME_ACCEPTED)] + frames[model_kind(zone, FRAME_UNACCEPTED)] +
+           (type == MIGRATE_MOVABLE ? frames[model_kind(zone, FRAME_CMA)] : 0);
+}
+
+/* F2: whether nothing excuses a failure to allocate: some zone that will do has a block, may give
+ * it away, and the descriptors for cutting it are there or can be made. Taken before the operation.
+ */
+static bool alloc_must_succeed(struct harness *harness, const struct subject_request *request)
 {
     const struct model *model = &harness->model;
+    order_t order = request->order;
     uint64_t spare = harness_spare_descriptors(harness);
-    bool roomy =
-        harness_metadata_room(harness) >= ((uint64_t)1 << order) + harness_slack_frames(harness);
+    uint64_t slack = harness_slack_frames(harness);
+    bool roomy = harness_metadata_room(harness) >= ((uint64_t)1 << order) + slack;
     for (uint8_t kind = 1; kind < MODEL_KINDS; kind++) {
+        zone_id_t zone = model_kind_zone(kind);
+        bool lent = model_kind_class(kind) == FRAME_CMA;
         order_t found = model_smallest(model, kind, order);
-        if (found < ORDERS && zone_asked(harness, asked, model_kind_zone(kind)) &&
-            (found - order <= spare || roomy)) {
+        if (found == ORDERS || !zone_serves(harness, request, zone) ||
+            (lent && request->migratetype != MIGRATE_MOVABLE)) {
+            continue;
+        }
+        uint64_t kept = request->reserve ? 0 : model->map.zones[zone].watermark_min;
+        uint64_t need = ((uint64_t)1 << order) + (kept > 0 ? kept + slack : 0);
+        bool above = kept == 0 || zone_free_frames(model, zone, request->migratetype) >= need;
+        if (above && (found - order <= spare || roomy)) {
             return true;
         }
     }
@@ -259,8 +302,10 @@ static bool alloc_must_succeed(struct harness *harness, order_t order, zone_id_t
 static bool request_is_invalid(const struct harness *harness, const struct subject_request *request)
 {
     bool desc = request->type != MEMDESC_NONE;
-    return request->order >= ORDERS ||
-           (request->zone != ZONE_ANY && request->zone >= harness->model.map.zones_count) ||
+    bool any = request->zone == ZONE_ANY;
+    return request->order >= ORDERS || request->node >= NODES_MAX ||
+           (uint32_t)request->below > ZONE_CLASSES ||
+           (!any && !zone_serves(harness, request, request->zone)) ||
            (desc && request->type < MEMDESC_FOLIO) ||
            (request->type > MEMDESC_VMALLOC && request->type < MEMDESC_USER);
 }
@@ -284,9 +329,12 @@ static void check_granted(struct harness *harness, const struct subject_request 
         return;
     }
     uint8_t kind = model_frame_kind(model, pfn);
-    if (!zone_asked(harness, request->zone, model_kind_zone(kind))) {
-        harness_fail(harness, CHECK_CONTAINMENT, "block %#llx is in zone %u, asked for %u",
-                     (unsigned long long)pfn, model_kind_zone(kind), request->zone);
+    if (!zone_serves(harness, request, model_kind_zone(kind)) ||
+        (model_kind_class(kind) == FRAME_CMA && request->migratetype != MIGRATE_MOVABLE)) {
+        harness_fail(harness, CHECK_CONTAINMENT,
+                     "block %#llx is in zone %u%s, which does not serve this request",
+                     (unsigned long long)pfn, model_kind_zone(kind),
+                     model_kind_class(kind) == FRAME_CMA ? ", cma" : "");
         return;
     }
     if (model_kind_unaccepted(kind)) {
@@ -319,7 +367,7 @@ bool harness_alloc(struct harness *harness, const struct subject_request *reques
     struct before before = harness_remember(harness);
     struct subject_request asked = *request;
     bool invalid = request_is_invalid(harness, request);
-    bool must = !invalid && alloc_must_succeed(harness, request->order, request->zone);
+    bool must = !invalid && alloc_must_succeed(harness, request);
     asked.descriptor = &block->descriptor;
     harness->operations++;
     enum status status = harness->subject->alloc(harness->instance, &asked, &block->block);

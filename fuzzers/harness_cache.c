@@ -130,7 +130,7 @@ static bool objects_must_succeed(const struct harness *harness, const struct har
     }
     for (zone_id_t zone = 0; zone < model->map.zones_count; zone++) {
         if (zone_class_holds_metadata(model->map.zones[zone].zone_class) &&
-            (model_smallest(model, model_kind(zone, false), order + 1) < ORDERS)) {
+            (model_smallest(model, model_kind(zone, FRAME_ACCEPTED), order + 1) < ORDERS)) {
             return true;
         }
     }

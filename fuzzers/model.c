@@ -142,7 +142,10 @@ bool model_open(struct model *model, const struct boot_map *map)
     memset(memory, 0, bytes);
     for (uint32_t i = 0; i < map->ranges_count; i++) {
         const struct range *range = &map->ranges[i];
-        uint8_t kind = model_kind(range->zone, range->unaccepted);
+        enum frame_class class = range->unaccepted ? FRAME_UNACCEPTED
+                                 : range->cma      ? FRAME_CMA
+                                                   : FRAME_ACCEPTED;
+        uint8_t kind = model_kind(range->zone, class);
         memset(model->use + (range->start - model->start), USE_FREE, range->frames);
         memset(model->kind + (range->start - model->start), kind, range->frames);
         pfn_t pfn = range->start;
@@ -278,11 +281,11 @@ void model_conceal(struct model *model, pfn_t pfn)
 
 void model_accept(struct model *model, pfn_t pfn)
 {
-    uint8_t kind = model_frame_kind(model, pfn);
+    uint8_t kind = model_kind(model_kind_zone(model_frame_kind(model, pfn)), FRAME_ACCEPTED);
     make_used(model, pfn, 0);
-    model->kind[pfn - model->start] = (uint8_t)(kind - 1);
+    model->kind[pfn - model->start] = kind;
     model->accepted++;
-    make_free(model, pfn, 0, (uint8_t)(kind - 1));
+    make_free(model, pfn, 0, kind);
 }
 
 enum model_use model_use(const struct model *model, pfn_t pfn)

@@ -5,7 +5,7 @@
  * taken, it takes note of and checks.
  *
  * whole[k][i] is 0, or the kind of all 2^k frames of the aligned block i, if they are free and of
- * one kind (zone and acceptance). A free block of maximal coalescing is a whole one whose parent
+ * one kind (zone, acceptance, CMA). A free block of maximal coalescing is a whole one whose parent
  * is not:
  *
  *   order 2   |         0         |         3         |      blocks[3][2] = 1
@@ -25,22 +25,30 @@ enum model_use {
     USE_POISONED  /* failed, and out of circulation */
 };
 
-enum { MODEL_KINDS = 1 + 2 * ZONES_MAX };
+/* Free frames of one zone that are not of one class never merge. */
+enum frame_class { FRAME_ACCEPTED, FRAME_UNACCEPTED, FRAME_CMA, FRAME_CLASSES };
 
-/* Zone and acceptance of a frame, never 0. */
-static inline uint8_t model_kind(zone_id_t zone, bool unaccepted)
+enum { MODEL_KINDS = 1 + FRAME_CLASSES * ZONES_MAX };
+
+/* Zone and class of a frame, never 0. */
+static inline uint8_t model_kind(zone_id_t zone, enum frame_class class)
 {
-    return (uint8_t)(1 + 2 * zone + (unaccepted ? 1 : 0));
+    return (uint8_t)(1 + FRAME_CLASSES * zone + class);
 }
 
 static inline zone_id_t model_kind_zone(uint8_t kind)
 {
-    return (zone_id_t)(kind - 1) / 2;
+    return (zone_id_t)(kind - 1) / FRAME_CLASSES;
+}
+
+static inline enum frame_class model_kind_class(uint8_t kind)
+{
+    return (enum frame_class)((kind - 1) % FRAME_CLASSES);
 }
 
 static inline bool model_kind_unaccepted(uint8_t kind)
 {
-    return (kind - 1) % 2 != 0;
+    return model_kind_class(kind) == FRAME_UNACCEPTED;
 }
 
 struct model {

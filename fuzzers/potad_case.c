@@ -167,7 +167,7 @@ int command_list(int argc, char **argv)
         return EXIT_NOTHING_FOUND;
     }
     puts("operations:");
-#define X(id, name, page, slab, range, operands, help) printf("  %-18s %s\n", name, help);
+#define X(id, name, page, slab, range, space, operands, help) printf("  %-18s %s\n", name, help);
     OP_TABLE(X)
 #undef X
     puts("operands:");

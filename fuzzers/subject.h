@@ -17,7 +17,7 @@
 #include "core/potad.h"
 #include "core/range_tree.h"
 
-enum { SUBJECT_VERSION = 2 };
+enum { SUBJECT_VERSION = 3 };
 
 /* X(id, bit, name) */
 #define SUBJECT_CAPABILITY_TABLE(X)                                                                \
@@ -31,7 +31,8 @@ enum { SUBJECT_VERSION = 2 };
     X(SUBJECT_SHRINK, 7, "shrink")         /* shrink() */                                          \
     X(SUBJECT_THREADS, 8, "threads")       /* any function may be called by many threads */        \
     X(SUBJECT_POISON, 9, "poison")         /* watch(), memory_failure(), unpoison() */             \
-    X(SUBJECT_RANGE, 10, "range")          /* range */
+    X(SUBJECT_RANGE, 10, "range")          /* range */                                             \
+    X(SUBJECT_ZONES, 11, "zones")          /* classes, nodes, watermarks, CMA, migrate types */
 
 enum subject_capability {
 #define X(id, bit, name) id = 1 << (bit),
@@ -43,6 +44,9 @@ struct subject_request {
     order_t order;
     zone_id_t zone; /* or ZONE_ANY */
     enum migratetype migratetype;
+    uint32_t node;              /* whose zones are tried first */
+    enum zone_class below;      /* zones of lower classes only; ZONE_DMA: of any */
+    bool reserve;               /* may take what watermarks keep back */
     enum memdesc_type type;     /* MEMDESC_NONE: described by the allocator alone */
     struct memdesc *descriptor; /* for a type other than MEMDESC_NONE: SUBJECT_DESC */
 };
@@ -148,9 +152,10 @@ struct subject {
 
     const struct subject_range_ops *range;
 
-    /* ORDERS counts of free blocks of one zone and acceptance; valid until close(), always up to
-     * date. */
-    const uint64_t *(*free_blocks)(void *instance, zone_id_t zone, bool unaccepted);
+    /* ORDERS counts of free blocks of one zone and area (AREA_UNMOVABLE to AREA_UNACCEPTED); valid
+     * until close(), always up to date. NULL: there are never any. Without SUBJECT_ZONES, all
+     * accepted blocks may be in one area. */
+    const uint64_t *(*free_blocks)(void *instance, zone_id_t zone, unsigned area);
     void (*stats)(void *instance, struct subject_stats *stats);
 
     /* Context of both: no other thread is inside the subject. */
@@ -160,6 +165,17 @@ struct subject {
 
 /* The subjects that this program was built with; NULL ends the array. */
 extern const struct subject *const subjects[];
+
+/* Free blocks of a zone by order, of accepted memory, CMA and not yet accepted memory. */
+struct subject_blocks {
+    uint64_t accepted[ORDERS];
+    uint64_t cma[ORDERS];
+    uint64_t unaccepted[ORDERS];
+};
+
+/* Sums what free_blocks() tells of @zone, for orders below @orders. */
+void subject_count_blocks(const struct subject *subject, void *instance, zone_id_t zone,
+                          order_t orders, struct subject_blocks *blocks);
 
 /* The subject called @name, or NULL. */
 const struct subject *subject_find(const char *name);

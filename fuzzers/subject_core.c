@@ -45,7 +45,14 @@ static enum status core_alloc(void *instance, const struct subject_request *requ
                               struct subject_block *block)
 {
     struct buddy *buddy = NULL;
-    struct page_request pages = {request->order, request->zone, request->migratetype};
+    struct page_request pages = {
+        .order = request->order,
+        .zone = request->zone,
+        .migratetype = request->migratetype,
+        .node = request->node,
+        .below = request->below,
+        .reserve = request->reserve,
+    };
     enum status status =
         request->type == MEMDESC_NONE
             ? alloc_pages(instance, &pages, &buddy)
@@ -120,10 +127,10 @@ static enum status core_unpoison(void *instance, pfn_t pfn)
     return unpoison(instance, pfn);
 }
 
-static const uint64_t *core_free_blocks(void *instance, zone_id_t zone, bool unaccepted)
+static const uint64_t *core_free_blocks(void *instance, zone_id_t zone, unsigned area)
 {
     struct potad *potad = instance;
-    return potad->zones[zone].areas[unaccepted ? AREA_UNACCEPTED : AREA_ACCEPTED].blocks;
+    return potad->zones[zone].areas[area].blocks;
 }
 
 /* @taken: slots of each slab that are never objects. */
@@ -207,7 +214,8 @@ enum { TREE_SLACK_FRAMES = 16 };
         .version = SUBJECT_VERSION,                                                                \
         .capabilities = SUBJECT_DESC | SUBJECT_SPLIT | SUBJECT_LOOKUP | SUBJECT_CACHE |            \
                         SUBJECT_UNACCEPTED | SUBJECT_COUNTERS | SUBJECT_VALIDATE |                 \
-                        SUBJECT_SHRINK | SUBJECT_THREADS | SUBJECT_POISON | SUBJECT_RANGE,         \
+                        SUBJECT_SHRINK | SUBJECT_THREADS | SUBJECT_POISON | SUBJECT_RANGE |        \
+                        SUBJECT_ZONES,                                                             \
         .name = (subject_name),                                                                    \
         .summary = (text),                                                                         \
         .instance_bytes = sizeof(struct subject_core_instance),                                    \

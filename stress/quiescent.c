@@ -96,9 +96,10 @@ static void check_free_blocks(struct worker *coordinator, const struct free_cens
 {
     const struct world *world = coordinator->world;
     for (zone_id_t zone = 0; zone < world->map.zones_count; zone++) {
+        struct subject_blocks counted;
+        subject_count_blocks(world->subject, world->instance, zone, ORDERS, &counted);
         for (unsigned unaccepted = 0; unaccepted < 2; unaccepted++) {
-            const uint64_t *blocks =
-                world->subject->free_blocks(world->instance, zone, unaccepted == 1);
+            const uint64_t *blocks = unaccepted == 1 ? counted.unaccepted : counted.accepted;
             for (order_t order = 0; order < ORDERS; order++) {
                 uint64_t due = census->blocks[zone][unaccepted][order];
                 if (blocks[order] != due) {

@@ -78,7 +78,8 @@ void arena_close(struct arena *arena)
 
 void arena_open_frames(struct arena *arena, pfn_t start, uint64_t frames)
 {
-    struct boot_map map = {.zones_count = 1, .ranges_count = 1, .zones = {{.zone_class = ZONE_NORMAL}}};
+    struct boot_map map = {
+        .zones_count = 1, .ranges_count = 1, .zones = {{.zone_class = ZONE_NORMAL}}};
     uint64_t carved = 1;
     do {
         map.ranges[0] = (struct range){.start = start, .frames = frames + carved};
@@ -120,5 +121,9 @@ struct buddy *arena_take(struct arena *arena, order_t order)
 
 uint64_t arena_free_blocks(const struct arena *arena, zone_id_t zone, order_t order)
 {
-    return arena->potad.zones[zone].areas[AREA_ACCEPTED].blocks[order];
+    uint64_t blocks = 0;
+    for (unsigned area = 0; area < AREA_UNACCEPTED; area++) {
+        blocks += arena->potad.zones[zone].areas[area].blocks[order];
+    }
+    return blocks;
 }

@@ -35,7 +35,7 @@ static void buddy_each_block_has_one_descriptor(void **state)
     assert_true(memdesc_lookup(&arena.potad, taken->pfn, &info));
     assert_int_equal(info.type, MEMDESC_BUDDY_ALLOCATED);
     assert_ptr_equal(info.descriptor, taken);
-    const struct buddy *left = space_smallest(&arena.potad.zones[0], AREA_ACCEPTED, 0);
+    const struct buddy *left = space_smallest_accepted(&arena.potad.zones[0], 0);
     assert_true(memdesc_lookup(&arena.potad, left->pfn, &info));
     assert_int_equal(info.type, MEMDESC_BUDDY_FREE);
     assert_ptr_equal(info.descriptor, left);
@@ -195,7 +195,7 @@ static void free_pages_merges_no_block_over_a_zone_border(void **state)
         .ranges = {{.start = 0, .frames = 96, .zone = 0}, {.start = 96, .frames = 160, .zone = 1}},
     };
     arena_open(&arena, &map);
-    struct page_request request = {.order = 5, .zone = 1};
+    struct page_request request = {.order = 5, .zone = 1, .migratetype = MIGRATE_MOVABLE};
     struct buddy *buddy;
     assert_int_equal(alloc_pages(&arena.potad, &request, &buddy), STATUS_OK);
     assert_int_equal(buddy->pfn, 96);
@@ -312,8 +312,9 @@ static void potad_boot_takes_the_most_ranges(void **state)
     (void)state;
     struct arena arena;
     struct buddy *taken[RANGES_MAX * 3];
-    struct boot_map map = {
-        .zones_count = ZONES_MAX, .ranges_count = RANGES_MAX, .zones = {{.zone_class = ZONE_NORMAL}}};
+    struct boot_map map = {.zones_count = ZONES_MAX,
+                           .ranges_count = RANGES_MAX,
+                           .zones = {{.zone_class = ZONE_NORMAL}}};
     pfn_t pfn = 7;
     unsigned count = 0;
     for (uint32_t i = 0; i < RANGES_MAX; i++) {

@@ -135,6 +135,13 @@ static struct case_op random_op(uint32_t slots, const struct case_limits *limits
         op.value %= (operands & OPERAND_SIZE) != 0 ? 3 * 4096 : limits->frames * 4;
     }
     op.align = (uint8_t)random_below(any ? 64 : 15);
+    if ((operands & OPERAND_BELOW) != 0) {
+        op.align = (uint8_t)random_below(ZONE_CLASSES);
+    }
+    if (!any && (operands & OPERAND_NODE) != 0) {
+        op.zone = (uint8_t)random_below(2);
+        op.count = (uint16_t)random_below(2);
+    }
     if (!any && op_is_range((enum op)op.op)) {
         op.order = (uint8_t)random_below(64);
         op.zone = (uint8_t)random_below((operands & OPERAND_SECTION) != 0 ? CASE_SECTIONS : 32);
@@ -214,6 +221,7 @@ static const char *const texts[] = {
          "alloc-desc slot=2 order=1 zone=any desc=poisoned\n"
          "alloc-desc slot=2 order=1 zone=any desc=11\n"
          "alloc-desc slot=2 order=1 zone=any desc=31 fault=slab-page:2:once\n"
+         "alloc-node slot=2 order=1 type=movable node=255 below=highmem reserve=1\n"
          "free slot=3 fault=cache-desc:1:once\n"
          "split slot=4 order=0\n"
          "lookup frame=4294967295\n"
@@ -281,7 +289,7 @@ static void case_encode_keeps_random_programs(void **state)
 /* Any bytes */
 
 static const struct case_limits *const all_limits[] = {&case_limits_page, &case_limits_slab,
-                                                       &case_limits_range};
+                                                       &case_limits_range, &case_limits_space};
 
 static void assert_within(const struct program *program, const struct case_limits *limits,
                           unsigned number)

@@ -627,10 +627,11 @@ static enum status fake_cache_alloc(void *instance, void *handle, uint64_t count
     return STATUS_OK;
 }
 
-static const uint64_t *fake_free_blocks(void *instance, zone_id_t zone, bool unaccepted)
+static const uint64_t *fake_free_blocks(void *instance, zone_id_t zone, unsigned area)
 {
     const struct fake *fake = instance;
-    return fake->blocks[zone][unaccepted ? 1 : 0];
+    bool used = area == AREA_MOVABLE || area == AREA_UNACCEPTED;
+    return used ? fake->blocks[zone][area == AREA_UNACCEPTED ? 1 : 0] : NULL;
 }
 
 static void fake_stats(void *instance, struct subject_stats *stats)

@@ -106,8 +106,9 @@ static void pair_open(struct pair *pair, const struct drawing *drawing)
     for (uint64_t i = 0; i < pair->frames; i++) {
         char frame = drawing->frames[i];
         pair->use[i] = frame == '.' ? USE_HOLE : USE_FREE;
-        pair->kind[i] =
-            frame == '.' ? 0 : model_kind((zone_id_t)((frame | 0x20) - 'a'), frame < 'a');
+        pair->kind[i] = frame == '.' ? 0
+                                     : model_kind((zone_id_t)((frame | 0x20) - 'a'),
+                                                  frame < 'a' ? FRAME_UNACCEPTED : FRAME_ACCEPTED);
     }
     assert_true(model_open(&pair->model, &map));
 }
@@ -315,7 +316,7 @@ static void step_failure(struct pair *pair)
 static void step_accept(struct pair *pair)
 {
     uint64_t i = random_below(pair->frames);
-    if (pair->use[i] == USE_FREE && (pair->kind[i] - 1) % 2 != 0) {
+    if (pair->use[i] == USE_FREE && model_kind_unaccepted(pair->kind[i])) {
         model_accept(&pair->model, pair->start + i);
         pair->kind[i]--;
         pair->accepted++;
@@ -387,7 +388,7 @@ static void model_release_merges_up_to_the_top(void **state)
     (void)state;
     static const struct drawing sixteen = {"sixteen", 0, "aaaaaaaaaaaaaaaa"};
     static struct pair pair;
-    uint8_t kind = model_kind(0, false);
+    uint8_t kind = model_kind(0, FRAME_ACCEPTED);
     pair_open(&pair, &sixteen);
     uint64_t hash = pair.model.hash;
     assert_int_equal(pair.model.blocks[kind][4], 1);
@@ -510,7 +511,7 @@ static void model_is_free_refuses_what_is_too_large(void **state)
     assert_false(model_is_free(&pair.model, 4, 1));
     assert_false(model_is_free(&pair.model, 0, ORDERS - 1));
     assert_false(model_is_free(&pair.model, 0, 63));
-    assert_int_equal(model_smallest(&pair.model, model_kind(0, false), 1), ORDERS);
+    assert_int_equal(model_smallest(&pair.model, model_kind(0, FRAME_ACCEPTED), 1), ORDERS);
     model_close(&pair.model);
 }
 
