@@ -129,30 +129,37 @@ static void block_give(struct space *zone, struct buddy *buddy, enum migratetype
     space_set_state(zone, buddy, BUDDY_ALLOCATED);
 }
 
-/* The block to cut @request's from, or NULL where there is none, or where @zone keeps what is left
- * for others. Context: the zone's lock. */
-static struct buddy *block_pick(const struct space *zone, const struct block_request *request,
-                                enum watermark watermark, bool unaccepted)
-{
-    uint64_t keep = zone_watermark(zone, request->reserve ? WATERMARK_NONE : watermark);
-    if (keep > 0 &&
-        space_free_frames(zone, request->migratetype) < keep + order_frames(request->order)) {
-        return NULL;
-    }
-    if (!unaccepted) {
-        return space_pick(zone, request->order, request->migratetype, request->whole);
-    }
-    struct buddy *buddy = space_smallest(zone, AREA_UNACCEPTED, request->order);
-    bool fits = buddy != NULL && (!request->whole || buddy_order(buddy) == request->order);
-    return fits ? buddy : NULL;
-}
-
 /* Where a block is looked for. */
 struct block_place {
     struct space *zone;
     enum watermark watermark;
     bool unaccepted;
+    bool cheap; /* take what needs the fewest descriptors */
 };
+
+/* The block to cut @request's from, or NULL where there is none, or where the zone keeps what is
+ * left for others. Context: the zone's lock. */
+static struct buddy *block_pick(const struct block_place *place,
+                                const struct block_request *request)
+{
+    const struct space *zone = place->zone;
+    order_t order = request->order;
+    uint64_t keep = zone_watermark(zone, request->reserve ? WATERMARK_NONE : place->watermark);
+    if (keep > 0 &&
+        space_free_frames(zone, request->migratetype) < keep + order_frames(request->order)) {
+        return NULL;
+    }
+    struct buddy *buddy = NULL;
+    if (place->unaccepted) {
+        buddy = space_smallest(zone, AREA_UNACCEPTED, order);
+    } else if (place->cheap || request->whole) {
+        buddy = space_pick_smallest(zone, order, request->migratetype);
+    } else {
+        buddy = space_pick(zone, order, request->migratetype);
+    }
+    bool fits = buddy != NULL && (!request->whole || buddy_order(buddy) == order);
+    return fits ? buddy : NULL;
+}
 
 /* Takes a block to cut @request's from off its list, with the descriptors for the cut in @stash.
  * While these are allocated, the block is held, so that it does not itself become a slab; only
@@ -164,7 +171,7 @@ static struct buddy *block_take(struct potad *potad, struct alloc_context alloc,
 {
     struct space *zone = place->zone;
     for (;;) {
-        struct buddy *buddy = block_pick(zone, request, place->watermark, place->unaccepted);
+        struct buddy *buddy = block_pick(place, request);
         if (buddy == NULL) {
             return NULL;
         }
@@ -209,6 +216,12 @@ static enum status block_alloc_from(struct potad *potad, struct alloc_context al
     buddy_stash_init(&stash);
     spinlock_lock(&zone->lock);
     struct buddy *buddy = block_take(potad, alloc, place, request, &stash);
+    if (buddy == NULL && !place->unaccepted) {
+        /* What is best to cut may take more descriptors than there are. */
+        struct block_place cheap = *place;
+        cheap.cheap = true;
+        buddy = block_take(potad, alloc, &cheap, request, &stash);
+    }
     if (buddy != NULL) {
         buddy = space_split_detached(zone, buddy, request->order, &stash);
         uint64_t frames = order_frames(request->order);
@@ -228,7 +241,7 @@ enum status block_alloc_unaccepted(struct potad *potad, struct alloc_context all
                                    struct space *zone, const struct block_request *request,
                                    struct buddy **buddy)
 {
-    struct block_place place = {zone, WATERMARK_NONE, true};
+    struct block_place place = {.zone = zone, .watermark = WATERMARK_NONE, .unaccepted = true};
     return block_alloc_from(potad, alloc, &place, request, 0, buddy);
 }
 
@@ -242,7 +255,11 @@ static enum status block_alloc_above(struct potad *potad, struct alloc_context a
         zone_id_t id = potad->zonelists[request->node][i];
         for (unsigned unaccepted = 0; unaccepted < 2 && (request->zones >> id & 1) != 0;
              unaccepted++) {
-            struct block_place place = {&potad->zones[id], watermark, unaccepted != 0};
+            struct block_place place = {
+                .zone = &potad->zones[id],
+                .watermark = watermark,
+                .unaccepted = unaccepted != 0,
+            };
             enum status tried = block_alloc_from(potad, alloc, &place, request, owner, buddy);
             if (tried == STATUS_OK) {
                 return STATUS_OK;

@@ -221,29 +221,23 @@ static struct buddy *space_largest(const struct space *space, unsigned area, ord
     return buddy_of_link(space->areas[area].lists[63 - __builtin_clzll(orders)].next);
 }
 
-static struct buddy *space_pick_whole(const struct space *space, order_t order,
-                                      enum migratetype type)
+struct buddy *space_pick_smallest(const struct space *space, order_t order, enum migratetype type)
 {
-    for (unsigned area = 0; area <= AREA_CMA; area++) {
-        bool allowed = area != AREA_CMA || type == MIGRATE_MOVABLE;
-        if (allowed && (space->areas[area].nonempty >> order & 1) != 0) {
-            return buddy_of_link(space->areas[area].lists[order].next);
-        }
+    struct buddy *best = space_smallest_accepted(space, order);
+    struct buddy *lent = space_smallest(space, AREA_CMA, order);
+    if (type != MIGRATE_MOVABLE || lent == NULL) {
+        return best;
     }
-    return NULL;
+    return best == NULL || buddy_order(lent) < buddy_order(best) ? lent : best;
 }
 
-struct buddy *space_pick(const struct space *space, order_t order, enum migratetype type,
-                         bool whole)
+struct buddy *space_pick(const struct space *space, order_t order, enum migratetype type)
 {
     static const enum migratetype fallbacks[MIGRATETYPES][MIGRATETYPES - 1] = {
         [MIGRATE_UNMOVABLE] = {MIGRATE_RECLAIMABLE, MIGRATE_MOVABLE},
         [MIGRATE_MOVABLE] = {MIGRATE_RECLAIMABLE, MIGRATE_UNMOVABLE},
         [MIGRATE_RECLAIMABLE] = {MIGRATE_UNMOVABLE, MIGRATE_MOVABLE},
     };
-    if (whole) {
-        return space_pick_whole(space, order, type);
-    }
     struct buddy *buddy = space_smallest(space, type, order);
     if (buddy == NULL && type == MIGRATE_MOVABLE) {
         buddy = space_smallest(space, AREA_CMA, order);

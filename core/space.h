@@ -105,10 +105,12 @@ struct buddy *space_smallest_accepted(const struct space *space, order_t order);
 
 /* The accepted block to cut a block of @order and @type from. In turn: the smallest of its own
  * type; for a movable one, the smallest of CMA's; the smallest that is whole pageblocks; and the
- * largest of another type, as Linux steals, so that the rest serves the next ones. Where @whole,
- * only a block of just @order. */
-struct buddy *space_pick(const struct space *space, order_t order, enum migratetype type,
-                         bool whole);
+ * largest of another type, as Linux steals, so that the rest serves the next ones. */
+struct buddy *space_pick(const struct space *space, order_t order, enum migratetype type);
+
+/* The smallest that a block of @type can be cut from, whatever the type of its pageblock: it takes
+ * the fewest descriptors. */
+struct buddy *space_pick_smallest(const struct space *space, order_t order, enum migratetype type);
 
 /* Free frames that a block of @type can have. */
 uint64_t space_free_frames(const struct space *space, enum migratetype type);

@@ -26,6 +26,9 @@ static void check_free_lookup(struct harness *harness, pfn_t pfn, const struct m
         info->frames != (uint64_t)1 << order || info->zone != model_kind_zone(kind) ||
         info->unaccepted != model_kind_unaccepted(kind) || info->flawed) {
         fail_lookup(harness, pfn, info, "the free block around it");
+    } else if (!info->unaccepted && harness_can_search(harness) &&
+               info->migratetype != harness_free_type(harness, start, order)) {
+        fail_lookup(harness, pfn, info, "the type of its pageblock");
     }
 }
 
@@ -125,6 +128,9 @@ void harness_validate(struct harness *harness)
     harness_settle(harness);
     check_some_frames(harness);
     harness_range_validate(harness);
+    if (!harness_violated(harness) && harness_can_search(harness)) {
+        harness_check_types(harness);
+    }
     if ((subject->capabilities & SUBJECT_VALIDATE) == 0) {
         return;
     }

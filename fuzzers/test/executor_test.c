@@ -746,6 +746,7 @@ static void executor_run_finds_every_check(void **state)
     (void)state;
     for (unsigned check = 0; check < CHECKS; check++) {
         bool shown = check == CHECK_FORBIDDEN_TOUCH || check == CHECK_DETERMINISM ||
+                     (check >= CHECK_ZONE_ORDER && check <= CHECK_MIGRATETYPE) ||
                      (check >= CHECK_RANGE_LOOKUP && check <= CHECK_RANGE_PREPARED);
         for (unsigned flaw = FLAW_NONE + 1; flaw < FLAWS; flaw++) {
             shown = shown || flaw_cases[flaw].check == check;
