@@ -88,6 +88,8 @@ static void note(const volatile void *address, size_t bytes, bool written)
     }
 }
 
+/* Compilers and the linker choose the names; the parameters of macros are types.
+ * NOLINTBEGIN(bugprone-reserved-identifier, bugprone-macro-parentheses) */
 void __tsan_init(void);
 void __tsan_func_entry(void *caller);
 void __tsan_func_exit(void);
@@ -232,3 +234,4 @@ void *__tsan_memcpy(void *to, const void *from, size_t bytes)
 {
     return __wrap_memcpy(to, from, bytes);
 }
+/* NOLINTEND(bugprone-reserved-identifier, bugprone-macro-parentheses) */
