@@ -78,7 +78,8 @@ void arena_close(struct arena *arena)
 
 void arena_open_frames(struct arena *arena, pfn_t start, uint64_t frames)
 {
-    struct boot_map map = {.zones_count = 1, .ranges_count = 1, .zones = {{.zone_class = ZONE_NORMAL}}};
+    struct boot_map map = {
+        .zones_count = 1, .ranges_count = 1, .zones = {{.zone_class = ZONE_NORMAL}}};
     uint64_t carved = 1;
     do {
         map.ranges[0] = (struct range){.start = start, .frames = frames + carved};

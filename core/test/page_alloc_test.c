@@ -312,8 +312,9 @@ static void potad_boot_takes_the_most_ranges(void **state)
     (void)state;
     struct arena arena;
     struct buddy *taken[RANGES_MAX * 3];
-    struct boot_map map = {
-        .zones_count = ZONES_MAX, .ranges_count = RANGES_MAX, .zones = {{.zone_class = ZONE_NORMAL}}};
+    struct boot_map map = {.zones_count = ZONES_MAX,
+                           .ranges_count = RANGES_MAX,
+                           .zones = {{.zone_class = ZONE_NORMAL}}};
     pfn_t pfn = 7;
     unsigned count = 0;
     for (uint32_t i = 0; i < RANGES_MAX; i++) {
