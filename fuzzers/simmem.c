@@ -124,17 +124,6 @@ static void set_access(const struct simmem *mem, pfn_t pfn, uint64_t frames, int
     }
 }
 
-/* Zeroes frames that can be touched. A large frame table is given back, for few of its pages were
- * ever written: writing them all would make up most of what is resident. */
-static void zero_run(unsigned char *address, uint64_t frames)
-{
-    enum { FRAMES_WRITTEN_MAX = 256 };
-    size_t bytes = frames << FRAME_SHIFT;
-    if (frames <= FRAMES_WRITTEN_MAX || madvise(address, bytes, MADV_DONTNEED) != 0) {
-        memset(address, 0, bytes);
-    }
-}
-
 /* Gives access to a run of frames that are all in @state. */
 static void expose_run(const struct simmem *mem, pfn_t pfn, uint64_t frames, unsigned char state,
                        bool zeroed)
@@ -149,7 +138,7 @@ static void expose_run(const struct simmem *mem, pfn_t pfn, uint64_t frames, uns
     }
 #endif
     if (zeroed && state != STATE_UNTOUCHED) {
-        zero_run(address, frames);
+        memset(address, 0, frames << FRAME_SHIFT);
     }
     memset(mem->states + (pfn - mem->start), STATE_EXPOSED, frames);
     uint64_t last = (pfn - mem->start + frames - 1) / SIMMEM_CHUNK;
@@ -183,11 +172,29 @@ void simmem_conceal(struct simmem *mem, pfn_t pfn, uint64_t frames)
 #endif
 }
 
+/* Makes exposed frames as they were at first. */
+static void give_back(struct simmem *mem, pfn_t pfn, uint64_t frames)
+{
+    set_access(mem, pfn, frames, PROT_NONE);
+    if (madvise(frame_address(mem, pfn), frames << FRAME_SHIFT, MADV_DONTNEED) != 0) {
+        memset(mem->states + (pfn - mem->start), STATE_LOCKED, frames);
+        return;
+    }
+    memset(mem->states + (pfn - mem->start), STATE_UNTOUCHED, frames);
+}
+
 void simmem_reset(struct simmem *mem)
 {
+    /* A large frame table is hardly written to: zeroing it for the next boot, or poisoning it,
+     * would make up most of what is resident. Fuzzers' small ones are faster kept. */
+    enum { FRAMES_KEPT_MAX = 256 };
     uint64_t run;
     for (uint64_t at = 0; (run = find_run(mem, STATE_EXPOSED, &at)) > 0; at += run) {
-        simmem_conceal(mem, mem->start + at, run);
+        if (run > FRAMES_KEPT_MAX) {
+            give_back(mem, mem->start + at, run);
+        } else {
+            simmem_conceal(mem, mem->start + at, run);
+        }
     }
 }
 
