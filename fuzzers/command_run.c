@@ -51,8 +51,9 @@ static void usage(void)
          "  --twice          run each case twice; it must end in the same state\n"
          "  --raw            take a file that is no case as bytes that a fuzz target was given\n"
          "  --target NAME    that target (default page_fuzzer); implies --raw\n"
-         "  --map FILE       with --trace: the memory map, as the range lines of a text case\n"
-         "                   (default: 24 GiB with a hole from 3 to 4 GiB)\n"
+         "  --map FILE       with --trace: the memory map: that of a case, or a machine's (see "
+         "potad-case\n"
+         "                   map --help; default: 24 GiB with a hole from 3 to 4 GiB)\n"
          "  --json FILE      write the results as JSON\n\n"
          "Exit status: 0 nothing found, 1 a violation was found, 2 bad usage or bad input,\n"
          "3 a case did not run, because its map has no room for metadata.");
@@ -169,22 +170,19 @@ static int run_cases(const struct run_options *run, char **paths, json_t *result
 
 static int run_one_trace(const struct run_options *run, json_t *results)
 {
-    struct program map;
+    struct boot_map map;
     struct trace_options trace = {run->trace, run->subject, NULL, run->validate_period};
-    program_init(&map);
     if (run->map != NULL) {
-        if (!input_read_case(run->map, NULL, &map)) {
-            program_free(&map);
+        if (!input_read_map(run->map, &map)) {
             return EXIT_BAD_INPUT;
         }
-        trace.map = &map.map;
+        trace.map = &map;
     }
     json_t *result = NULL;
     int status = run_trace(&trace, &result);
     if (result != NULL) {
         json_object_set_new(results, "trace", result);
     }
-    program_free(&map);
     return status;
 }
 

@@ -147,11 +147,15 @@ void harness_validate(struct harness *harness)
 static uint64_t blocks_without_slabs(struct harness *harness)
 {
     struct model *model = &harness->model;
-    for (pfn_t pfn = model->start; pfn < model->start + model->frames; pfn++) {
-        bool boot = pfn - harness->boot_metadata_start < harness->boot_metadata_frames;
-        if (!boot && model_use(model, pfn) == USE_METADATA) {
-            model_conceal(model, pfn);
+    pfn_t end = model->start + model->frames;
+    pfn_t pfn = model_next(model, model->start, USE_METADATA);
+    while (pfn < end) {
+        if (pfn - harness->boot_metadata_start < harness->boot_metadata_frames) {
+            pfn = harness->boot_metadata_start + harness->boot_metadata_frames;
+        } else {
+            model_conceal(model, pfn, 1);
         }
+        pfn = model_next(model, pfn, USE_METADATA);
     }
     return model->free_blocks;
 }

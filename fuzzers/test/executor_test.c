@@ -225,7 +225,7 @@ static order_t fake_free_order(const struct fake *fake, pfn_t pfn)
 /* Counts the free blocks anew. */
 static void fake_count(struct fake *fake)
 {
-    order_t top = fake_flaw == FLAW_COALESCING && fake->frees > 0 ? 1 : ORDERS;
+    order_t top = fake_flaw == FLAW_COALESCING && fake->frees > 0 ? 1 : ORDERS - 1;
     memset(fake->blocks, 0, sizeof(fake->blocks));
     fake->free_blocks = 0;
     uint64_t at = 0;
