@@ -128,7 +128,7 @@ bool harness_boot(struct harness *harness, const struct boot_map *asked)
     const struct boot_map *map = &visible;
     harness_shut(harness);
     harness->report.name = NULL;
-    harness->fault.nth = 0;
+    fault_disarm(&harness->fault);
     harness->freeing = false;
     harness->operations = 0;
     harness_range_reset(&harness->range);
