@@ -184,7 +184,7 @@ static struct epoch_list take_spare(const struct potad *potad, struct range_tree
 
 void map_nodes_trim(struct potad *potad, struct buddy_stash *released)
 {
-    for (zone_id_t id = 0; id < potad->zones_count; id++) {
+    for (zone_id_t id = 0; potad->has_trees && id < potad->zones_count; id++) {
         struct space *zone = &potad->zones[id];
         struct epoch_list surplus = {0};
         if (!block_map_has_tree(&zone->map)) {

@@ -13,8 +13,7 @@ void space_init(struct space *space, zone_id_t id, const struct range *ranges,
         .start = ranges[0].start,
         .end = last->start + last->frames,
     };
-    space->orders = 64 - (order_t)__builtin_clzll(space->end - space->start);
-    space->orders = space->orders < ORDERS ? space->orders : ORDERS;
+    space->orders = (uint8_t)(64 - __builtin_clzll(space->end - space->start));
     spinlock_init(&space->lock);
     list_init(&space->flaws);
     for (unsigned area = 0; area < AREAS; area++) {
@@ -76,12 +75,17 @@ uint64_t space_lay_pageblocks(const struct range *ranges, uint32_t count, order_
 
 struct pageblock *space_pageblock(const struct space *space, pfn_t pfn)
 {
+    order_t order = space->pageblock_order;
+    if (space->ranges_count == 1) {
+        /* The range need not be looked at. */
+        ASSERT(pfn - space->start < space->end - space->start);
+        return &space->pageblocks[(pfn >> order) - (space->start >> order)];
+    }
     uint32_t i = 0;
     while (pfn - space->ranges[i].start >= space->ranges[i].frames) {
         i++;
         ASSERT(i < space->ranges_count);
     }
-    order_t order = space->pageblock_order;
     uint64_t index = (pfn >> order) - (space->ranges[i].start >> order);
     return &space->pageblocks[space->pageblock_first[i] + index];
 }
