@@ -139,7 +139,8 @@ static unsigned block_rank(const struct harness *harness, const struct subject_r
 }
 
 /* Whether a block of the zone of @granted would have been wanted more, and could be had without
- * new descriptors. */
+ * new descriptors. Not so where one that was wanted more could not be had: then it is the smallest
+ * that is taken, whatever its type. */
 static bool better_block(const struct harness *harness, const struct subject_request *request,
                          pfn_t granted, uint64_t cuts)
 {
@@ -149,6 +150,7 @@ static bool better_block(const struct harness *harness, const struct subject_req
     zone_id_t zone = model_kind_zone(model_frame_kind(model, granted));
     model_free_block(model, granted, &start, &order);
     unsigned rank = block_rank(harness, request, start, order);
+    bool better = false;
     for (pfn_t at = model->start; rank > 0 && at < model->start + model->frames; at++) {
         if (model_use(model, at) != USE_FREE) {
             continue;
@@ -157,13 +159,15 @@ static bool better_block(const struct harness *harness, const struct subject_req
         bool lent = model_kind_class(kind) == FRAME_CMA && request->migratetype != MIGRATE_MOVABLE;
         model_free_block(model, at, &start, &order);
         if (model_kind_zone(kind) == zone && !model_kind_unaccepted(kind) && !lent &&
-            order >= request->order && order - request->order <= cuts &&
-            block_rank(harness, request, start, order) < rank) {
-            return true;
+            order >= request->order && block_rank(harness, request, start, order) < rank) {
+            if (order - request->order > cuts) {
+                return false;
+            }
+            better = true;
         }
         at = start + ((pfn_t)1 << order) - 1;
     }
-    return false;
+    return better;
 }
 
 /* Whether node @node tries zone @a before zone @b. */
