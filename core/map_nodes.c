@@ -144,7 +144,8 @@ static void put_nodes(struct potad *potad, struct epoch_list *nodes, struct budd
     }
 }
 
-uint64_t map_nodes_leave(struct potad *potad, uint64_t generation, struct buddy_stash *released)
+uint64_t map_nodes_leave(struct potad *potad, uint64_t generation, bool reserve,
+                         struct buddy_stash *released)
 {
     struct leaving leaving = {.potad = potad, .generation = generation};
     uint64_t left = 0;
@@ -154,7 +155,7 @@ uint64_t map_nodes_leave(struct potad *potad, uint64_t generation, struct buddy_
             continue;
         }
         spinlock_lock(&zone->lock);
-        uint64_t keep = chain_reserve(zone);
+        uint64_t keep = reserve ? chain_reserve(zone) : 0;
         zone->map.tree.floor = keep;
         range_tree_compact(&zone->map.tree);
         struct epoch_list gone = range_tree_evacuate(&zone->map.tree, keep, node_leaves, &leaving);

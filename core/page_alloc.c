@@ -43,7 +43,7 @@ void transaction_undo(struct potad *potad, struct alloc_transaction *transaction
     uint64_t generation = transaction->generation;
     struct buddy_stash *pending = &transaction->pending;
     if (atomic_word_peek(&potad->slab_generation) != generation) {
-        (void)map_nodes_leave(potad, generation, pending);
+        (void)map_nodes_leave(potad, generation, false, pending);
         /* The old descriptors stay in hand: blocks that new ones describe move over to them, as
          * it was before the call. */
         do {
