@@ -134,6 +134,9 @@ bool harness_boot(struct harness *harness, const struct boot_map *asked)
     harness_range_reset(&harness->range);
     harness->blocks_used = 0;
     harness->blocks_end = 0;
+    memset(harness->contigs, 0, sizeof(harness->contigs));
+    harness->contig_parts = 0;
+    harness->moving = 0;
     if (!prepare_memory(harness, map) || !model_open(&harness->model, map)) {
         const struct range *last = &map->ranges[map->ranges_count - 1];
         uint64_t span = last->start + last->frames - map->ranges[0].start;
@@ -193,8 +196,8 @@ void harness_settle(struct harness *harness)
     }
     struct subject_stats stats;
     subject->stats(harness->instance, &stats);
-    uint64_t expected = model->free_blocks + harness->blocks_used + stats.slabs +
-                        model->poisoned_frames + stats.descriptors_reserved;
+    uint64_t expected = model->free_blocks + harness->blocks_used + harness->contig_parts +
+                        stats.slabs + model->poisoned_frames + stats.descriptors_reserved;
     if (stats.descriptors_live != expected) {
         harness_fail(harness, CHECK_DESCRIPTORS, "%llu descriptors in use, %llu expected",
                      (unsigned long long)stats.descriptors_live, (unsigned long long)expected);
@@ -249,9 +252,8 @@ uint64_t harness_spare_descriptors(struct harness *harness)
     return stats.descriptors_spare;
 }
 
-/* Whether blocks of zones of this class may be given for @request. */
-static bool zone_serves(const struct harness *harness, const struct subject_request *request,
-                        zone_id_t zone)
+bool harness_zone_serves(const struct harness *harness, const struct subject_request *request,
+                         zone_id_t zone)
 {
     if (!zone_asked(harness, request->zone, zone)) {
         return false;
@@ -262,8 +264,7 @@ static bool zone_serves(const struct harness *harness, const struct subject_requ
     return low && takes;
 }
 
-/* Free frames of @zone that a block of @type can have. */
-static uint64_t zone_free_frames(const struct model *model, zone_id_t zone, enum migratetype type)
+uint64_t harness_zone_free(const struct model *model, zone_id_t zone, enum migratetype type)
 {
     const uint64_t *frames = model->free_frames;
     return frames[model_kind(zone, FRAME_ACCEPTED)] + frames[model_kind(zone, FRAME_UNACCEPTED)] +
@@ -284,13 +285,13 @@ static bool alloc_must_succeed(struct harness *harness, const struct subject_req
         zone_id_t zone = model_kind_zone(kind);
         bool lent = model_kind_class(kind) == FRAME_CMA;
         order_t found = model_smallest(model, kind, order);
-        if (found == ORDERS || !zone_serves(harness, request, zone) ||
+        if (found == ORDERS || !harness_zone_serves(harness, request, zone) ||
             (lent && request->migratetype != MIGRATE_MOVABLE)) {
             continue;
         }
         uint64_t kept = request->reserve ? 0 : model->map.zones[zone].watermark_min;
         uint64_t need = ((uint64_t)1 << order) + (kept > 0 ? kept + slack : 0);
-        bool above = kept == 0 || zone_free_frames(model, zone, request->migratetype) >= need;
+        bool above = kept == 0 || harness_zone_free(model, zone, request->migratetype) >= need;
         if (above && (found - order <= spare || roomy)) {
             return true;
         }
@@ -305,7 +306,7 @@ static bool request_is_invalid(const struct harness *harness, const struct subje
     bool any = request->zone == ZONE_ANY;
     return request->order >= ORDERS || request->node >= NODES_MAX ||
            (uint32_t)request->below > ZONE_CLASSES ||
-           (!any && !zone_serves(harness, request, request->zone)) ||
+           (!any && !harness_zone_serves(harness, request, request->zone)) ||
            (desc && request->type < MEMDESC_FOLIO) ||
            (request->type > MEMDESC_VMALLOC && request->type < MEMDESC_USER);
 }
@@ -329,7 +330,7 @@ static void check_granted(struct harness *harness, const struct subject_request 
         return;
     }
     uint8_t kind = model_frame_kind(model, pfn);
-    if (!zone_serves(harness, request, model_kind_zone(kind)) ||
+    if (!harness_zone_serves(harness, request, model_kind_zone(kind)) ||
         (model_kind_class(kind) == FRAME_CMA && request->migratetype != MIGRATE_MOVABLE)) {
         harness_fail(harness, CHECK_CONTAINMENT,
                      "block %#llx is in zone %u%s, which does not serve this request",
@@ -390,6 +391,7 @@ bool harness_alloc(struct harness *harness, const struct subject_request *reques
     block->type = request->type;
     block->migratetype = request->migratetype;
     block->used = true;
+    block->moving = false;
     check_granted(harness, request, block, index);
     if (!harness_violated(harness)) {
         harness->blocks_used++;
@@ -463,6 +465,7 @@ bool harness_split(struct harness *harness, uint32_t index, order_t order, const
         part->type = MEMDESC_NONE;
         part->migratetype = whole->migratetype;
         part->used = true;
+        part->moving = false;
         model_set_owner(&harness->model, results[i].pfn, results[i].order, number);
         harness->blocks_used += number == index ? 0 : 1;
         harness_note_number(harness, number);

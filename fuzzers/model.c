@@ -294,6 +294,22 @@ enum model_use model_use(const struct model *model, pfn_t pfn)
     return inside ? (enum model_use)model->use[pfn - model->start] : USE_HOLE;
 }
 
+bool model_has_run(const struct model *model, const struct model_run *run,
+                   bool (*serves)(const void *context, pfn_t pfn), const void *context)
+{
+    uint64_t step = (uint64_t)1 << run->align;
+    uint64_t length = 0; /* of the run that has begun at a multiple of the alignment */
+    for (pfn_t pfn = model->start; pfn < model->start + model->frames; pfn++) {
+        bool fits = pfn >= run->low && pfn < run->high && serves(context, pfn);
+        bool begins = length > 0 || pfn % step == 0;
+        length = fits && begins ? length + 1 : 0;
+        if (length == run->units) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void model_free_block(const struct model *model, pfn_t pfn, pfn_t *start, order_t *order)
 {
     order_t top = 0;

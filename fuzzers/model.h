@@ -120,6 +120,19 @@ static inline uint32_t model_owner(const struct model *model, pfn_t pfn)
     return model->owner[pfn - model->start];
 }
 
+/* Frames in a row, the first a multiple of 2^align, all in [low, high). */
+struct model_run {
+    uint64_t units;
+    order_t align;
+    pfn_t low;
+    pfn_t high;
+};
+
+/* Whether there is @run of frames that will all do, as @serves says of each. Looks at every frame.
+ */
+bool model_has_run(const struct model *model, const struct model_run *run,
+                   bool (*serves)(const void *context, pfn_t pfn), const void *context);
+
 /* The free block that the free frame @pfn is in. */
 void model_free_block(const struct model *model, pfn_t pfn, pfn_t *start, order_t *order);
 
