@@ -5,42 +5,14 @@
  * that rewriting each of its frames would take; and the time of both, with a table and with a range
  * tree as the map from frames to blocks.
  */
-#include "fuzzers/simmem.h"
-#include "fuzzers/subject.h"
 #include "stress/bench.h"
+#include "stress/bench_memory.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 enum { TOP_ORDER = 18, METADATA_FRAMES = 1 << 12, BATCH = 64 };
-
-struct bench_memory {
-    struct simmem mem;
-    struct port port;
-    void *instance;
-    const struct subject *subject;
-};
-
-static void memory_expose(void *context, pfn_t pfn, uint64_t frames, bool zeroed)
-{
-    struct bench_memory *memory = context;
-    simmem_expose(&memory->mem, pfn, frames, zeroed);
-}
-
-static void memory_conceal(void *context, pfn_t pfn, uint64_t frames)
-{
-    struct bench_memory *memory = context;
-    simmem_conceal(&memory->mem, pfn, frames);
-}
-
-static bool memory_accept(void *context, pfn_t pfn, uint64_t frames)
-{
-    (void)context;
-    (void)pfn;
-    (void)frames;
-    return true;
-}
 
 /* One free block of TOP_ORDER in zone 1; metadata has zone 0 to itself. */
 static void memory_open(struct bench_memory *memory, const char *subject)
@@ -52,28 +24,7 @@ static void memory_open(struct bench_memory *memory, const char *subject)
         .ranges = {{.start = 0, .frames = METADATA_FRAMES, .zone = 0},
                    {.start = (pfn_t)1 << TOP_ORDER, .frames = (uint64_t)1 << TOP_ORDER, .zone = 1}},
     };
-    *memory = (struct bench_memory){.subject = subject_find(subject)};
-    memory->instance = aligned_alloc(64, (memory->subject->instance_bytes + 63) / 64 * 64);
-    if (memory->instance == NULL || !simmem_open(&memory->mem, &map)) {
-        abort();
-    }
-    memory->port = (struct port){
-        .context = memory,
-        .direct_map = simmem_direct_map(&memory->mem),
-        .expose = memory_expose,
-        .conceal = memory_conceal,
-        .accept = memory_accept,
-    };
-    if (memory->subject->open(memory->instance, &memory->port, &map) != STATUS_OK) {
-        abort();
-    }
-}
-
-static void memory_close(struct bench_memory *memory)
-{
-    memory->subject->close(memory->instance);
-    free(memory->instance);
-    simmem_close(&memory->mem);
+    bench_memory_open(memory, subject, &map);
 }
 
 static uint64_t table_writes(const struct bench_memory *memory)
@@ -142,7 +93,7 @@ static struct pair_cost measure_pair(const char *subject, order_t order, double 
     memory.subject->free(memory.instance, &first);
     cost.merge = table_writes(&memory) - before - cost.split;
     cost.ns = time_pair(&memory, order, seconds);
-    memory_close(&memory);
+    bench_memory_close(&memory);
     return cost;
 }
 

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * bench_contig.c: what frames in a row cost (requirement B6), in zones of 2^16 to 2^24 frames that
+ * blocks of 1 to 64 frames fill to 1, 50 and 99 %: the time of alloc_contig() and free_contig(), or
+ * of finding that there is no such run, beside a search that looks at frame after frame, which is
+ * no more than the search.
+ */
+#include "stress/bench.h"
+#include "stress/bench_memory.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { BLOCK_ORDERS = 7, PERCENT = 100, FIGURES = 27 };
+
+/* A zone of which parts are in use. */
+struct contig_zone {
+    struct bench_memory memory;
+    pfn_t start;
+    uint64_t frames;
+    struct subject_block *blocks;
+    uint64_t blocks_count;
+    uint8_t *free; /* for each frame */
+};
+
+static void *allocate(size_t count, size_t bytes)
+{
+    void *memory = calloc(count, bytes);
+    if (memory == NULL) {
+        abort();
+    }
+    return memory;
+}
+
+static void mark(struct contig_zone *zone, const struct subject_block *block, uint8_t free)
+{
+    for (uint64_t i = 0; i < order_frames(block->order); i++) {
+        zone->free[block->pfn - zone->start + i] = free;
+    }
+}
+
+/* Zone 1 is filled, and blocks by chance are freed until @percent of it are in use. Metadata has
+ * zone 0. */
+static void zone_open(struct contig_zone *zone, order_t order, unsigned percent, uint64_t seed)
+{
+    uint64_t random = seed;
+    *zone = (struct contig_zone){.start = (pfn_t)1 << order, .frames = (uint64_t)1 << order};
+    const struct boot_map map = {
+        .zones_count = 2,
+        .ranges_count = 2,
+        .zones = {{.zone_class = ZONE_NORMAL}, {.zone_class = ZONE_HIGHMEM}},
+        .ranges = {{.start = 0, .frames = zone->frames / 4, .zone = 0},
+                   {.start = zone->start, .frames = zone->frames, .zone = 1}},
+    };
+    bench_memory_open(&zone->memory, "core", &map);
+    const struct subject *subject = zone->memory.subject;
+    zone->blocks = allocate(zone->frames, sizeof(*zone->blocks));
+    zone->free = allocate(zone->frames, 1);
+    uint64_t used = 0;
+    while (used < zone->frames) {
+        /* The last frames may be short of large blocks: then a single one. */
+        struct subject_request request = {.zone = 1};
+        request.order = (order_t)(bench_random(&random) % BLOCK_ORDERS);
+        struct subject_block *block = &zone->blocks[zone->blocks_count];
+        if (subject->alloc(zone->memory.instance, &request, block) != STATUS_OK) {
+            request.order = 0;
+            if (subject->alloc(zone->memory.instance, &request, block) != STATUS_OK) {
+                abort();
+            }
+        }
+        used += order_frames(request.order);
+        zone->blocks_count++;
+    }
+    while (used > zone->frames / PERCENT * percent) {
+        uint64_t victim = bench_random(&random) % zone->blocks_count;
+        struct subject_block block = zone->blocks[victim];
+        zone->blocks[victim] = zone->blocks[--zone->blocks_count];
+        mark(zone, &block, 1);
+        used -= order_frames(block.order);
+        subject->free(zone->memory.instance, &block);
+    }
+}
+
+static void zone_close(struct contig_zone *zone)
+{
+    bench_memory_close(&zone->memory);
+    free(zone->blocks);
+    free(zone->free);
+}
+
+/* Nanoseconds of a run of @units and its free; *@found: whether there is one. */
+static double time_contig(const struct contig_zone *zone, uint64_t units, double seconds,
+                          bool *found)
+{
+    const struct subject *subject = zone->memory.subject;
+    struct contig_request request = {.units = units, .zone = 1};
+    struct contig contig;
+    uint64_t pairs = 0;
+    double start = bench_now();
+    double elapsed = 0;
+    while (elapsed < seconds) {
+        *found = subject->alloc_contig(zone->memory.instance, &request, &contig) == STATUS_OK;
+        if (*found) {
+            subject->free_contig(zone->memory.instance, &contig);
+        }
+        pairs++;
+        elapsed = bench_now() - start;
+    }
+    return elapsed * 1e9 / (double)pairs;
+}
+
+/* The first run of free frames, or the number of frames. */
+static uint64_t scan(const struct contig_zone *zone, uint64_t units)
+{
+    uint64_t length = 0;
+    for (uint64_t at = 0; at < zone->frames; at++) {
+        length = zone->free[at] != 0 ? length + 1 : 0;
+        if (length == units) {
+            return at + 1 - units;
+        }
+    }
+    return zone->frames;
+}
+
+/* Nanoseconds of that search. */
+static double time_scan(const struct contig_zone *zone, uint64_t units, double seconds, bool *found)
+{
+    uint64_t scans = 0;
+    double start = bench_now();
+    double elapsed = 0;
+    while (elapsed < seconds) {
+        *found = scan(zone, units) < zone->frames;
+        scans++;
+        elapsed = bench_now() - start;
+    }
+    return elapsed * 1e9 / (double)scans;
+}
+
+static json_t *bench_run(const struct contig_zone *zone, order_t order, unsigned percent,
+                         uint64_t units, double seconds)
+{
+    bool found = false;
+    bool scanned = false;
+    double contig_ns = time_contig(zone, units, seconds / 2, &found);
+    double scan_ns = time_scan(zone, units, seconds / 2, &scanned);
+    if (found != scanned) {
+        fprintf(stderr, "potad-bench: %" PRIu64 " frames: found %d, by scan %d\n", units, found,
+                scanned);
+        abort();
+    }
+    printf("  2^%-4u %5u%% %8" PRIu64 " %6s %16.0f %16.0f %10.2f\n", order, percent, units,
+           found ? "yes" : "no", contig_ns, scan_ns, scan_ns / contig_ns);
+    return json_pack("{s:i,s:i,s:I,s:b,s:f,s:f}", "zone_order", (int)order, "percent", (int)percent,
+                     "units", (json_int_t)units, "found", found, "contig_ns", contig_ns, "scan_ns",
+                     scan_ns);
+}
+
+json_t *bench_contig(const struct bench_options *options)
+{
+    static const order_t orders[] = {16, 20, 24};
+    static const unsigned percents[] = {1, 50, 99};
+    static const uint64_t units[] = {3, 8, 2048};
+    json_t *results = json_array();
+    puts("frames in a row, allocated and freed, beside a search frame by frame:");
+    printf("  %-6s %6s %8s %6s %16s %16s %10s\n", "zone", "in use", "frames", "found",
+           "contig+free, ns", "scan alone, ns", "scan/contig");
+    for (unsigned i = 0; i < sizeof(orders) / sizeof(orders[0]); i++) {
+        for (unsigned j = 0; j < sizeof(percents) / sizeof(percents[0]); j++) {
+            struct contig_zone zone;
+            zone_open(&zone, orders[i], percents[j], options->seed);
+            for (unsigned k = 0; k < sizeof(units) / sizeof(units[0]); k++) {
+                json_array_append_new(results, bench_run(&zone, orders[i], percents[j], units[k],
+                                                         options->seconds / FIGURES));
+            }
+            zone_close(&zone);
+        }
+    }
+    return results;
+}
