@@ -12,7 +12,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { BLOCK_ORDERS = 7, PERCENT = 100, FIGURES = 27 };
+/* What a zone is filled to, in percent; PAIRS: every other pair of frames is free, the worst there
+ * is for a search for three. */
+enum { BLOCK_ORDERS = 7, PERCENT = 100, PAIRS = PERCENT + 1, FIGURES = 36 };
 
 /* A zone of which parts are in use. */
 struct contig_zone {
@@ -40,6 +42,37 @@ static void mark(struct contig_zone *zone, const struct subject_block *block, ui
     }
 }
 
+/* Frees block @index of those in use. */
+static void zone_free(struct contig_zone *zone, uint64_t index)
+{
+    struct subject_block block = zone->blocks[index];
+    zone->blocks[index] = zone->blocks[--zone->blocks_count];
+    mark(zone, &block, 1);
+    zone->memory.subject->free(zone->memory.instance, &block);
+}
+
+/* Takes all of zone 1, in blocks of @order, or where that is BLOCK_ORDERS, of any. */
+static void zone_take_all(struct contig_zone *zone, order_t order, uint64_t *random)
+{
+    const struct subject *subject = zone->memory.subject;
+    uint64_t used = 0;
+    while (used < zone->frames) {
+        struct subject_block *block = &zone->blocks[zone->blocks_count];
+        order_t chance = (order_t)(bench_random(random) % BLOCK_ORDERS);
+        struct subject_request request = {.order = order < BLOCK_ORDERS ? order : chance,
+                                          .zone = 1};
+        if (subject->alloc(zone->memory.instance, &request, block) != STATUS_OK) {
+            /* The last frames may be short of large blocks. */
+            request.order = 0;
+            if (subject->alloc(zone->memory.instance, &request, block) != STATUS_OK) {
+                abort();
+            }
+        }
+        used += order_frames(request.order);
+        zone->blocks_count++;
+    }
+}
+
 /* Zone 1 is filled, and blocks by chance are freed until @percent of it are in use. Metadata has
  * zone 0. */
 static void zone_open(struct contig_zone *zone, order_t order, unsigned percent, uint64_t seed)
@@ -54,31 +87,22 @@ static void zone_open(struct contig_zone *zone, order_t order, unsigned percent,
                    {.start = zone->start, .frames = zone->frames, .zone = 1}},
     };
     bench_memory_open(&zone->memory, "core", &map);
-    const struct subject *subject = zone->memory.subject;
     zone->blocks = allocate(zone->frames, sizeof(*zone->blocks));
     zone->free = allocate(zone->frames, 1);
-    uint64_t used = 0;
-    while (used < zone->frames) {
-        /* The last frames may be short of large blocks: then a single one. */
-        struct subject_request request = {.zone = 1};
-        request.order = (order_t)(bench_random(&random) % BLOCK_ORDERS);
-        struct subject_block *block = &zone->blocks[zone->blocks_count];
-        if (subject->alloc(zone->memory.instance, &request, block) != STATUS_OK) {
-            request.order = 0;
-            if (subject->alloc(zone->memory.instance, &request, block) != STATUS_OK) {
-                abort();
+    zone_take_all(zone, percent == PAIRS ? 1 : BLOCK_ORDERS, &random);
+    if (percent == PAIRS) {
+        for (uint64_t i = zone->blocks_count; i-- > 0;) {
+            if (zone->blocks[i].pfn % 4 == 0) {
+                zone_free(zone, i);
             }
         }
-        used += order_frames(request.order);
-        zone->blocks_count++;
+        return;
     }
+    uint64_t used = zone->frames;
     while (used > zone->frames / PERCENT * percent) {
         uint64_t victim = bench_random(&random) % zone->blocks_count;
-        struct subject_block block = zone->blocks[victim];
-        zone->blocks[victim] = zone->blocks[--zone->blocks_count];
-        mark(zone, &block, 1);
-        used -= order_frames(block.order);
-        subject->free(zone->memory.instance, &block);
+        used -= order_frames(zone->blocks[victim].order);
+        zone_free(zone, victim);
     }
 }
 
@@ -149,8 +173,14 @@ static json_t *bench_run(const struct contig_zone *zone, order_t order, unsigned
                 scanned);
         abort();
     }
-    printf("  2^%-4u %5u%% %8" PRIu64 " %6s %16.0f %16.0f %10.2f\n", order, percent, units,
-           found ? "yes" : "no", contig_ns, scan_ns, scan_ns / contig_ns);
+    printf("  2^%-4u", order);
+    if (percent == PAIRS) {
+        printf("  pairs");
+    } else {
+        printf(" %5u%%", percent);
+    }
+    printf(" %8" PRIu64 " %6s %16.0f %16.0f %11.2f\n", units, found ? "yes" : "no", contig_ns,
+           scan_ns, scan_ns / contig_ns);
     return json_pack("{s:i,s:i,s:I,s:b,s:f,s:f}", "zone_order", (int)order, "percent", (int)percent,
                      "units", (json_int_t)units, "found", found, "contig_ns", contig_ns, "scan_ns",
                      scan_ns);
@@ -159,11 +189,11 @@ static json_t *bench_run(const struct contig_zone *zone, order_t order, unsigned
 json_t *bench_contig(const struct bench_options *options)
 {
     static const order_t orders[] = {16, 20, 24};
-    static const unsigned percents[] = {1, 50, 99};
+    static const unsigned percents[] = {1, 50, 99, PAIRS};
     static const uint64_t units[] = {3, 8, 2048};
     json_t *results = json_array();
     puts("frames in a row, allocated and freed, beside a search frame by frame:");
-    printf("  %-6s %6s %8s %6s %16s %16s %10s\n", "zone", "in use", "frames", "found",
+    printf("  %-6s %6s %8s %6s %16s %16s %11s\n", "zone", "in use", "frames", "found",
            "contig+free, ns", "scan alone, ns", "scan/contig");
     for (unsigned i = 0; i < sizeof(orders) / sizeof(orders[0]); i++) {
         for (unsigned j = 0; j < sizeof(percents) / sizeof(percents[0]); j++) {

@@ -314,20 +314,76 @@ static void contig_crosses_ranges_but_no_zones_and_no_holes(void **state)
     scene_close(&scene);
 }
 
-/* B5, to scale, a frame 64 MB: 1.5 TB with a hole at 3 GB. No aligned block of 1 TB is free, but
- * 1 TB is. */
-static void contig_finds_most_of_a_machine_behind_a_hole(void **state)
+/* B5: 1.5 TB with a hole from 3 to 4 GB. No aligned block of 1 TB is free, but 1 TB is, as
+ * |4 GB|8|16| ... |512 GB| and a part of what follows. */
+static void contig_finds_a_terabyte_behind_the_pci_hole(void **state)
+{
+    (void)state;
+    enum { NORMAL = 4096 };
+    const pfn_t gigabyte = (pfn_t)1 << (30 - FRAME_SHIFT);
+    struct arena arena;
+    struct buddy *buddy;
+    struct contig contig;
+    const struct boot_map map = {
+        .kind = BLOCK_MAP_TREE,
+        .zones_count = 2,
+        .ranges_count = 3,
+        .zones = {{.zone_class = ZONE_NORMAL}, {.zone_class = ZONE_HIGHMEM}},
+        .ranges = {{.start = 0, .frames = NORMAL, .zone = 0},
+                   {.start = NORMAL, .frames = 3 * gigabyte - NORMAL, .zone = 1},
+                   {.start = 4 * gigabyte, .frames = 1533 * gigabyte, .zone = 1}},
+    };
+    arena_open(&arena, &map);
+    uint64_t hash = potad_state_hash(&arena.potad);
+    struct page_request pages = {.order = 28, .zone = 1};
+    assert_int_equal(alloc_pages(&arena.potad, &pages, &buddy), STATUS_NO_MEMORY);
+    struct contig_request request = {.units = 1024 * gigabyte, .align = 18, .zone = 1};
+    assert_int_equal(alloc_contig(&arena.potad, &request, &contig), STATUS_OK);
+    assert_true(contig.pfn >= 4 * gigabyte);
+    assert_granted(&arena, &contig);
+    free_contig(&arena.potad, &contig);
+    request.units = 1533 * gigabyte;
+    assert_int_equal(alloc_contig(&arena.potad, &request, &contig), STATUS_OK);
+    assert_int_equal(contig.pfn, 4 * gigabyte);
+    free_contig(&arena.potad, &contig);
+    request.units++;
+    assert_int_equal(alloc_contig(&arena.potad, &request, &contig), STATUS_NO_MEMORY);
+    potad_shrink(&arena.potad);
+    arena_validate(&arena);
+    assert_int_equal(potad_state_hash(&arena.potad), hash);
+    arena_close(&arena);
+}
+
+/* A zone keeps its reserve for those who may use it; others get their run from the next zone of the
+ * node's list, if it may serve them. */
+static void contig_leaves_the_reserve_and_tries_the_next_zone(void **state)
 {
     (void)state;
     struct scene scene;
+    struct contig contig;
     struct boot_map map = scene_map();
-    map_add(&map, 0, 3 * 16 / 8);
-    map_add(&map, 4 * 16 / 8, FRAMES_MAX * 6 / 8 - 8);
+    map.zones[1].watermark_min = 8;
+    map_add(&map, 0, 32);
+    map_add(&map, 64, 32)->zone = 2;
+    map.zones[map.zones_count++] = (struct zone_config){.zone_class = ZONE_MOVABLE};
     scene_open(&scene, &map);
-    pfn_t at = 0;
-    assert_int_equal(scene_take(&scene, 8, MIGRATE_MOVABLE, &at), STATUS_NO_MEMORY);
-    struct contig_request request = request_of(256, 4);
-    assert_found(&scene, &request, 16);
+    struct contig_request request = request_of(25, 0);
+    assert_none(&scene, &request, STATUS_NO_MEMORY);
+    request.reserve = true;
+    assert_found(&scene, &request, 0);
+    request.reserve = false;
+    request.units = 24;
+    assert_found(&scene, &request, 0);
+    request.units = 32;
+    request.low = BASE;
+    request.zone = ZONE_ANY;
+    assert_none(&scene, &request, STATUS_NO_MEMORY);
+    request.migratetype = MIGRATE_MOVABLE;
+    assert_int_equal(alloc_contig(&scene.arena.potad, &request, &contig), STATUS_OK);
+    assert_int_equal(contig.zone, 2);
+    free_contig(&scene.arena.potad, &contig);
+    request.below = ZONE_MOVABLE;
+    assert_none(&scene, &request, STATUS_NO_MEMORY);
     scene_close(&scene);
 }
 
@@ -897,7 +953,8 @@ int main(void)
         cmocka_unit_test(contig_takes_one_frame_or_all),
         cmocka_unit_test(contig_refuses_what_cannot_be_asked_for),
         cmocka_unit_test(contig_crosses_ranges_but_no_zones_and_no_holes),
-        cmocka_unit_test(contig_finds_most_of_a_machine_behind_a_hole),
+        cmocka_unit_test(contig_finds_a_terabyte_behind_the_pci_hole),
+        cmocka_unit_test(contig_leaves_the_reserve_and_tries_the_next_zone),
         cmocka_unit_test(contig_accepts_what_it_takes),
         cmocka_unit_test(contig_leaves_all_free_where_accepting_fails),
         cmocka_unit_test(contig_goes_around_poisoned_frames),
