@@ -41,7 +41,7 @@ static bool frame_serves(const void *context, pfn_t pfn)
 }
 
 /* Whether there is no doubt that all movable blocks of CMA memory of @zone find a place elsewhere:
- * as many accepted blocks are free, as large as the largest of them, and some more. */
+ * accepted memory has room for as many blocks of the largest one's order, and some more. */
 static bool all_can_move(const struct harness *harness, zone_id_t zone)
 {
     const struct model *model = &harness->model;
@@ -59,10 +59,9 @@ static bool all_can_move(const struct harness *harness, zone_id_t zone)
     for (zone_id_t other = 0; other < model->map.zones_count; other++) {
         const struct zone_config *config = &model->map.zones[other];
         bool may = config->zone_class <= model->map.zones[zone].zone_class;
+        const uint64_t *free = model->blocks[model_kind(other, FRAME_ACCEPTED)];
         for (order_t order = largest; order < model->orders; order++) {
-            places += may && config->watermark_min == 0
-                          ? model->blocks[model_kind(other, FRAME_ACCEPTED)][order]
-                          : 0;
+            places += may && config->watermark_min == 0 ? free[order] << (order - largest) : 0;
         }
     }
     uint64_t slack = harness_slack_frames(harness);
