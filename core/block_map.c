@@ -6,6 +6,7 @@ void block_map_init(struct block_map *map, enum block_map_kind kind, struct fram
 {
     map->kind = kind;
     map->table = table;
+    map->words = 0;
     range_tree_init(&map->tree, epoch, NULL);
 }
 
@@ -66,10 +67,18 @@ pfn_t block_map_next(const struct block_map *map, pfn_t pfn, pfn_t end)
     return next;
 }
 
+/* All writes to the table: counted, because validation cannot read all words of a large block. */
+static void table_write(struct block_map *map, pfn_t pfn, memdesc_t word)
+{
+    map->words -= frame_table_read(map->table, pfn) != 0 ? 1 : 0;
+    map->words += word != 0 ? 1 : 0;
+    frame_table_write(map->table, pfn, word);
+}
+
 void block_map_add(struct block_map *map, pfn_t pfn, memdesc_t word)
 {
     if (block_map_has_table(map)) {
-        frame_table_write(map->table, pfn, word);
+        table_write(map, pfn, word);
     }
     if (block_map_has_tree(map)) {
         enum status status = range_tree_store(&map->tree, pfn, pfn, word);
@@ -85,7 +94,7 @@ void block_map_write(struct block_map *map, pfn_t pfn, memdesc_t word)
         return;
     }
     if (block_map_has_table(map)) {
-        frame_table_write(map->table, pfn, 0);
+        table_write(map, pfn, 0);
     }
     if (block_map_has_tree(map)) {
         bool erased = range_tree_erase(&map->tree, pfn, NULL);
@@ -100,7 +109,7 @@ void block_map_cut(struct block_map *map, pfn_t pfn, uint64_t frames,
         return;
     }
     for (unsigned i = 0; block_map_has_table(map) && i < heads->count; i++) {
-        frame_table_write(map->table, heads->heads[i].first, heads->heads[i].value);
+        table_write(map, heads->heads[i].first, heads->heads[i].value);
     }
     if (block_map_has_tree(map)) {
         enum status status = range_tree_store_many(&map->tree, pfn + 1, pfn + frames - 1,

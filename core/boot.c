@@ -70,20 +70,18 @@ static uint64_t bytes_to_frames(uint64_t bytes)
     return (bytes + FRAME_SIZE - 1) >> FRAME_SHIFT;
 }
 
-/* Lays the pageblocks of all zones out, one zone's behind the other's. Return: how many. */
-static uint64_t pageblocks_lay(struct potad *potad)
+/* Lays the pageblocks of all zones out, one zone's behind the other's, from @pageblocks on. Return:
+ * how many. */
+static uint64_t pageblocks_lay(struct potad *potad, struct pageblock *pageblocks)
 {
     uint64_t count = 0;
     for (zone_id_t id = 0; id < potad->zones_count; id++) {
         struct space *zone = &potad->zones[id];
         uint64_t *first = &potad->range_pageblocks[zone->ranges - potad->ranges];
         zone->pageblock_first = first;
-        uint64_t pageblocks =
+        zone->pageblocks = pageblocks == NULL ? NULL : pageblocks + count;
+        count +=
             space_lay_pageblocks(zone->ranges, zone->ranges_count, zone->pageblock_order, first);
-        for (uint32_t i = 0; i < zone->ranges_count; i++) {
-            first[i] += count;
-        }
-        count += pageblocks;
     }
     return count;
 }
@@ -111,7 +109,7 @@ static bool carve(struct potad *potad, const struct boot_map *map, struct carvin
     carving->table_frames = bytes_to_frames(potad->table.frames * sizeof(atomic_word_t));
     carving->node_frames = bytes_to_frames(potad->boot_nodes_count * RANGE_NODE_BYTES);
     carving->buddy_bytes = blocks * sizeof(struct buddy);
-    uint64_t pageblock_bytes = pageblocks_lay(potad) * sizeof(struct pageblock);
+    uint64_t pageblock_bytes = pageblocks_lay(potad, NULL) * sizeof(struct pageblock);
     carving->frames = carving->table_frames + carving->node_frames +
                       bytes_to_frames(carving->buddy_bytes + pageblock_bytes);
     for (uint32_t i = 0; i < potad->ranges_count; i++) {
@@ -143,7 +141,7 @@ static void boot_zones(struct potad *potad, const struct boot_map *map)
         zone->node = config->node;
         zone->watermark_min = config->watermark_min;
         zone->pageblock_order =
-            map->pageblock_order == 0 ? (order_t)PAGEBLOCK_ORDER : map->pageblock_order;
+            (uint8_t)(map->pageblock_order == 0 ? (order_t)PAGEBLOCK_ORDER : map->pageblock_order);
         potad->has_watermarks = potad->has_watermarks || config->watermark_min > 0;
         first += count;
     }
@@ -246,6 +244,7 @@ enum status potad_boot(struct potad *potad, const struct port *port, const struc
     atomic_word_poke(&potad->chain_depth_seen, 0);
     potad->boot_nodes_count = 0;
     potad->has_watermarks = false;
+    potad->has_trees = map->kind != BLOCK_MAP_TABLE;
     epoch_init(&potad->epoch);
     boot_zones(potad, map);
     zonelists_init(potad);
@@ -264,9 +263,7 @@ enum status potad_boot(struct potad *potad, const struct port *port, const struc
     uint64_t before_buddys = carving.table_frames + carving.node_frames;
     unsigned char *buddys = metadata + before_buddys * FRAME_SIZE;
     struct buddy *next = (struct buddy *)(void *)buddys;
-    for (zone_id_t id = 0; id < potad->zones_count; id++) {
-        potad->zones[id].pageblocks = (struct pageblock *)(void *)(buddys + carving.buddy_bytes);
-    }
+    (void)pageblocks_lay(potad, (struct pageblock *)(void *)(buddys + carving.buddy_bytes));
     buddy_stash_init(&released);
     for (uint32_t i = 0; i < potad->ranges_count; i++) {
         const struct range *range = &potad->ranges[i];

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * boot_map.h: the memory that an allocator gets: zones, each with the ranges of frames that are
- * its.
+ * boot_map.h: the memory that an allocator gets: zones, and the ranges of frames of each.
  */
 #ifndef POTAD_CORE_BOOT_MAP_H
 #define POTAD_CORE_BOOT_MAP_H
@@ -14,8 +13,7 @@
     X(ZONE_DMA, "dma")         /* devices of few address bits reach it */                          \
     X(ZONE_NORMAL, "normal")   /* always mapped */                                                 \
     X(ZONE_HIGHMEM, "highmem") /* not mapped: holds no metadata (requirements C4, E3) */           \
-    X(ZONE_MOVABLE, "movable") /* may be asked back at any time: only movable blocks, no metadata  \
-                                */
+    X(ZONE_MOVABLE, "movable") /* may be asked back at any time: only movable blocks in it */
 
 enum zone_class {
 #define X(id, name) id,

@@ -144,7 +144,8 @@ static void put_nodes(struct potad *potad, struct epoch_list *nodes, struct budd
     }
 }
 
-uint64_t map_nodes_leave(struct potad *potad, uint64_t generation, struct buddy_stash *released)
+uint64_t map_nodes_leave(struct potad *potad, uint64_t generation, bool reserve,
+                         struct buddy_stash *released)
 {
     struct leaving leaving = {.potad = potad, .generation = generation};
     uint64_t left = 0;
@@ -154,7 +155,7 @@ uint64_t map_nodes_leave(struct potad *potad, uint64_t generation, struct buddy_
             continue;
         }
         spinlock_lock(&zone->lock);
-        uint64_t keep = chain_reserve(zone);
+        uint64_t keep = reserve ? chain_reserve(zone) : 0;
         zone->map.tree.floor = keep;
         range_tree_compact(&zone->map.tree);
         struct epoch_list gone = range_tree_evacuate(&zone->map.tree, keep, node_leaves, &leaving);
@@ -184,7 +185,7 @@ static struct epoch_list take_spare(const struct potad *potad, struct range_tree
 
 void map_nodes_trim(struct potad *potad, struct buddy_stash *released)
 {
-    for (zone_id_t id = 0; id < potad->zones_count; id++) {
+    for (zone_id_t id = 0; potad->has_trees && id < potad->zones_count; id++) {
         struct space *zone = &potad->zones[id];
         struct epoch_list surplus = {0};
         if (!block_map_has_tree(&zone->map)) {

@@ -43,7 +43,7 @@ void transaction_undo(struct potad *potad, struct alloc_transaction *transaction
     uint64_t generation = transaction->generation;
     struct buddy_stash *pending = &transaction->pending;
     if (atomic_word_peek(&potad->slab_generation) != generation) {
-        (void)map_nodes_leave(potad, generation, pending);
+        (void)map_nodes_leave(potad, generation, false, pending);
         /* The old descriptors stay in hand: blocks that new ones describe move over to them, as
          * it was before the call. */
         do {
@@ -143,28 +143,35 @@ bool zone_may_give(const struct space *zone, const struct block_request *request
     return keep == 0 || (free >= keep && free - keep >= frames);
 }
 
-/* The block to cut @request's from, or NULL where there is none, or where @zone keeps what is left
- * for others. Context: the zone's lock. */
-static struct buddy *block_pick(const struct space *zone, const struct block_request *request,
-                                enum watermark watermark, bool unaccepted)
-{
-    if (!zone_may_give(zone, request, watermark, order_frames(request->order))) {
-        return NULL;
-    }
-    if (!unaccepted) {
-        return space_pick(zone, request->order, request->migratetype, request->whole);
-    }
-    struct buddy *buddy = space_smallest(zone, AREA_UNACCEPTED, request->order);
-    bool fits = buddy != NULL && (!request->whole || buddy_order(buddy) == request->order);
-    return fits ? buddy : NULL;
-}
-
 /* Where a block is looked for. */
 struct block_place {
     struct space *zone;
     enum watermark watermark;
     bool unaccepted;
+    bool cheap; /* take what needs the fewest descriptors */
 };
+
+/* The block to cut @request's from, or NULL where there is none, or where the zone keeps what is
+ * left for others. Context: the zone's lock. */
+static struct buddy *block_pick(const struct block_place *place,
+                                const struct block_request *request)
+{
+    const struct space *zone = place->zone;
+    order_t order = request->order;
+    if (!zone_may_give(zone, request, place->watermark, order_frames(order))) {
+        return NULL;
+    }
+    struct buddy *buddy = NULL;
+    if (place->unaccepted) {
+        buddy = space_smallest(zone, AREA_UNACCEPTED, order);
+    } else if (place->cheap || request->whole) {
+        buddy = space_pick_smallest(zone, order, request->migratetype);
+    } else {
+        buddy = space_pick(zone, order, request->migratetype);
+    }
+    bool fits = buddy != NULL && (!request->whole || buddy_order(buddy) == order);
+    return fits ? buddy : NULL;
+}
 
 /* Takes a block to cut @request's from off its list, with the descriptors for the cut in @stash.
  * While these are allocated, the block is held, so that it does not itself become a slab; only
@@ -176,7 +183,7 @@ static struct buddy *block_take(struct potad *potad, struct alloc_context alloc,
 {
     struct space *zone = place->zone;
     for (;;) {
-        struct buddy *buddy = block_pick(zone, request, place->watermark, place->unaccepted);
+        struct buddy *buddy = block_pick(place, request);
         if (buddy == NULL) {
             return NULL;
         }
@@ -221,6 +228,12 @@ static enum status block_alloc_from(struct potad *potad, struct alloc_context al
     buddy_stash_init(&stash);
     spinlock_lock(&zone->lock);
     struct buddy *buddy = block_take(potad, alloc, place, request, &stash);
+    if (buddy == NULL && !place->unaccepted) {
+        /* What is best to cut may take more descriptors than there are. */
+        struct block_place cheap = *place;
+        cheap.cheap = true;
+        buddy = block_take(potad, alloc, &cheap, request, &stash);
+    }
     if (buddy != NULL) {
         buddy = space_split_detached(zone, buddy, request->order, &stash);
         uint64_t frames = order_frames(request->order);
@@ -240,7 +253,7 @@ enum status block_alloc_unaccepted(struct potad *potad, struct alloc_context all
                                    struct space *zone, const struct block_request *request,
                                    struct buddy **buddy)
 {
-    struct block_place place = {zone, WATERMARK_NONE, true};
+    struct block_place place = {.zone = zone, .watermark = WATERMARK_NONE, .unaccepted = true};
     return block_alloc_from(potad, alloc, &place, request, 0, buddy);
 }
 
@@ -254,7 +267,11 @@ static enum status block_alloc_above(struct potad *potad, struct alloc_context a
         zone_id_t id = potad->zonelists[request->node][i];
         for (unsigned unaccepted = 0; unaccepted < 2 && (request->zones >> id & 1) != 0;
              unaccepted++) {
-            struct block_place place = {&potad->zones[id], watermark, unaccepted != 0};
+            struct block_place place = {
+                .zone = &potad->zones[id],
+                .watermark = watermark,
+                .unaccepted = unaccepted != 0,
+            };
             enum status tried = block_alloc_from(potad, alloc, &place, request, owner, buddy);
             if (tried == STATUS_OK) {
                 return STATUS_OK;

@@ -142,8 +142,10 @@ bool map_nodes_ready(struct alloc_context alloc, struct space *zone, uint64_t no
 bool map_nodes_fill(struct potad *potad, struct alloc_context alloc);
 
 /* Gives nodes of slabs made after @generation back, and moves what is in them to others, as far as
- * these go. Context: no lock. Never allocates. Return: how many. */
-uint64_t map_nodes_leave(struct potad *potad, uint64_t generation, struct buddy_stash *released);
+ * these go. Where @reserve, as many stay as the next cut needs; a call that undoes its steps leaves
+ * what it found, be that less. Context: no lock. Never allocates. Return: how many. */
+uint64_t map_nodes_leave(struct potad *potad, uint64_t generation, bool reserve,
+                         struct buddy_stash *released);
 
 /* Gives back spare nodes where there are many. Context: no lock. Never allocates. */
 void map_nodes_trim(struct potad *potad, struct buddy_stash *released);

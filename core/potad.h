@@ -54,15 +54,22 @@ struct memdesc_ops {
 
 struct potad {
     struct port port;
-    struct epoch epoch;       /* of those who look into trees without the zone's lock */
-    struct frame_table table; /* of zones whose map is a table */
+
+    /* What most calls look at, and hardly any writes. */
+    _Alignas(CACHE_LINE_BYTES) uint32_t zones_count;
+    bool has_watermarks;                     /* some zone has */
+    bool has_trees;                          /* the zones have trees for their maps */
+    uint8_t zonelists[NODES_MAX][ZONES_MAX]; /* all zones, in the order that a node tries them */
+    uint8_t zones_of_class[ZONE_CLASSES];    /* as bits */
+    atomic_word_t spent_any;                 /* a hint: whether spent has any */
+    atomic_word_t slab_generation;           /* slabs of descriptor caches made so far */
+    struct frame_table table;                /* of zones whose map is a table */
+
+    struct epoch epoch; /* of those who look into trees without the zone's lock */
     struct range ranges[RANGES_MAX];
     uint32_t ranges_count;
+    uint64_t range_pageblocks[RANGES_MAX]; /* each range's first, in its zone's array */
     struct space zones[ZONES_MAX];
-    uint32_t zones_count;
-    zone_id_t zonelists[NODES_MAX][ZONES_MAX]; /* all zones, in the order that a node tries them */
-    uint64_t range_pageblocks[RANGES_MAX];     /* each range's first, in its zone's array */
-    bool has_watermarks;                       /* some zone has */
     struct slab_source source;
     struct kmem_cache cache_buddy;  /* kmem_cache_buddy of the mail */
     struct kmem_cache cache_slab;   /* kmem_cache_slab */
@@ -74,15 +81,15 @@ struct potad {
     spinlock_t caches_lock;
     struct list_head caches; /* all of them */
     spinlock_t spent_lock;
-    struct list_head spent;  /* records that frees have used up, not yet put back */
-    atomic_word_t spent_any; /* a hint: whether there are any */
+    struct list_head spent; /* records that frees have used up, not yet put back */
     spinlock_t owners_lock;
     struct memdesc_ops owners[MEMDESC_TYPES]; /* whom memory_failure() tells, by type */
     struct buddy_stash boot_spare;            /* boot descriptors not in use; lock of cache_buddy */
     atomic_word_t boot_buddies;               /* boot descriptors in use */
-    atomic_word_t slab_generation;            /* slabs of descriptor caches made so far */
     atomic_word_t chain_depth_seen;           /* the deepest __alloc_slab() so far */
 };
+
+_Static_assert(ZONES_MAX <= 8, "a set of zones is a byte");
 
 /* Boots @potad on the memory of @map. The frame table or the first tree nodes, as map->kind asks,
  * and the first descriptors are carved from

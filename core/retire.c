@@ -258,7 +258,7 @@ void potad_shrink(struct potad *potad)
     struct buddy_stash released;
     buddy_stash_init(&released);
     /* Blocks merge where node slabs were, so that trees shrink, and more nodes can leave. */
-    while (map_nodes_leave(potad, 0, &released) > 0) {
+    while (map_nodes_leave(potad, 0, true, &released) > 0) {
         descriptors_release(potad, &released);
     }
     while (retire_one(potad, 0, &released)) {

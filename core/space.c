@@ -13,8 +13,7 @@ void space_init(struct space *space, zone_id_t id, const struct range *ranges,
         .start = ranges[0].start,
         .end = last->start + last->frames,
     };
-    space->orders = 64 - (order_t)__builtin_clzll(space->end - space->start);
-    space->orders = space->orders < ORDERS ? space->orders : ORDERS;
+    space->orders = (uint8_t)(64 - __builtin_clzll(space->end - space->start));
     spinlock_init(&space->lock);
     list_init(&space->flaws);
     for (unsigned area = 0; area < AREAS; area++) {
@@ -76,12 +75,17 @@ uint64_t space_lay_pageblocks(const struct range *ranges, uint32_t count, order_
 
 struct pageblock *space_pageblock(const struct space *space, pfn_t pfn)
 {
+    order_t order = space->pageblock_order;
+    if (space->ranges_count == 1) {
+        /* The range need not be looked at. */
+        ASSERT(pfn - space->start < space->end - space->start);
+        return &space->pageblocks[(pfn >> order) - (space->start >> order)];
+    }
     uint32_t i = 0;
     while (pfn - space->ranges[i].start >= space->ranges[i].frames) {
         i++;
         ASSERT(i < space->ranges_count);
     }
-    order_t order = space->pageblock_order;
     uint64_t index = (pfn >> order) - (space->ranges[i].start >> order);
     return &space->pageblocks[space->pageblock_first[i] + index];
 }
@@ -221,29 +225,23 @@ static struct buddy *space_largest(const struct space *space, unsigned area, ord
     return buddy_of_link(space->areas[area].lists[63 - __builtin_clzll(orders)].next);
 }
 
-static struct buddy *space_pick_whole(const struct space *space, order_t order,
-                                      enum migratetype type)
+struct buddy *space_pick_smallest(const struct space *space, order_t order, enum migratetype type)
 {
-    for (unsigned area = 0; area <= AREA_CMA; area++) {
-        bool allowed = area != AREA_CMA || type == MIGRATE_MOVABLE;
-        if (allowed && (space->areas[area].nonempty >> order & 1) != 0) {
-            return buddy_of_link(space->areas[area].lists[order].next);
-        }
+    struct buddy *best = space_smallest_accepted(space, order);
+    struct buddy *lent = space_smallest(space, AREA_CMA, order);
+    if (type != MIGRATE_MOVABLE || lent == NULL) {
+        return best;
     }
-    return NULL;
+    return best == NULL || buddy_order(lent) < buddy_order(best) ? lent : best;
 }
 
-struct buddy *space_pick(const struct space *space, order_t order, enum migratetype type,
-                         bool whole)
+struct buddy *space_pick(const struct space *space, order_t order, enum migratetype type)
 {
     static const enum migratetype fallbacks[MIGRATETYPES][MIGRATETYPES - 1] = {
         [MIGRATE_UNMOVABLE] = {MIGRATE_RECLAIMABLE, MIGRATE_MOVABLE},
         [MIGRATE_MOVABLE] = {MIGRATE_RECLAIMABLE, MIGRATE_UNMOVABLE},
         [MIGRATE_RECLAIMABLE] = {MIGRATE_UNMOVABLE, MIGRATE_MOVABLE},
     };
-    if (whole) {
-        return space_pick_whole(space, order, type);
-    }
     struct buddy *buddy = space_smallest(space, type, order);
     if (buddy == NULL && type == MIGRATE_MOVABLE) {
         buddy = space_smallest(space, AREA_CMA, order);

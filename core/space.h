@@ -17,8 +17,8 @@
 
 /* The free blocks of one kind, by order. */
 struct free_area {
-    uint64_t nonempty; /* bit n: lists[n] has a block */
-    uint64_t frames;   /* of all */
+    _Alignas(CACHE_LINE_BYTES) uint64_t nonempty; /* bit n: lists[n] has a block */
+    uint64_t frames;                              /* of all */
     struct list_head lists[ORDERS];
     uint64_t blocks[ORDERS]; /* on each list */
 };
@@ -55,29 +55,32 @@ struct poison {
 };
 
 struct space {
-    spinlock_t lock;
+    /* The first two lines are what every allocation and free look at. */
+    _Alignas(CACHE_LINE_BYTES) spinlock_t lock;
     zone_id_t id;
+    pfn_t start; /* first frame of the first range */
+    pfn_t end;   /* behind the last frame of the last range */
+    const struct range *ranges;
+    struct pageblock *pageblocks;    /* or NULL: all blocks are of one type */
+    const uint64_t *pageblock_first; /* for each range, the index of its first one */
+    uint32_t ranges_count;
+    uint8_t pageblock_order;
+    uint8_t orders;        /* no block can be of this order or above */
     bool metadata_allowed; /* slabs may live here (requirement E3) */
-    pfn_t start;           /* first frame of the first range */
-    pfn_t end;             /* behind the last frame of the last range */
-    order_t orders;        /* no block can be of this order or above */
+
+    _Alignas(CACHE_LINE_BYTES) uint64_t frames[BUDDY_STATES]; /* by the state of their blocks */
+    uint64_t blocks;                                          /* each has one struct buddy */
+    uint64_t frame_writes; /* words written into the frame table (requirement A5) */
+
+    struct block_map map;
+    struct free_area areas[AREAS];
     uint32_t node;
     enum zone_class zone_class;
     uint64_t watermark_min; /* free frames kept for those who may use the reserve */
-    order_t pageblock_order;
-    const struct range *ranges;
-    uint32_t ranges_count;
-    struct pageblock *pageblocks;    /* or NULL: all blocks are of one type */
-    const uint64_t *pageblock_first; /* for each range, the index of its first one */
-    pfn_t reserved_start;            /* boot metadata, if this zone has any */
+    pfn_t reserved_start;   /* boot metadata, if this zone has any */
     uint64_t reserved_frames;
     uint64_t managed_frames;
-    struct block_map map;
-    struct free_area areas[AREAS];
-    uint64_t frames[BUDDY_STATES]; /* by the state of their blocks; none are BUDDY_HELD */
-    uint64_t blocks;               /* each has one struct buddy */
-    uint64_t frame_writes;         /* words written into the frame table (requirement A5) */
-    struct list_head flaws;        /* the records of failed frames in blocks that are in use */
+    struct list_head flaws; /* the records of failed frames in blocks that are in use */
 };
 
 /* Makes an empty zone of sorted @ranges (at least one), without a map. */
@@ -105,10 +108,12 @@ struct buddy *space_smallest_accepted(const struct space *space, order_t order);
 
 /* The accepted block to cut a block of @order and @type from. In turn: the smallest of its own
  * type; for a movable one, the smallest of CMA's; the smallest that is whole pageblocks; and the
- * largest of another type, as Linux steals, so that the rest serves the next ones. Where @whole,
- * only a block of just @order. */
-struct buddy *space_pick(const struct space *space, order_t order, enum migratetype type,
-                         bool whole);
+ * largest of another type, as Linux steals, so that the rest serves the next ones. */
+struct buddy *space_pick(const struct space *space, order_t order, enum migratetype type);
+
+/* The smallest that a block of @type can be cut from, whatever the type of its pageblock: it takes
+ * the fewest descriptors. */
+struct buddy *space_pick_smallest(const struct space *space, order_t order, enum migratetype type);
 
 /* Free frames that a block of @type can have. */
 uint64_t space_free_frames(const struct space *space, enum migratetype type);

@@ -28,6 +28,9 @@ enum {
     RANGES_MAX = 32
 };
 
+/* Of a usual machine. What most calls touch is laid out in as few of them as it takes (B1). */
+#define CACHE_LINE_BYTES 64
+
 #define FRAME_SIZE ((uint64_t)1 << FRAME_SHIFT)
 #define ZONE_ANY   ((zone_id_t)0xff)
 #define PFN_NONE   (~(pfn_t)0)

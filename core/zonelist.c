@@ -26,14 +26,20 @@ static bool zone_is_before(const struct potad *potad, uint32_t node, zone_id_t a
 
 void zonelists_init(struct potad *potad)
 {
+    for (unsigned zone_class = 0; zone_class < ZONE_CLASSES; zone_class++) {
+        potad->zones_of_class[zone_class] = 0;
+    }
+    for (zone_id_t id = 0; id < potad->zones_count; id++) {
+        potad->zones_of_class[potad->zones[id].zone_class] |= (uint8_t)(1U << id);
+    }
     for (uint32_t node = 0; node < NODES_MAX; node++) {
-        zone_id_t *list = potad->zonelists[node];
+        uint8_t *list = potad->zonelists[node];
         for (zone_id_t id = 0; id < potad->zones_count; id++) {
             uint32_t at = id;
             for (; at > 0 && zone_is_before(potad, node, id, list[at - 1]); at--) {
                 list[at] = list[at - 1];
             }
-            list[at] = id;
+            list[at] = (uint8_t)id;
         }
     }
 }
@@ -41,11 +47,10 @@ void zonelists_init(struct potad *potad)
 uint32_t zonelist_filter(const struct potad *potad, enum zone_class below, enum migratetype type)
 {
     uint32_t zones = 0;
-    for (zone_id_t id = 0; id < potad->zones_count; id++) {
-        enum zone_class zone_class = potad->zones[id].zone_class;
-        bool low = below == ZONE_DMA || zone_class < below;
+    unsigned classes = below == ZONE_DMA ? (unsigned)ZONE_CLASSES : (unsigned)below;
+    for (unsigned zone_class = 0; zone_class < classes; zone_class++) {
         bool takes = zone_class != ZONE_MOVABLE || type == MIGRATE_MOVABLE;
-        zones |= low && takes ? 1U << id : 0;
+        zones |= takes ? potad->zones_of_class[zone_class] : 0;
     }
     return zones;
 }

@@ -406,6 +406,9 @@ static struct range_record range_clamp(struct range_record record, const struct 
     enum { NODES_LIMIT = 2, WATERMARK_LIMIT = 6, CLASSES = 8 };
     static const uint8_t classes[CLASSES] = {0, 1, 2, 3, 0, 0, 0, 3};
     record.flags &= RANGE_FLAGS;
+    if ((record.flags & RANGE_UNACCEPTED) != 0 && (record.flags & RANGE_CMA) != 0) {
+        record.flags &= RANGE_NEW_ZONE; /* half of all ranges are ordinary memory */
+    }
     record.zone_class = classes[record.zone_class % CLASSES];
     record.node %= NODES_LIMIT;
     record.watermark = record.watermark < WATERMARK_LIMIT ? record.watermark : 0;

@@ -34,6 +34,13 @@
       "the owner of a frame that fails is told, once, and nobody else is (B3)")                    \
     X(CHECK_WHOLE, "not-whole", "when all is free, memory is as it was after boot")                \
     X(CHECK_DETERMINISM, "determinism", "a case run twice ends in the same state")                 \
+    X(CHECK_ZONE_ORDER, "zone-order",                                                              \
+      "the first zone of the node's list that can give a block gives it")                          \
+    X(CHECK_WATERMARK, "watermark",                                                                \
+      "what a zone keeps back it gives to those only who may use it; while it has little, it "     \
+      "accepts more (E2)")                                                                         \
+    X(CHECK_MIGRATETYPE, "migratetype",                                                            \
+      "blocks of a type keep company: free blocks are listed, and taken, by their pageblock's")    \
     X(CHECK_RANGE_LOOKUP, "range-lookup", "a key leads to the range that was stored there (B3)")   \
     X(CHECK_GAP_SEARCH, "gap-search", "the gap found is the lowest, or highest, that serves")      \
     X(CHECK_RANGE_READER, "range-reader",                                                          \

@@ -24,6 +24,7 @@ struct run_options {
     const char *json;
     uint32_t validate_period;
     bool twice;
+    bool matrix;
 };
 
 static const struct option options[] = {
@@ -36,6 +37,7 @@ static const struct option options[] = {
     {"validate", required_argument, NULL, 'v'},
     {"json", required_argument, NULL, 'j'},
     {"twice", no_argument, NULL, 'w'},
+    {"matrix", no_argument, NULL, 'M'},
     {NULL, 0, NULL, 0},
 };
 
@@ -49,10 +51,13 @@ static void usage(void)
          "  --subject NAME   the allocator under test (default core; see potad-case list)\n"
          "  --validate N     full validation every N operations (default: at the end only)\n"
          "  --twice          run each case twice; it must end in the same state\n"
+         "  --matrix         print how often each operation reached each fault site, and failed "
+         "there\n"
          "  --raw            take a file that is no case as bytes that a fuzz target was given\n"
          "  --target NAME    that target (default page_fuzzer); implies --raw\n"
-         "  --map FILE       with --trace: the memory map, as the range lines of a text case\n"
-         "                   (default: 24 GiB with a hole from 3 to 4 GiB)\n"
+         "  --map FILE       with --trace: the memory map: that of a case, or a machine's (see "
+         "potad-case\n"
+         "                   map --help; default: 24 GiB with a hole from 3 to 4 GiB)\n"
          "  --json FILE      write the results as JSON\n\n"
          "Exit status: 0 nothing found, 1 a violation was found, 2 bad usage or bad input,\n"
          "3 a case did not run, because its map has no room for metadata.");
@@ -90,6 +95,9 @@ static const char *take_option(struct run_options *run, int option)
         return parse_count(optarg, &run->validate_period) ? NULL : "--validate needs a number";
     case 'w':
         run->twice = true;
+        return NULL;
+    case 'M':
+        run->matrix = true;
         return NULL;
     case 'j':
         run->json = optarg;
@@ -129,6 +137,15 @@ static int run_case(struct executor *executor, const struct run_options *run, co
     return status;
 }
 
+static uint64_t column_sum(const uint64_t (*counts)[FAULT_SITES], unsigned site)
+{
+    uint64_t sum = 0;
+    for (unsigned op = 0; op <= OPS; op++) {
+        sum += counts[op][site];
+    }
+    return sum;
+}
+
 /* Prints how often each fault site was reached, and how often it was made to fail. */
 static void report_faults(const struct fault_plan *plan, json_t *results)
 {
@@ -136,13 +153,55 @@ static void report_faults(const struct fault_plan *plan, json_t *results)
     printf("%-12s %10s %10s\n", "fault site", "reached", "failed");
     for (unsigned site = 0; site < FAULT_SITES; site++) {
         const char *name = fault_site_name((enum fault_site)site);
-        printf("%-12s %10" PRIu64 " %10" PRIu64 "\n", name, plan->reached[site],
-               plan->failed[site]);
+        uint64_t reached = column_sum(plan->reached, site);
+        uint64_t failed = column_sum(plan->failed, site);
+        printf("%-12s %10" PRIu64 " %10" PRIu64 "\n", name, reached, failed);
         json_array_append_new(sites, json_pack("{s:s,s:I,s:I}", "site", name, "reached",
-                                               (json_int_t)plan->reached[site], "failed",
-                                               (json_int_t)plan->failed[site]));
+                                               (json_int_t)reached, "failed", (json_int_t)failed));
     }
     json_object_set_new(results, "fault_sites", sites);
+}
+
+/* One line of the matrix, if the operation reached any site. */
+static void report_matrix_row(const struct fault_plan *plan, unsigned op, json_t *rows)
+{
+    const char *name = op < OPS ? op_name((enum op)op) : "boot, teardown";
+    json_t *row = json_object();
+    char line[FAULT_SITES * 32] = "";
+    size_t length = 0;
+    bool any = false;
+    for (unsigned site = 0; site < FAULT_SITES; site++) {
+        char cell[32] = "";
+        uint64_t reached = plan->reached[op][site];
+        any = any || reached > 0;
+        if (reached > 0) {
+            snprintf(cell, sizeof(cell), "%" PRIu64 "/%" PRIu64, plan->failed[op][site], reached);
+            json_object_set_new(row, fault_site_name((enum fault_site)site),
+                                json_pack("{s:I,s:I}", "failed", (json_int_t)plan->failed[op][site],
+                                          "reached", (json_int_t)reached));
+        }
+        length += (size_t)snprintf(line + length, sizeof(line) - length, " %14s", cell);
+    }
+    if (any) {
+        printf("%-18s%s\n", name, line);
+        json_object_set(rows, name, row);
+    }
+    json_decref(row);
+}
+
+/* Prints the operations that reached a fault site, and how often they were made to fail there. */
+static void report_matrix(const struct fault_plan *plan, json_t *results)
+{
+    json_t *rows = json_object();
+    printf("\n%-18s", "failed/reached");
+    for (unsigned site = 0; site < FAULT_SITES; site++) {
+        printf(" %14s", fault_site_name((enum fault_site)site));
+    }
+    putchar('\n');
+    for (unsigned op = 0; op <= OPS; op++) {
+        report_matrix_row(plan, op, rows);
+    }
+    json_object_set_new(results, "fault_matrix", rows);
 }
 
 /* Runs all files. A violation outweighs an unreadable file, and that a case that did not run. */
@@ -163,28 +222,28 @@ static int run_cases(const struct run_options *run, char **paths, json_t *result
     if (json_array_size(cases) > 0) {
         report_faults(&executor.harness.fault, results);
     }
+    if (json_array_size(cases) > 0 && run->matrix) {
+        report_matrix(&executor.harness.fault, results);
+    }
     executor_close(&executor);
     return status;
 }
 
 static int run_one_trace(const struct run_options *run, json_t *results)
 {
-    struct program map;
+    struct boot_map map;
     struct trace_options trace = {run->trace, run->subject, NULL, run->validate_period};
-    program_init(&map);
     if (run->map != NULL) {
-        if (!input_read_case(run->map, NULL, &map)) {
-            program_free(&map);
+        if (!input_read_map(run->map, &map)) {
             return EXIT_BAD_INPUT;
         }
-        trace.map = &map.map;
+        trace.map = &map;
     }
     json_t *result = NULL;
     int status = run_trace(&trace, &result);
     if (result != NULL) {
         json_object_set_new(results, "trace", result);
     }
-    program_free(&map);
     return status;
 }
 

@@ -340,7 +340,7 @@ static void tear_down(struct executor *executor)
 {
     struct harness *harness = &executor->harness;
     const struct case_op none = {0};
-    fault_arm(&harness->fault, &none);
+    fault_disarm(&harness->fault);
     harness_range_close(harness);
     while (executor->object_slots.count > 0 && !harness_violated(harness)) {
         run_cache_free(executor, &none);

@@ -128,7 +128,7 @@ bool harness_boot(struct harness *harness, const struct boot_map *asked)
     const struct boot_map *map = &visible;
     harness_shut(harness);
     harness->report.name = NULL;
-    harness->fault.nth = 0;
+    fault_disarm(&harness->fault);
     harness->freeing = false;
     harness->operations = 0;
     harness_range_reset(&harness->range);
@@ -206,7 +206,11 @@ void harness_settle(struct harness *harness)
 
 struct before harness_remember(struct harness *harness)
 {
-    struct before before = {.model_hash = harness->model.hash, .accepted = harness->model.accepted};
+    struct before before = {
+        .model_hash = harness->model.hash,
+        .accepted = harness->model.accepted,
+        .metadata_frames = harness->model.metadata_frames,
+    };
     if (harness->fault.nth != 0) {
         before.state_hash = harness_state_hash(harness);
     }
@@ -223,11 +227,6 @@ void harness_check_unchanged(struct harness *harness, const struct before *befor
         harness_fail(harness, CHECK_FAILURE_STATE,
                      "the operation failed, but free blocks or metadata are not as before");
     }
-}
-
-static bool zone_asked(const struct harness *harness, zone_id_t asked, zone_id_t zone)
-{
-    return zone < harness->model.map.zones_count && (asked == ZONE_ANY || asked == zone);
 }
 
 uint64_t harness_metadata_room(const struct harness *harness)
@@ -252,53 +251,6 @@ uint64_t harness_spare_descriptors(struct harness *harness)
     return stats.descriptors_spare;
 }
 
-bool harness_zone_serves(const struct harness *harness, const struct subject_request *request,
-                         zone_id_t zone)
-{
-    if (!zone_asked(harness, request->zone, zone)) {
-        return false;
-    }
-    const struct zone_config *config = &harness->model.map.zones[zone];
-    bool low = request->below == ZONE_DMA || config->zone_class < request->below;
-    bool takes = config->zone_class != ZONE_MOVABLE || request->migratetype == MIGRATE_MOVABLE;
-    return low && takes;
-}
-
-uint64_t harness_zone_free(const struct model *model, zone_id_t zone, enum migratetype type)
-{
-    const uint64_t *frames = model->free_frames;
-    return frames[model_kind(zone, FRAME_ACCEPTED)] + frames[model_kind(zone, FRAME_UNACCEPTED)] +
-           (type == MIGRATE_MOVABLE ? frames[model_kind(zone, FRAME_CMA)] : 0);
-}
-
-/* F2: whether nothing excuses a failure to allocate: some zone that will do has a block, may give
- * it away, and the descriptors for cutting it are there or can be made. Taken before the operation.
- */
-static bool alloc_must_succeed(struct harness *harness, const struct subject_request *request)
-{
-    const struct model *model = &harness->model;
-    order_t order = request->order;
-    uint64_t spare = harness_spare_descriptors(harness);
-    uint64_t slack = harness_slack_frames(harness);
-    bool roomy = harness_metadata_room(harness) >= ((uint64_t)1 << order) + slack;
-    for (uint8_t kind = 1; kind < MODEL_KINDS; kind++) {
-        zone_id_t zone = model_kind_zone(kind);
-        bool lent = model_kind_class(kind) == FRAME_CMA;
-        order_t found = model_smallest(model, kind, order);
-        if (found == ORDERS || !harness_zone_serves(harness, request, zone) ||
-            (lent && request->migratetype != MIGRATE_MOVABLE)) {
-            continue;
-        }
-        uint64_t kept = request->reserve ? 0 : model->map.zones[zone].watermark_min;
-        uint64_t need = ((uint64_t)1 << order) + (kept > 0 ? kept + slack : 0);
-        bool above = kept == 0 || harness_zone_free(model, zone, request->migratetype) >= need;
-        if (above && (found - order <= spare || roomy)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Whether the request is one that cannot be made. */
 static bool request_is_invalid(const struct harness *harness, const struct subject_request *request)
 {
@@ -313,7 +265,8 @@ static bool request_is_invalid(const struct harness *harness, const struct subje
 
 /* Compares a granted block with the model, and tells the model. */
 static void check_granted(struct harness *harness, const struct subject_request *request,
-                          const struct harness_block *granted, uint32_t index)
+                          const struct harness_block *granted, uint32_t index,
+                          const struct before *before)
 {
     struct model *model = &harness->model;
     pfn_t pfn = granted->block.pfn;
@@ -343,7 +296,9 @@ static void check_granted(struct harness *harness, const struct subject_request 
                      (unsigned long long)pfn);
         return;
     }
+    harness_check_choice(harness, request, pfn, before);
     model_allocate(model, pfn, order, index);
+    harness_check_ahead(harness, pfn, before);
 }
 
 /* Both ends of a block must lead to it. */
@@ -367,8 +322,9 @@ bool harness_alloc(struct harness *harness, const struct subject_request *reques
     struct harness_block *block = &harness->blocks[index];
     struct before before = harness_remember(harness);
     struct subject_request asked = *request;
+    before.spare = harness_spare_descriptors(harness);
     bool invalid = request_is_invalid(harness, request);
-    bool must = !invalid && alloc_must_succeed(harness, request);
+    bool must = !invalid && harness_alloc_must_succeed(harness, request);
     asked.descriptor = &block->descriptor;
     harness->operations++;
     enum status status = harness->subject->alloc(harness->instance, &asked, &block->block);
@@ -392,7 +348,7 @@ bool harness_alloc(struct harness *harness, const struct subject_request *reques
     block->migratetype = request->migratetype;
     block->used = true;
     block->moving = false;
-    check_granted(harness, request, block, index);
+    check_granted(harness, request, block, index, &before);
     if (!harness_violated(harness)) {
         harness->blocks_used++;
         harness_note_number(harness, index);

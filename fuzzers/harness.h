@@ -100,7 +100,8 @@ struct harness {
     struct harness_range range;
 };
 
-/* Makes a harness for @subject with @blocks block slots. Aborts where there is no memory. */
+/* Makes a harness for @subject with @blocks block slots, at most CASE_SLOTS_MAX. Aborts where
+ * there is no memory. */
 void harness_init(struct harness *harness, const struct subject *subject, uint32_t blocks);
 void harness_close(struct harness *harness);
 

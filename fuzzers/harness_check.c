@@ -26,6 +26,9 @@ static void check_free_lookup(struct harness *harness, pfn_t pfn, const struct m
         info->frames != (uint64_t)1 << order || info->zone != model_kind_zone(kind) ||
         info->unaccepted != model_kind_unaccepted(kind) || info->flawed) {
         fail_lookup(harness, pfn, info, "the free block around it");
+    } else if (!info->unaccepted && harness_can_search(harness) &&
+               info->migratetype != harness_free_type(harness, start, order)) {
+        fail_lookup(harness, pfn, info, "the type of its pageblock");
     }
 }
 
@@ -150,6 +153,9 @@ void harness_validate(struct harness *harness)
     harness_settle(harness);
     check_some_frames(harness);
     harness_range_validate(harness);
+    if (!harness_violated(harness) && harness_can_search(harness)) {
+        harness_check_types(harness);
+    }
     if ((subject->capabilities & SUBJECT_VALIDATE) == 0) {
         return;
     }
@@ -166,11 +172,15 @@ void harness_validate(struct harness *harness)
 static uint64_t blocks_without_slabs(struct harness *harness)
 {
     struct model *model = &harness->model;
-    for (pfn_t pfn = model->start; pfn < model->start + model->frames; pfn++) {
-        bool boot = pfn - harness->boot_metadata_start < harness->boot_metadata_frames;
-        if (!boot && model_use(model, pfn) == USE_METADATA) {
-            model_conceal(model, pfn);
+    pfn_t end = model->start + model->frames;
+    pfn_t pfn = model_next(model, model->start, USE_METADATA);
+    while (pfn < end) {
+        if (pfn - harness->boot_metadata_start < harness->boot_metadata_frames) {
+            pfn = harness->boot_metadata_start + harness->boot_metadata_frames;
+        } else {
+            model_conceal(model, pfn, 1);
         }
+        pfn = model_next(model, pfn, USE_METADATA);
     }
     return model->free_blocks;
 }

@@ -21,6 +21,8 @@ void harness_check_lookup(struct harness *harness, pfn_t pfn);
 struct before {
     uint64_t model_hash;
     uint64_t accepted;
+    uint64_t metadata_frames;
+    uint64_t spare;      /* descriptors of blocks that could be had without memory */
     uint64_t state_hash; /* taken where a fault is armed: it costs more */
 };
 
@@ -28,6 +30,35 @@ struct before harness_remember(struct harness *harness);
 
 /* Compares with what it was (F1), but for memory that was accepted: that cannot be undone. */
 void harness_check_unchanged(struct harness *harness, const struct before *before);
+
+/* harness_zones.c: whether blocks of @zone may be given for @request at all. */
+bool harness_zone_serves(const struct harness *harness, const struct subject_request *request,
+                         zone_id_t zone);
+
+/* Free frames of @zone that a block of @type can have. */
+uint64_t harness_zone_free(const struct model *model, zone_id_t zone, enum migratetype type);
+
+/* F2: whether nothing excuses a failure to allocate: some zone that will do has a block, may give
+ * it away, and the descriptors for cutting it are there or can be made. Taken before the operation.
+ */
+bool harness_alloc_must_succeed(struct harness *harness, const struct subject_request *request);
+
+/* Checks that the block at @pfn, granted but not yet marked in the model, is one that @request was
+ * to get: zone, watermark, type. */
+void harness_check_choice(struct harness *harness, const struct subject_request *request, pfn_t pfn,
+                          const struct before *before);
+
+/* Checks that memory was accepted ahead where the zone of the new block at @pfn has little left. */
+void harness_check_ahead(struct harness *harness, pfn_t pfn, const struct before *before);
+
+/* Whether the map is small enough for searches that cost as much as it has frames. */
+bool harness_can_search(const struct harness *harness);
+
+/* The type that a free block's list must have. */
+enum migratetype harness_free_type(const struct harness *harness, pfn_t pfn, order_t order);
+
+/* Compares the counts of free blocks by type. Context: harness_can_search(). */
+void harness_check_types(struct harness *harness);
 
 /* Free frames that metadata may go to. */
 uint64_t harness_metadata_room(const struct harness *harness);
@@ -49,16 +80,9 @@ static inline uint64_t harness_slack_frames(const struct harness *harness)
 /* Has the subject tell of failures, of blocks of any type. */
 void harness_watch(struct harness *harness);
 
-/* Whether @zone's memory may be given for @request. */
-bool harness_zone_serves(const struct harness *harness, const struct subject_request *request,
-                         zone_id_t zone);
-
-/* Free frames of @zone that a block of @type can have. */
-uint64_t harness_zone_free(const struct model *model, zone_id_t zone, enum migratetype type);
-
 /* harness_contig.c: the owner of a frame that is in use, as the model has it, is run number
  * model_owner() less this where that is not below it. */
-#define HARNESS_CONTIG_OWNER ((uint32_t)1 << 31)
+#define HARNESS_CONTIG_OWNER ((uint32_t)MODEL_OWNERS - CASE_CONTIGS)
 
 /* The run that the frame @pfn, in use, is of, or NULL. */
 const struct harness_contig *harness_contig_of(const struct harness *harness, pfn_t pfn);

@@ -172,12 +172,12 @@ void harness_unpoison(struct harness *harness, pfn_t pfn)
 void harness_unpoison_all(struct harness *harness)
 {
     const struct model *model = &harness->model;
-    for (uint64_t i = 0; i < model->frames; i++) {
-        if (model->failed_frames + model->poisoned_frames == 0 || harness_violated(harness)) {
-            return;
-        }
-        if (model->use[i] == USE_POISONED || model->failed[i] != 0) {
-            harness_unpoison(harness, model->start + i);
-        }
+    while (model->failed_frames > 0 && !harness_violated(harness)) {
+        harness_unpoison(harness, model->failed[0]);
+    }
+    pfn_t pfn = model->start;
+    while (model->poisoned_frames > 0 && !harness_violated(harness)) {
+        pfn = model_next(model, pfn, USE_POISONED);
+        harness_unpoison(harness, pfn);
     }
 }

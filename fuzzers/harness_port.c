@@ -11,6 +11,13 @@ static void check_may_allocate(struct harness *harness, const char *what)
     }
 }
 
+/* How many frames from @pfn on, before @end, can be dealt with as one. */
+static uint64_t frames_alike(const struct model *model, pfn_t pfn, pfn_t end)
+{
+    uint64_t alike = model_alike(model, pfn);
+    return alike < end - pfn ? alike : end - pfn;
+}
+
 static void port_expose(void *context, pfn_t pfn, uint64_t frames, bool zeroed)
 {
     struct harness *harness = context;
@@ -19,7 +26,7 @@ static void port_expose(void *context, pfn_t pfn, uint64_t frames, bool zeroed)
     if (!harness->opened) {
         harness->boot_metadata_start = pfn;
     }
-    for (pfn_t at = pfn; at < pfn + frames; at++) {
+    for (pfn_t at = pfn; at < pfn + frames;) {
         if (model_use(model, at) != USE_FREE) {
             harness_fail(harness, CHECK_METADATA_HOME, "metadata in frame %#llx, not free",
                          (unsigned long long)at);
@@ -34,7 +41,9 @@ static void port_expose(void *context, pfn_t pfn, uint64_t frames, bool zeroed)
                          : model_kind_class(kind) == FRAME_CMA ? ", cma"
                                                                : "");
         }
-        model_expose(model, at);
+        uint64_t alike = frames_alike(model, at, pfn + frames);
+        model_expose(model, at, alike);
+        at += alike;
     }
     simmem_expose(&harness->mem, pfn, frames, zeroed);
 }
@@ -42,13 +51,15 @@ static void port_expose(void *context, pfn_t pfn, uint64_t frames, bool zeroed)
 static void port_conceal(void *context, pfn_t pfn, uint64_t frames)
 {
     struct harness *harness = context;
-    for (pfn_t at = pfn; at < pfn + frames; at++) {
+    for (pfn_t at = pfn; at < pfn + frames;) {
         if (model_use(&harness->model, at) != USE_METADATA) {
             harness_fail(harness, CHECK_METADATA_HOME, "frame %#llx given back, not metadata",
                          (unsigned long long)at);
             return;
         }
-        model_conceal(&harness->model, at);
+        uint64_t alike = frames_alike(&harness->model, at, pfn + frames);
+        model_conceal(&harness->model, at, alike);
+        at += alike;
     }
     simmem_conceal(&harness->mem, pfn, frames);
 }
@@ -58,14 +69,16 @@ static bool port_accept(void *context, pfn_t pfn, uint64_t frames)
     struct harness *harness = context;
     struct model *model = &harness->model;
     check_may_allocate(harness, "acceptance");
-    for (pfn_t at = pfn; at < pfn + frames; at++) {
+    for (pfn_t at = pfn; at < pfn + frames;) {
         if (model_use(model, at) != USE_FREE ||
             !model_kind_unaccepted(model_frame_kind(model, at))) {
             harness_fail(harness, CHECK_ACCEPT, "frame %#llx accepted, not free and unaccepted",
                          (unsigned long long)at);
             return false;
         }
-        model_accept(model, at);
+        uint64_t alike = frames_alike(model, at, pfn + frames);
+        model_accept(model, at, alike);
+        at += alike;
     }
     return true;
 }

@@ -176,7 +176,10 @@ void harness_range_close(struct harness *harness)
 /* A prepared store asks for nothing: what it could ask for fails. */
 static void withhold_nodes(struct harness *harness)
 {
-    const struct case_op fails = {.site = FAULT_RANGE_NODE, .nth = 1, .mode = FAULT_PERSISTENT};
+    const struct case_op fails = {.op = (uint8_t)harness->fault.op,
+                                  .site = FAULT_RANGE_NODE,
+                                  .nth = 1,
+                                  .mode = FAULT_PERSISTENT};
     if (harness->range.prepared > 0 && harness->fault.nth == 0) {
         fault_arm(&harness->fault, &fails);
     }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "fuzzers/input.h"
 
+#include "fuzzers/memory_map.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,6 +86,29 @@ bool input_read_case(const char *path, const struct case_limits *limits, struct 
         case_decode_any(program, input.data, input.size, limits);
         read = true;
     }
+    input_free(&input);
+    return read || read_failed(path, error.text);
+}
+
+bool input_read_map(const char *path, struct boot_map *map)
+{
+    struct input input;
+    struct case_error error;
+    struct program program;
+    if (!input_read(path, &input)) {
+        return false;
+    }
+    program_init(&program);
+    bool read = false;
+    if (input_is_text(&input)) {
+        read = case_parse(&program, (const char *)input.data, input.size, &error);
+    } else if (case_has_magic(input.data, input.size)) {
+        read = case_decode(&program, input.data, input.size, &error);
+    } else {
+        read = memory_map_parse(&program.map, (const char *)input.data, input.size, &error);
+    }
+    *map = program.map;
+    program_free(&program);
     input_free(&input);
     return read || read_failed(path, error.text);
 }

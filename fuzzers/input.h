@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * input.h: files as the tools read them: a case as text or binary, or any bytes.
+ * input.h: files as the tools read them: a case as text or binary, a memory map, or any bytes.
  */
 #ifndef POTAD_FUZZERS_INPUT_H
 #define POTAD_FUZZERS_INPUT_H
@@ -24,5 +24,9 @@ bool input_is_text(const struct input *input);
  * the program that a fuzz target with these limits makes of it. Return: as input_read(). */
 bool input_read_case(const char *path, const struct case_limits *limits, struct program *program)
     __attribute__((warn_unused_result));
+
+/* Reads the memory map of @path: of a case, text or binary, or as memory_map.h says. Return: as
+ * input_read(). */
+bool input_read_map(const char *path, struct boot_map *map) __attribute__((warn_unused_result));
 
 #endif

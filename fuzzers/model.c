@@ -1,46 +1,54 @@
 /* SPDX-License-Identifier: MIT */
 #include "fuzzers/model.h"
 
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-static uint64_t index_at(const struct model *model, pfn_t pfn, order_t order)
-{
-    return (pfn >> order) - (model->start >> order);
-}
-
-static uint64_t entries_at(const struct model *model, order_t order)
-{
-    return index_at(model, model->start + model->frames - 1, order) + 1;
-}
-
-/* All arrays together: an entry for each frame, and for each aligned block that touches the span.
+/*  31                                   8 7       5 4        0
+ * | owner: number of the allocated block | use     | kind     |   the word of a frame
  */
-static size_t bytes_needed(const struct model *model)
+enum { KIND_BITS = 5, USE_BITS = 3 };
+
+_Static_assert(MODEL_KINDS <= 1 << KIND_BITS, "a word has room for each kind");
+_Static_assert(USE_POISONED < 1 << USE_BITS, "a word has room for each use");
+_Static_assert((uint64_t)MODEL_OWNERS << (KIND_BITS + USE_BITS) == (uint64_t)1 << 32,
+               "the owner has the rest of the word");
+
+static uint32_t word_make(enum model_use use, uint8_t kind, uint32_t owner)
 {
-    size_t bytes = model->frames * (sizeof(*model->owner) + 3);
-    for (order_t order = 0; order < model->orders; order++) {
-        bytes += entries_at(model, order);
-    }
-    return bytes;
+    return owner << (KIND_BITS + USE_BITS) | (uint32_t)use << KIND_BITS | kind;
 }
 
-/* Cuts the arrays out of model->memory, the widest entries first. */
-static void lay_out(struct model *model)
+static uint32_t word_owner(uint32_t word)
 {
-    uint8_t *at = model->memory;
-    model->owner = (void *)at;
-    at += model->frames * sizeof(*model->owner);
-    model->use = at;
-    at += model->frames;
-    model->kind = at;
-    at += model->frames;
-    model->failed = at;
-    at += model->frames;
-    for (order_t order = 0; order < model->orders; order++) {
-        model->whole[order] = at;
-        at += entries_at(model, order);
+    return word >> (KIND_BITS + USE_BITS);
+}
+
+static enum model_use word_use(uint32_t word)
+{
+    return (enum model_use)(word >> KIND_BITS & ((1U << USE_BITS) - 1));
+}
+
+static uint8_t word_kind(uint32_t word)
+{
+    return (uint8_t)(word & ((1U << KIND_BITS) - 1));
+}
+
+static uint32_t word_at(const struct model *model, pfn_t pfn)
+{
+    order_t order;
+    return sparse_get(&model->facts, pfn, &order);
+}
+
+/* The order of the largest block that starts at @pfn and has at most @frames (> 0). */
+static order_t order_within(pfn_t pfn, uint64_t frames)
+{
+    order_t order = 0;
+    while (order + 1 < ORDERS && pfn % ((uint64_t)2 << order) == 0 &&
+           (uint64_t)2 << order <= frames) {
+        order++;
     }
+    return order;
 }
 
 static uint64_t mix(uint64_t value)
@@ -57,136 +65,95 @@ static void count_block(struct model *model, uint8_t kind, order_t order, uint64
     model->hash += is ? hash : ~hash + 1;
 }
 
-/* memset() for arrays that are mostly tiny: under a sanitizer a call costs more than they do. */
-static void set_bytes(uint8_t *at, uint8_t value, uint64_t count)
-{
-    if (count > 32) {
-        memset(at, value, count);
-        return;
-    }
-    for (uint64_t i = 0; i < count; i++) {
-        at[i] = value;
-    }
-}
-
-static void fill(struct model *model, pfn_t pfn, order_t order, uint8_t kind)
-{
-    for (order_t k = 0; k <= order; k++) {
-        set_bytes(model->whole[k] + index_at(model, pfn, k), kind, (uint64_t)1 << (order - k));
-    }
-}
-
 /* A block none of whose frames is free becomes free, of @kind. */
 static void make_free(struct model *model, pfn_t pfn, order_t order, uint8_t kind)
 {
-    fill(model, pfn, order, kind);
-    model->free_frames[kind] += (uint64_t)1 << order;
-    uint64_t index = pfn >> order;
-    order_t k = order;
-    count_block(model, kind, k, index, true);
-    while (k + 1 < model->orders) {
-        pfn_t beside = (index ^ 1) << k;
-        bool inside =
-            beside >= model->start && beside + ((uint64_t)1 << k) <= model->start + model->frames;
-        if (!inside || model->whole[k][index_at(model, beside, k)] != kind) {
-            break;
-        }
-        count_block(model, kind, k, index, false);
-        count_block(model, kind, k, index ^ 1, false);
-        index >>= 1;
-        k++;
-        model->whole[k][index_at(model, index << k, k)] = kind;
-        count_block(model, kind, k, index, true);
+    order_t top = sparse_set(&model->facts, pfn, order, word_make(USE_FREE, kind, 0));
+    for (order_t k = order; k < top; k++) {
+        count_block(model, kind, k, (pfn >> k) ^ 1, false);
     }
+    count_block(model, kind, top, pfn >> top, true);
+    model->free_frames[kind] += (uint64_t)1 << order;
 }
 
 /* A block that is free becomes used. */
-static void make_used(struct model *model, pfn_t pfn, order_t order)
+static void make_used(struct model *model, pfn_t pfn, order_t order, enum model_use use,
+                      uint32_t owner)
 {
-    uint8_t kind = model->whole[order][index_at(model, pfn, order)];
-    order_t top = order;
-    while (top + 1 < model->orders && model->whole[top + 1][index_at(model, pfn, top + 1)] != 0) {
-        top++;
-    }
+    order_t top;
+    uint8_t kind = word_kind(sparse_get(&model->facts, pfn, &top));
     count_block(model, kind, top, pfn >> top, false);
     for (order_t k = top; k > order; k--) {
-        model->whole[k][index_at(model, pfn, k)] = 0;
         count_block(model, kind, k - 1, (pfn >> (k - 1)) ^ 1, true);
     }
-    fill(model, pfn, order, 0);
+    sparse_set(&model->facts, pfn, order, word_make(use, kind, owner));
     model->free_frames[kind] -= (uint64_t)1 << order;
 }
 
 bool model_open(struct model *model, const struct boot_map *map)
 {
     const struct range *last = &map->ranges[map->ranges_count - 1];
-    void *memory = model->memory;
-    size_t room = model->bytes;
+    struct sparse facts = model->facts;
+    pfn_t *failed = model->failed;
+    uint64_t failed_room = model->failed_room;
     *model = (struct model){.map = *map, .start = map->ranges[0].start};
     model->frames = last->start + last->frames - model->start;
+    model->failed = failed;
+    model->failed_room = failed_room;
     while (model->orders < ORDERS && (uint64_t)1 << model->orders <= model->frames) {
         model->orders++;
     }
-    size_t bytes = bytes_needed(model);
-    if (bytes > room) {
-        free(memory);
-        memory = malloc(bytes);
-        room = memory == NULL ? 0 : bytes;
-    }
-    model->memory = memory;
-    model->bytes = room;
-    if (memory == NULL) {
-        return false;
-    }
-    lay_out(model);
-    memset(memory, 0, bytes);
-    for (uint32_t i = 0; i < map->ranges_count; i++) {
+    bool opened = sparse_open(&facts, model->start, model->frames);
+    model->facts = facts;
+    for (uint32_t i = 0; opened && i < map->ranges_count; i++) {
         const struct range *range = &map->ranges[i];
         enum frame_class class = range->unaccepted ? FRAME_UNACCEPTED
                                  : range->cma      ? FRAME_CMA
                                                    : FRAME_ACCEPTED;
         uint8_t kind = model_kind(range->zone, class);
-        memset(model->use + (range->start - model->start), USE_FREE, range->frames);
-        memset(model->kind + (range->start - model->start), kind, range->frames);
-        pfn_t pfn = range->start;
-        while (pfn < range->start + range->frames) {
-            order_t order = 0;
-            while (order + 1 < model->orders && pfn % ((uint64_t)2 << order) == 0 &&
-                   pfn + ((uint64_t)2 << order) <= range->start + range->frames) {
-                order++;
-            }
+        pfn_t end = range->start + range->frames;
+        for (pfn_t pfn = range->start; pfn < end;) {
+            order_t order = order_within(pfn, end - pfn);
             make_free(model, pfn, order, kind);
             pfn += (uint64_t)1 << order;
         }
     }
-    return true;
+    return opened;
 }
 
 void model_close(struct model *model)
 {
-    free(model->memory);
+    sparse_close(&model->facts);
+    free(model->failed);
     *model = (struct model){0};
+}
+
+/* Whether the @frames from @pfn on lie in the span. */
+static bool is_inside(const struct model *model, pfn_t pfn, uint64_t frames)
+{
+    return pfn - model->start < model->frames && frames <= model->frames - (pfn - model->start);
 }
 
 bool model_is_free(const struct model *model, pfn_t pfn, order_t order)
 {
-    return order < model->orders && pfn % ((uint64_t)1 << order) == 0 && pfn >= model->start &&
-           pfn + ((uint64_t)1 << order) <= model->start + model->frames &&
-           model->whole[order][index_at(model, pfn, order)] != 0;
+    order_t around;
+    if (order >= model->orders || pfn % ((uint64_t)1 << order) != 0 ||
+        !is_inside(model, pfn, (uint64_t)1 << order)) {
+        return false;
+    }
+    uint32_t word = sparse_get(&model->facts, pfn, &around);
+    return word_use(word) == USE_FREE && around >= order;
 }
 
 void model_set_owner(struct model *model, pfn_t pfn, order_t order, uint32_t owner)
 {
-    for (uint64_t i = 0; i < (uint64_t)1 << order; i++) {
-        model->owner[pfn - model->start + i] = owner;
-    }
+    uint8_t kind = model_frame_kind(model, pfn);
+    sparse_set(&model->facts, pfn, order, word_make(USE_ALLOCATED, kind, owner));
 }
 
 void model_allocate(struct model *model, pfn_t pfn, order_t order, uint32_t owner)
 {
-    make_used(model, pfn, order);
-    set_bytes(model->use + (pfn - model->start), USE_ALLOCATED, (uint64_t)1 << order);
-    model_set_owner(model, pfn, order, owner);
+    make_used(model, pfn, order, USE_ALLOCATED, owner);
 }
 
 /* A value of its own for each frame and thing that is true of it, for the hash. */
@@ -195,50 +162,53 @@ static uint64_t frame_hash(pfn_t pfn, uint64_t what)
     return mix(mix(pfn) + what);
 }
 
-static void set_poisoned(struct model *model, pfn_t pfn)
+static void count_poisoned(struct model *model, pfn_t pfn)
 {
-    model->use[pfn - model->start] = USE_POISONED;
     model->poisoned_frames++;
     model->hash += frame_hash(pfn, USE_POISONED);
 }
 
-static void set_failed(struct model *model, pfn_t pfn, bool failed)
+static void add_failed(struct model *model, pfn_t pfn)
 {
-    uint64_t hash = frame_hash(pfn, USE_ALLOCATED);
-    model->failed[pfn - model->start] = failed ? 1 : 0;
-    model->failed_frames += failed ? 1 : ~(uint64_t)0;
-    model->hash += failed ? hash : ~hash + 1;
+    if (model->failed_frames == model->failed_room) {
+        model->failed_room = model->failed_room == 0 ? 64 : 2 * model->failed_room;
+        model->failed = realloc(model->failed, model->failed_room * sizeof(*model->failed));
+        if (model->failed == NULL) {
+            fprintf(stderr, "potad: no memory for a model of so many failed frames\n");
+            abort();
+        }
+    }
+    model->failed[model->failed_frames++] = pfn;
+    model->hash += frame_hash(pfn, USE_ALLOCATED);
 }
 
-/* One frame in use becomes free, or poisoned. */
-static void release_frame(struct model *model, pfn_t pfn)
+/* Context: @pfn is one of them. */
+static void remove_failed(struct model *model, pfn_t pfn)
 {
-    if (model_has_failed(model, pfn, 1)) {
-        set_failed(model, pfn, false);
-        set_poisoned(model, pfn);
-        return;
+    uint64_t at = 0;
+    while (model->failed[at] != pfn) {
+        at++;
     }
-    model->use[pfn - model->start] = USE_FREE;
-    make_free(model, pfn, 0, model_frame_kind(model, pfn));
+    model->failed[at] = model->failed[--model->failed_frames];
+    model->hash -= frame_hash(pfn, USE_ALLOCATED);
 }
 
 void model_fail(struct model *model, pfn_t pfn)
 {
-    if (model->use[pfn - model->start] == USE_FREE) {
-        make_used(model, pfn, 0);
-        set_poisoned(model, pfn);
+    if (model_use(model, pfn) == USE_FREE) {
+        make_used(model, pfn, 0, USE_POISONED, 0);
+        count_poisoned(model, pfn);
     } else {
-        set_failed(model, pfn, true);
+        add_failed(model, pfn);
     }
 }
 
 void model_heal(struct model *model, pfn_t pfn)
 {
-    if (model->use[pfn - model->start] != USE_POISONED) {
-        set_failed(model, pfn, false);
+    if (model_use(model, pfn) != USE_POISONED) {
+        remove_failed(model, pfn);
         return;
     }
-    model->use[pfn - model->start] = USE_FREE;
     model->poisoned_frames--;
     model->hash -= frame_hash(pfn, USE_POISONED);
     make_free(model, pfn, 0, model_frame_kind(model, pfn));
@@ -246,64 +216,130 @@ void model_heal(struct model *model, pfn_t pfn)
 
 bool model_has_failed(const struct model *model, pfn_t pfn, uint64_t frames)
 {
-    /* Most programs have none, and blocks are large. */
-    return model->failed_frames > 0 &&
-           memchr(model->failed + (pfn - model->start), 1, frames) != NULL;
+    for (uint64_t i = 0; i < model->failed_frames; i++) {
+        if (model->failed[i] - pfn < frames) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Frames in use, all of one kind, become free, or poisoned. */
+static void release(struct model *model, pfn_t pfn, uint64_t frames)
+{
+    uint8_t kind = model_frame_kind(model, pfn);
+    pfn_t end = pfn + frames;
+    while (pfn < end) {
+        order_t order = order_within(pfn, end - pfn);
+        while (order > 0 && model_has_failed(model, pfn, (uint64_t)1 << order)) {
+            order--;
+        }
+        if (model_has_failed(model, pfn, (uint64_t)1 << order)) {
+            remove_failed(model, pfn);
+            sparse_set(&model->facts, pfn, 0, word_make(USE_POISONED, kind, 0));
+            count_poisoned(model, pfn);
+        } else {
+            make_free(model, pfn, order, kind);
+        }
+        pfn += (uint64_t)1 << order;
+    }
 }
 
 void model_release(struct model *model, pfn_t pfn, order_t order)
 {
-    uint64_t frames = (uint64_t)1 << order;
-    if (model_has_failed(model, pfn, frames)) {
-        for (uint64_t i = 0; i < frames; i++) {
-            release_frame(model, pfn + i);
-        }
-        return;
+    release(model, pfn, (uint64_t)1 << order);
+}
+
+void model_expose(struct model *model, pfn_t pfn, uint64_t frames)
+{
+    pfn_t end = pfn + frames;
+    for (pfn_t at = pfn; at < end;) {
+        order_t order = order_within(at, end - at);
+        make_used(model, at, order, USE_METADATA, 0);
+        at += (uint64_t)1 << order;
     }
-    set_bytes(model->use + (pfn - model->start), USE_FREE, (uint64_t)1 << order);
-    make_free(model, pfn, order, model_frame_kind(model, pfn));
+    for (pfn_t at = pfn; at < end; at++) {
+        model->hash += frame_hash(at, 0);
+    }
+    model->metadata_frames += frames;
 }
 
-void model_expose(struct model *model, pfn_t pfn)
+void model_conceal(struct model *model, pfn_t pfn, uint64_t frames)
 {
-    make_used(model, pfn, 0);
-    model->use[pfn - model->start] = USE_METADATA;
-    model->metadata_frames++;
-    model->hash += frame_hash(pfn, 0);
+    for (pfn_t at = pfn; at < pfn + frames; at++) {
+        model->hash -= frame_hash(at, 0);
+    }
+    model->metadata_frames -= frames;
+    release(model, pfn, frames);
 }
 
-void model_conceal(struct model *model, pfn_t pfn)
-{
-    model->metadata_frames--;
-    model->hash -= frame_hash(pfn, 0);
-    release_frame(model, pfn);
-}
-
-void model_accept(struct model *model, pfn_t pfn)
+void model_accept(struct model *model, pfn_t pfn, uint64_t frames)
 {
     uint8_t kind = model_kind(model_kind_zone(model_frame_kind(model, pfn)), FRAME_ACCEPTED);
-    make_used(model, pfn, 0);
-    model->kind[pfn - model->start] = kind;
-    model->accepted++;
-    make_free(model, pfn, 0, kind);
+    pfn_t end = pfn + frames;
+    for (pfn_t at = pfn; at < end;) {
+        order_t order = order_within(at, end - at);
+        make_used(model, at, order, USE_ALLOCATED, 0);
+        make_free(model, at, order, kind);
+        at += (uint64_t)1 << order;
+    }
+    model->accepted += frames;
 }
 
 enum model_use model_use(const struct model *model, pfn_t pfn)
 {
-    bool inside = pfn - model->start < model->frames;
-    return inside ? (enum model_use)model->use[pfn - model->start] : USE_HOLE;
+    return is_inside(model, pfn, 1) ? word_use(word_at(model, pfn)) : USE_HOLE;
+}
+
+uint8_t model_frame_kind(const struct model *model, pfn_t pfn)
+{
+    return word_kind(word_at(model, pfn));
+}
+
+uint32_t model_owner(const struct model *model, pfn_t pfn)
+{
+    return word_owner(word_at(model, pfn));
+}
+
+uint64_t model_alike(const struct model *model, pfn_t pfn)
+{
+    order_t order;
+    sparse_get(&model->facts, pfn, &order);
+    return ((uint64_t)1 << order) - pfn % ((uint64_t)1 << order);
+}
+
+pfn_t model_next(const struct model *model, pfn_t pfn, enum model_use use)
+{
+    for (uint32_t i = 0; i < model->map.ranges_count; i++) {
+        const struct range *range = &model->map.ranges[i];
+        pfn_t at = pfn < range->start ? range->start : pfn;
+        while (at < range->start + range->frames) {
+            if (model_use(model, at) == use) {
+                return at;
+            }
+            at += model_alike(model, at);
+        }
+    }
+    return model->start + model->frames;
 }
 
 bool model_has_run(const struct model *model, const struct model_run *run,
                    bool (*serves)(const void *context, pfn_t pfn), const void *context)
 {
-    uint64_t step = (uint64_t)1 << run->align;
-    uint64_t length = 0; /* of the run that has begun at a multiple of the alignment */
-    for (pfn_t pfn = model->start; pfn < model->start + model->frames; pfn++) {
-        bool fits = pfn >= run->low && pfn < run->high && serves(context, pfn);
-        bool begins = length > 0 || pfn % step == 0;
-        length = fits && begins ? length + 1 : 0;
-        if (length == run->units) {
+    pfn_t mask = ((pfn_t)1 << run->align) - 1;
+    pfn_t first = 0; /* of the frames in a row that do, and that the alignment leaves */
+    pfn_t end = 0;   /* behind them */
+    uint64_t alike;
+    for (pfn_t pfn = model->start; pfn < model->start + model->frames; pfn += alike) {
+        alike = model_alike(model, pfn);
+        pfn_t low = pfn > run->low ? pfn : run->low;
+        pfn_t high = pfn + alike < run->high ? pfn + alike : run->high;
+        if (low >= high || !serves(context, pfn)) {
+            continue;
+        }
+        first = low == end ? first : (low + mask) & ~mask;
+        end = high;
+        if (first < end && end - first >= run->units) {
             return true;
         }
     }
@@ -312,12 +348,8 @@ bool model_has_run(const struct model *model, const struct model_run *run,
 
 void model_free_block(const struct model *model, pfn_t pfn, pfn_t *start, order_t *order)
 {
-    order_t top = 0;
-    while (top + 1 < model->orders && model->whole[top + 1][index_at(model, pfn, top + 1)] != 0) {
-        top++;
-    }
-    *order = top;
-    *start = pfn >> top << top;
+    sparse_get(&model->facts, pfn, order);
+    *start = pfn >> *order << *order;
 }
 
 order_t model_smallest(const struct model *model, uint8_t kind, order_t order)

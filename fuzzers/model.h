@@ -1,21 +1,24 @@
 /* SPDX-License-Identifier: MIT
  *
- * model.h: what an allocator's state must be, kept so simply that it is right by inspection: flat
- * arrays, no code shared with core/. What it does not predict, such as which of many free blocks is
- * taken, it takes note of and checks.
+ * model.h: what an allocator's state must be, kept so simply that it is right by inspection: a word
+ * for each frame, no code shared with core/. What it does not predict, such as which of many free
+ * blocks is taken, it takes note of and checks.
  *
- * whole[k][i] is 0, or the kind of all 2^k frames of the aligned block i, if they are free and of
- * one kind (zone, acceptance, CMA). A free block of maximal coalescing is a whole one whose parent
- * is not:
+ * A frame's word says its use, its kind (zone, acceptance, CMA), and the block that it belongs to
+ * if it is allocated. The largest aligned block of one word (sparse.h) around a free frame is then
+ * the free block that the frame must be in, because whole halves always merge:
  *
  *   order 2   |         0         |         3         |      blocks[3][2] = 1
- *   order 1   |    3    |    0    |    3    |    3    |      blocks[3][1] = 1
- *   order 0   | 3  | 3  | 0  | 3  | 3  | 3  | 3  | 3  |      blocks[3][0] = 1
+ *   order 1   |    3    |    0    |    -    |    -    |      blocks[3][1] = 1
+ *   order 0   | -  | -  | 0  | 3  | -  | -  | -  | -  |      blocks[3][0] = 1
+ *
+ * All costs follow the blocks there are, not the frames in them: a map may have 1.5 TB.
  */
 #ifndef POTAD_FUZZERS_MODEL_H
 #define POTAD_FUZZERS_MODEL_H
 
 #include "core/boot_map.h"
+#include "fuzzers/sparse.h"
 
 enum model_use {
     USE_HOLE,
@@ -28,7 +31,10 @@ enum model_use {
 /* Free frames of one zone that are not of one class never merge. */
 enum frame_class { FRAME_ACCEPTED, FRAME_UNACCEPTED, FRAME_CMA, FRAME_CLASSES };
 
-enum { MODEL_KINDS = 1 + FRAME_CLASSES * ZONES_MAX };
+enum {
+    MODEL_KINDS = 1 + FRAME_CLASSES * ZONES_MAX,
+    MODEL_OWNERS = 1 << 24 /* numbers of blocks are below */
+};
 
 /* Zone and class of a frame, never 0. */
 static inline uint8_t model_kind(zone_id_t zone, enum frame_class class)
@@ -54,15 +60,11 @@ static inline bool model_kind_unaccepted(uint8_t kind)
 struct model {
     struct boot_map map;
     pfn_t start;
-    uint64_t frames; /* from the first range's start to the last one's end */
-    order_t orders;  /* no block can be of this order or above */
-    size_t bytes;    /* of all arrays together */
-    void *memory;    /* that the arrays lie in */
-    uint8_t *use;    /* enum model_use, for each frame */
-    uint8_t *kind;   /* for each frame; 0 in a hole */
-    uint8_t *failed; /* for each frame: whether it is in use and has failed */
-    uint32_t *owner; /* for each allocated frame: the number of its block */
-    uint8_t *whole[ORDERS];
+    uint64_t frames;      /* from the first range's start to the last one's end */
+    order_t orders;       /* no block can be of this order or above */
+    struct sparse facts;  /* a word for each frame; 0 in a hole */
+    pfn_t *failed;        /* the frames that are in use and have failed, in no order */
+    uint64_t failed_room; /* for so many */
     uint64_t blocks[MODEL_KINDS][ORDERS]; /* free blocks */
     uint64_t free_blocks;                 /* the sum of blocks */
     uint64_t free_frames[MODEL_KINDS];
@@ -91,12 +93,12 @@ void model_set_owner(struct model *model, pfn_t pfn, order_t order, uint32_t own
 /* Marks an allocated block as free, but for its failed frames: these are poisoned. */
 void model_release(struct model *model, pfn_t pfn, order_t order);
 
-/* Marks one free frame as metadata, and back: poisoned, if it has failed. */
-void model_expose(struct model *model, pfn_t pfn);
-void model_conceal(struct model *model, pfn_t pfn);
+/* Marks free frames, all of one kind, as metadata, and back: poisoned, those that have failed. */
+void model_expose(struct model *model, pfn_t pfn, uint64_t frames);
+void model_conceal(struct model *model, pfn_t pfn, uint64_t frames);
 
-/* Marks one free, unaccepted frame as accepted. */
-void model_accept(struct model *model, pfn_t pfn);
+/* Marks free, unaccepted frames, all of one kind, as accepted. */
+void model_accept(struct model *model, pfn_t pfn, uint64_t frames);
 
 /* Marks a frame that fails: a free one as poisoned, one in use as failed. */
 void model_fail(struct model *model, pfn_t pfn);
@@ -110,15 +112,18 @@ bool model_has_failed(const struct model *model, pfn_t pfn, uint64_t frames);
 /* What the frame @pfn, any number, is used for. */
 enum model_use model_use(const struct model *model, pfn_t pfn);
 
-static inline uint8_t model_frame_kind(const struct model *model, pfn_t pfn)
-{
-    return model->kind[pfn - model->start];
-}
+/* The kind of a frame inside the span; 0 in a hole. */
+uint8_t model_frame_kind(const struct model *model, pfn_t pfn);
 
-static inline uint32_t model_owner(const struct model *model, pfn_t pfn)
-{
-    return model->owner[pfn - model->start];
-}
+/* The number of the block that an allocated frame belongs to. */
+uint32_t model_owner(const struct model *model, pfn_t pfn);
+
+/* How many frames from @pfn on, inside the span, surely have its use, kind and owner; at least 1.
+ */
+uint64_t model_alike(const struct model *model, pfn_t pfn);
+
+/* The first frame of @use, not a hole, from @pfn on; the end of the span where there is none. */
+pfn_t model_next(const struct model *model, pfn_t pfn, enum model_use use);
 
 /* Frames in a row, the first a multiple of 2^align, all in [low, high). */
 struct model_run {
@@ -128,8 +133,8 @@ struct model_run {
     pfn_t high;
 };
 
-/* Whether there is @run of frames that will all do, as @serves says of each. Looks at every frame.
- */
+/* Whether there is @run of frames that will all do, as @serves says of each: the same of all that
+ * have one use, kind and owner. Looks at all frames. */
 bool model_has_run(const struct model *model, const struct model_run *run,
                    bool (*serves)(const void *context, pfn_t pfn), const void *context);
 

@@ -21,6 +21,7 @@ static const struct {
     {"asm", command_asm, "turn a text case into a binary one"},
     {"run", command_run, "run cases, or a kernel trace, against the model"},
     {"from-trace", command_from_trace, "cut cases out of a kernel trace"},
+    {"map", command_map, "print a machine's memory map as a case"},
     {"list", command_list, "list operations, fault sites, subjects and fuzz targets"},
 };
 
@@ -154,6 +155,35 @@ int command_asm(int argc, char **argv)
     bool done = input_read_case(argv[optind], NULL, &program) && write_binary(output, &program);
     program_free(&program);
     return done ? EXIT_NOTHING_FOUND : EXIT_BAD_INPUT;
+}
+
+int command_map(int argc, char **argv)
+{
+    if (argc == 2 && strcmp(argv[1], "--help") == 0) {
+        puts(
+            "usage: potad-case map FILE\n\n"
+            "Prints a memory map as a case without operations: its range lines can be copied into\n"
+            "others. FILE is a copy of /proc/iomem (as root sees it), or the BIOS-e820 lines of a\n"
+            "kernel's log. Two lines of our own say what those do not, in hex, ends included:\n\n"
+            "  node N START-END       the node of memory (default 0)\n"
+            "  zone CLASS START-END   its class: dma, normal, highmem or movable (default: dma\n"
+            "                         below 16 MiB, normal from there on)");
+        return EXIT_NOTHING_FOUND;
+    }
+    if (argc > 1 && argv[1][0] == '-' && argv[1][1] != '\0') {
+        return usage_error("map", argv[1], "unknown option");
+    }
+    if (argc != 2) {
+        return usage_error("map", NULL, "one FILE is needed");
+    }
+    struct program program;
+    program_init(&program);
+    bool read = input_read_map(argv[1], &program.map);
+    if (read) {
+        case_print(stdout, &program);
+    }
+    program_free(&program);
+    return read ? EXIT_NOTHING_FOUND : EXIT_BAD_INPUT;
 }
 
 int command_list(int argc, char **argv)

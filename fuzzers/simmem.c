@@ -31,21 +31,33 @@ static unsigned char *frame_address(const struct simmem *mem, pfn_t pfn)
     return mem->base + ((pfn - mem->start) << FRAME_SHIFT);
 }
 
-/* The first run of frames in @state at or after @from. Return: its length, 0 where there is none.
- */
+static uint64_t chunks_of(uint64_t frames)
+{
+    return (frames + SIMMEM_CHUNK - 1) / SIMMEM_CHUNK;
+}
+
+/* The first run of frames in @state, one that exposed frames get into, at or after @from. Return:
+ * its length, 0 where there is none. */
 static uint64_t find_run(const struct simmem *mem, unsigned char state, uint64_t *from)
 {
-    const unsigned char *left = mem->states + *from;
-    const unsigned char *first = memchr(left, state, mem->frames - *from);
-    if (first == NULL) {
-        return 0;
+    while (*from < mem->frames) {
+        uint64_t chunk = *from / SIMMEM_CHUNK;
+        uint64_t end = (chunk + 1) * SIMMEM_CHUNK;
+        end = end < mem->frames ? end : mem->frames;
+        const unsigned char *left = mem->states + *from;
+        const unsigned char *first =
+            mem->touched[chunk] != 0 ? memchr(left, state, end - *from) : NULL;
+        if (first != NULL) {
+            *from = (uint64_t)(first - mem->states);
+            uint64_t run = 1;
+            while (*from + run < mem->frames && first[run] == state) {
+                run++;
+            }
+            return run;
+        }
+        *from = end;
     }
-    *from = (uint64_t)(first - mem->states);
-    uint64_t run = 1;
-    while (*from + run < mem->frames && first[run] == state) {
-        run++;
-    }
-    return run;
+    return 0;
 }
 
 /* Its address space may be mapped anew by somebody who knows nothing of poison. */
@@ -72,7 +84,8 @@ bool simmem_open(struct simmem *mem, const struct boot_map *map)
     void *states = mmap(NULL, mem->frames, PROT_READ | PROT_WRITE, flags, -1, 0);
     mem->reserved = base == MAP_FAILED ? NULL : base;
     mem->states = states == MAP_FAILED ? NULL : states;
-    if (mem->reserved == NULL || mem->states == NULL) {
+    mem->touched = calloc(chunks_of(mem->frames), 1);
+    if (mem->reserved == NULL || mem->states == NULL || mem->touched == NULL) {
         simmem_close(mem);
         return false;
     }
@@ -93,6 +106,7 @@ void simmem_close(struct simmem *mem)
     if (mem->states != NULL) {
         munmap(mem->states, mem->frames);
     }
+    free(mem->touched);
     *mem = (struct simmem){0};
 }
 
@@ -127,6 +141,10 @@ static void expose_run(const struct simmem *mem, pfn_t pfn, uint64_t frames, uns
         memset(address, 0, frames << FRAME_SHIFT);
     }
     memset(mem->states + (pfn - mem->start), STATE_EXPOSED, frames);
+    uint64_t last = (pfn - mem->start + frames - 1) / SIMMEM_CHUNK;
+    for (uint64_t chunk = (pfn - mem->start) / SIMMEM_CHUNK; chunk <= last; chunk++) {
+        mem->touched[chunk] = 1;
+    }
 }
 
 void simmem_expose(struct simmem *mem, pfn_t pfn, uint64_t frames, bool zeroed)
@@ -154,11 +172,29 @@ void simmem_conceal(struct simmem *mem, pfn_t pfn, uint64_t frames)
 #endif
 }
 
+/* Makes exposed frames as they were at first. */
+static void give_back(struct simmem *mem, pfn_t pfn, uint64_t frames)
+{
+    set_access(mem, pfn, frames, PROT_NONE);
+    if (madvise(frame_address(mem, pfn), frames << FRAME_SHIFT, MADV_DONTNEED) != 0) {
+        memset(mem->states + (pfn - mem->start), STATE_LOCKED, frames);
+        return;
+    }
+    memset(mem->states + (pfn - mem->start), STATE_UNTOUCHED, frames);
+}
+
 void simmem_reset(struct simmem *mem)
 {
+    /* A large frame table is hardly written to: zeroing it for the next boot, or poisoning it,
+     * would make up most of what is resident. Fuzzers' small ones are faster kept. */
+    enum { FRAMES_KEPT_MAX = 256 };
     uint64_t run;
     for (uint64_t at = 0; (run = find_run(mem, STATE_EXPOSED, &at)) > 0; at += run) {
-        simmem_conceal(mem, mem->start + at, run);
+        if (run > FRAMES_KEPT_MAX) {
+            give_back(mem, mem->start + at, run);
+        } else {
+            simmem_conceal(mem, mem->start + at, run);
+        }
     }
 }
 

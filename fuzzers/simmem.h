@@ -15,13 +15,17 @@
 /* What is aligned in physical addresses is so in this memory, up to here. */
 #define SIMMEM_ALIGN ((size_t)1 << 30)
 
+/* What was never exposed is passed over by so many frames. */
+#define SIMMEM_CHUNK ((uint64_t)1 << 15)
+
 struct simmem {
     pfn_t start;
     uint64_t frames;
     void *reserved; /* the address space, and its size */
     size_t reserved_bytes;
-    unsigned char *base;   /* of frame start; frame 0 is, or would be, aligned to SIMMEM_ALIGN */
-    unsigned char *states; /* one for each frame */
+    unsigned char *base;    /* of frame start; frame 0 is, or would be, aligned to SIMMEM_ALIGN */
+    unsigned char *states;  /* one for each frame */
+    unsigned char *touched; /* for each SIMMEM_CHUNK of frames: whether any was ever exposed */
 };
 
 /* Reserves address space for all ranges of @map. Return: false where there is none. */

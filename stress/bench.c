@@ -16,7 +16,8 @@ static const struct {
     json_t *(*run)(const struct bench_options *options);
     const char *summary;
 } benches[] = {
-    {"page", bench_page, "frame-table writes, and time of blocks by table and by tree, by order"},
+    {"page", bench_page,
+     "frame-table writes, time and cache lines of blocks, beside a textbook buddy"},
     {"range", bench_range,
      "the range tree beside Judy and a sorted array, 10^4 to 10^7 ranges (a minute, 1 GiB)"},
     {"fuzz", bench_fuzz, "cases a second of the executor, with model and faults"},

@@ -5,8 +5,9 @@
  * of finding that there is no such run, beside a search that looks at frame after frame, which is
  * no more than the search.
  */
+#include "fuzzers/simmem.h"
+#include "fuzzers/subject.h"
 #include "stress/bench.h"
-#include "stress/bench_memory.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -16,9 +17,63 @@
  * is for a search for three. */
 enum { BLOCK_ORDERS = 7, PERCENT = 100, PAIRS = PERCENT + 1, FIGURES = 36 };
 
+struct contig_memory {
+    struct simmem mem;
+    struct port port;
+    void *instance;
+    const struct subject *subject;
+};
+
+static void memory_expose(void *context, pfn_t pfn, uint64_t frames, bool zeroed)
+{
+    struct contig_memory *memory = context;
+    simmem_expose(&memory->mem, pfn, frames, zeroed);
+}
+
+static void memory_conceal(void *context, pfn_t pfn, uint64_t frames)
+{
+    struct contig_memory *memory = context;
+    simmem_conceal(&memory->mem, pfn, frames);
+}
+
+static bool memory_accept(void *context, pfn_t pfn, uint64_t frames)
+{
+    (void)context;
+    (void)pfn;
+    (void)frames;
+    return true;
+}
+
+static void memory_open(struct contig_memory *memory, const char *subject,
+                        const struct boot_map *map)
+{
+    *memory = (struct contig_memory){.subject = subject_find(subject)};
+    memory->instance = aligned_alloc(64, (memory->subject->instance_bytes + 63) / 64 * 64);
+    if (memory->instance == NULL || !simmem_open(&memory->mem, map)) {
+        abort();
+    }
+    memory->port = (struct port){
+        .context = memory,
+        .direct_map = simmem_direct_map(&memory->mem),
+        .expose = memory_expose,
+        .conceal = memory_conceal,
+        .accept = memory_accept,
+    };
+    if (memory->subject->open(memory->instance, &memory->port, map) != STATUS_OK) {
+        abort();
+    }
+}
+
+static void memory_close(struct contig_memory *memory)
+{
+    memory->subject->close(memory->instance);
+    free(memory->instance);
+    simmem_close(&memory->mem);
+}
+
 /* A zone of which parts are in use. */
 struct contig_zone {
-    struct bench_memory memory;
+    struct contig_memory memory;
     pfn_t start;
     uint64_t frames;
     struct subject_block *blocks;
@@ -86,7 +141,7 @@ static void zone_open(struct contig_zone *zone, order_t order, unsigned percent,
         .ranges = {{.start = 0, .frames = zone->frames / 4, .zone = 0},
                    {.start = zone->start, .frames = zone->frames, .zone = 1}},
     };
-    bench_memory_open(&zone->memory, "core", &map);
+    memory_open(&zone->memory, "core", &map);
     zone->blocks = allocate(zone->frames, sizeof(*zone->blocks));
     zone->free = allocate(zone->frames, 1);
     zone_take_all(zone, percent == PAIRS ? 1 : BLOCK_ORDERS, &random);
@@ -108,7 +163,7 @@ static void zone_open(struct contig_zone *zone, order_t order, unsigned percent,
 
 static void zone_close(struct contig_zone *zone)
 {
-    bench_memory_close(&zone->memory);
+    memory_close(&zone->memory);
     free(zone->blocks);
     free(zone->free);
 }

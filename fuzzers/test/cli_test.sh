@@ -91,6 +91,10 @@ printf "$line$line" 86 87 >good.txt
 head -c 300 good.txt | head -c -50 >torn.txt # the second line has lost its end
 printf '# tracer: nop\n  bash-4725  [00' >torn-header.txt
 
+printf '%s\n' '00100000-00ffffff : System RAM' '01000000-02ffffff : System RAM' >good.iomem
+printf '%s\n' '# a guest' 'BIOS-e820: [mem 0x1000000-0x1ffffff] usable' \
+    '[    0.000000] BIOS-e820: [mem 0x2000000-0x1ffffff] unaccepted' >bad.e820
+
 mkdir folder
 
 # potad-case
@@ -128,6 +132,10 @@ refused frobnicate -- "$tool" show --target frobnicate good.ops
 refused FILE -- "$tool" show
 refused FILE -- "$tool" show good.ops good.bin
 
+# Which operation reached which fault site.
+"$tool" run --matrix good.ops >stdout
+grep -Eq '^failed/reached +buddy-desc' stdout || complain "no fault matrix" good.ops
+
 case_files "$tool" asm -o out.bin
 [[ ! -e out.bin ]] || complain "asm wrote a bad case" out.bin
 refused --frobnicate -- "$tool" asm --frobnicate good.ops -o out.bin
@@ -161,6 +169,24 @@ grep -Eq 'allocations +1$' stdout ||
 refused map.ops 'line 4' -- "$tool" run --trace good.txt --map map.ops
 refused missing.ops -- "$tool" run --trace good.txt --map missing.ops
 
+refused bad.e820 'line 3' -- "$tool" run --trace good.txt --map bad.e820
+
+refused --frobnicate -- "$tool" map --frobnicate good.iomem
+refused FILE -- "$tool" map
+refused FILE -- "$tool" map good.iomem bad.e820
+refused missing.iomem 'No such file' -- "$tool" map missing.iomem
+refused folder 'Is a directory' -- "$tool" map folder
+refused bad.e820 'line 3' -- "$tool" map bad.e820
+refused other.bin 'line 1' -- "$tool" map other.bin
+refused empty.bin 'line 0' -- "$tool" map empty.bin
+refused map.ops 'line 4' -- "$tool" map map.ops
+"$tool" map good.iomem >good-map.ops 2>stderr || complain "a good map is refused:" "$tool" map good.iomem
+for map in good-map.ops good.bin; do # what it prints, and what it makes of cases, are cases
+    "$tool" map "$map" 2>stderr | "$tool" run - >stdout 2>>stderr || complain "no map:" "$tool" map "$map"
+done
+"$tool" run --trace good.txt --map good.iomem >stdout 2>stderr ||
+    complain "a good map is refused:" "$tool" run --trace good.txt --map good.iomem
+
 trace_files "$tool" from-trace
 refused --frobnicate -- "$tool" from-trace --frobnicate good.txt
 for option in --skip --ops --frames; do
@@ -173,7 +199,7 @@ refused TRACE -- "$tool" from-trace
 refused --frobnicate -- "$tool" list --frobnicate
 
 helps "$tool" --help
-for command in show asm run from-trace list; do
+for command in show asm run from-trace map list; do
     helps "$tool" "$command" --help
 done
 

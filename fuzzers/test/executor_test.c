@@ -233,7 +233,7 @@ static order_t fake_free_order(const struct fake *fake, pfn_t pfn)
 /* Counts the free blocks anew. */
 static void fake_count(struct fake *fake)
 {
-    order_t top = fake_flaw == FLAW_COALESCING && fake->frees > 0 ? 1 : ORDERS;
+    order_t top = fake_flaw == FLAW_COALESCING && fake->frees > 0 ? 1 : ORDERS - 1;
     memset(fake->blocks, 0, sizeof(fake->blocks));
     fake->free_blocks = 0;
     uint64_t at = 0;
@@ -825,6 +825,7 @@ static void executor_run_finds_every_check(void **state)
     (void)state;
     for (unsigned check = 0; check < CHECKS; check++) {
         bool shown = check == CHECK_FORBIDDEN_TOUCH || check == CHECK_DETERMINISM ||
+                     (check >= CHECK_ZONE_ORDER && check <= CHECK_MIGRATETYPE) ||
                      (check >= CHECK_RANGE_LOOKUP && check <= CHECK_RANGE_PREPARED);
         for (unsigned flaw = FLAW_NONE + 1; flaw < FLAWS; flaw++) {
             shown = shown || flaw_cases[flaw].check == check;

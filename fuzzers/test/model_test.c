@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -143,6 +144,27 @@ static struct held brute_block(const struct pair *pair, pfn_t pfn)
     return block;
 }
 
+/* The first frame of @use at or after the frame @i of the drawing. */
+static pfn_t brute_next(const struct pair *pair, uint64_t i, enum model_use use)
+{
+    while (i < pair->frames && pair->use[i] != use) {
+        i++;
+    }
+    return pair->start + i;
+}
+
+/* As far as the model says so, frames are alike. */
+static bool brute_alike(const struct pair *pair, uint64_t i, uint64_t count)
+{
+    for (uint64_t at = i; at < i + count && at < pair->frames; at++) {
+        bool own = pair->use[at] != USE_ALLOCATED || pair->owner[at] == pair->owner[i];
+        if (pair->use[at] != pair->use[i] || pair->kind[at] != pair->kind[i] || !own) {
+            return false;
+        }
+    }
+    return count > 0 && i + count <= pair->frames;
+}
+
 static void compare_frames(const struct pair *pair)
 {
     const struct model *model = &pair->model;
@@ -154,6 +176,9 @@ static void compare_frames(const struct pair *pair)
         uint64_t more = random_below(pair->frames - i);
         bool failed = memchr(pair->failed + i, true, more) != NULL;
         pair_assert(pair, model_has_failed(model, pfn, more) == failed, "failed behind", pfn);
+        enum model_use use = (enum model_use)(USE_FREE + random_below(USE_POISONED));
+        pair_assert(pair, model_next(model, pfn, use) == brute_next(pair, i, use), "next", pfn);
+        pair_assert(pair, brute_alike(pair, i, model_alike(model, pfn)), "alike", pfn);
         if (pair->use[i] == USE_ALLOCATED) {
             pair_assert(pair, model_owner(model, pfn) == pair->owner[i], "owner", pfn);
         }
@@ -270,20 +295,38 @@ static void step_split(struct pair *pair)
     }
 }
 
+/* Frames from @i on, a random number up to 12, that all have its use and kind. */
+static uint64_t some_alike(const struct pair *pair, uint64_t i)
+{
+    uint64_t most = 1 + random_below(12);
+    uint64_t count = 1;
+    while (count < most && i + count < pair->frames && pair->use[i + count] == pair->use[i] &&
+           pair->kind[i + count] == pair->kind[i]) {
+        count++;
+    }
+    return count;
+}
+
 static void conceal(struct pair *pair, uint64_t i)
 {
-    model_conceal(&pair->model, pair->start + i);
-    set_block(pair, (struct held){pair->start + i, 0}, USE_FREE, 0);
-    pair->metadata--;
+    uint64_t count = some_alike(pair, i);
+    model_conceal(&pair->model, pair->start + i, count);
+    for (uint64_t at = i; at < i + count; at++) {
+        set_block(pair, (struct held){pair->start + at, 0}, USE_FREE, 0);
+    }
+    pair->metadata -= count;
 }
 
 static void step_metadata(struct pair *pair)
 {
     uint64_t i = random_below(pair->frames);
     if (pair->use[i] == USE_FREE) {
-        model_expose(&pair->model, pair->start + i);
-        pair->use[i] = USE_METADATA;
-        pair->metadata++;
+        uint64_t count = some_alike(pair, i);
+        model_expose(&pair->model, pair->start + i, count);
+        for (uint64_t at = i; at < i + count; at++) {
+            pair->use[at] = USE_METADATA;
+        }
+        pair->metadata += count;
     } else if (pair->use[i] == USE_METADATA) {
         conceal(pair, i);
     }
@@ -317,9 +360,12 @@ static void step_accept(struct pair *pair)
 {
     uint64_t i = random_below(pair->frames);
     if (pair->use[i] == USE_FREE && model_kind_unaccepted(pair->kind[i])) {
-        model_accept(&pair->model, pair->start + i);
-        pair->kind[i]--;
-        pair->accepted++;
+        uint64_t count = some_alike(pair, i);
+        model_accept(&pair->model, pair->start + i, count);
+        for (uint64_t at = i; at < i + count; at++) {
+            pair->kind[at]--;
+        }
+        pair->accepted += count;
     }
 }
 
@@ -423,12 +469,12 @@ static void model_hash_is_of_the_state_alone(void **state)
         for (uint64_t at = pair.frames; at-- > 0;) {
             uint8_t kind = pair.kind[at];
             if (kind != 0 && kind != other.kind[at]) {
-                model_accept(&other.model, pair.start + at);
+                model_accept(&other.model, pair.start + at, 1);
             }
             if (pair.use[at] == USE_ALLOCATED) {
                 model_allocate(&other.model, pair.start + at, 0, 0);
             } else if (pair.use[at] == USE_METADATA) {
-                model_expose(&other.model, pair.start + at);
+                model_expose(&other.model, pair.start + at, 1);
             }
             if (pair.use[at] == USE_POISONED || pair.failed[at]) {
                 model_fail(&other.model, pair.start + at);
@@ -458,7 +504,7 @@ static void model_hash_tells_states_apart(void **state)
             if (uses % 3 == 1) {
                 model_allocate(&pair.model, pair.start + frame, 0, 0);
             } else if (uses % 3 == 2) {
-                model_expose(&pair.model, pair.start + frame);
+                model_expose(&pair.model, pair.start + frame, 1);
             }
             if (uses % 6 >= 3) {
                 model_fail(&pair.model, pair.start + frame);
@@ -484,7 +530,7 @@ static void model_open_again_forgets_the_last_map(void **state)
     for (pair.step = 1; pair.step <= STEPS; pair.step++) {
         step(&pair);
     }
-    const void *memory = pair.model.memory;
+    const void *memory = pair.model.facts.memory;
     for (size_t i = 0; i < LENGTH(drawings); i++) {
         struct boot_map map;
         pair_open(&again, &drawings[i]);
@@ -492,7 +538,7 @@ static void model_open_again_forgets_the_last_map(void **state)
         model_close(&again.model);
         map_of(&drawings[i], &map);
         assert_true(model_open(&pair.model, &map));
-        assert_ptr_equal(pair.model.memory, memory);
+        assert_ptr_equal(pair.model.facts.memory, memory);
         assert_int_equal(pair.model.hash, hash);
         again.model = pair.model;
         compare(&again);
@@ -515,6 +561,55 @@ static void model_is_free_refuses_what_is_too_large(void **state)
     model_close(&pair.model);
 }
 
+static uint64_t resident_kib(void)
+{
+    uint64_t pages = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    assert_non_null(file);
+    assert_int_equal(fscanf(file, "%*u %lu", &pages), 1);
+    fclose(file);
+    return pages * (uint64_t)sysconf(_SC_PAGESIZE) / 1024;
+}
+
+/* 1.5 TB with a hole at 3 GiB: costs are those of the blocks, not of the frames in them. */
+static void model_large_map_costs_what_is_in_use(void **state)
+{
+    (void)state;
+    enum { RESIDENT_KIB_MAX = 8 << 10 };
+    const pfn_t end = (pfn_t)3 << 27;
+    const struct boot_map map = {
+        .zones_count = 1,
+        .ranges_count = 2,
+        .ranges = {{.start = 0, .frames = 0xc0000},
+                   {.start = 0x100000, .frames = end - 0x100000, .unaccepted = true}},
+    };
+    struct model model = {0};
+    uint64_t before = resident_kib();
+    for (unsigned turn = 0; turn < 2; turn++) {
+        assert_true(model_open(&model, &map));
+        uint64_t hash = model.hash;
+        model_accept(&model, (pfn_t)1 << 27, (uint64_t)1 << 28);
+        assert_int_equal(model_smallest(&model, model_kind(0, FRAME_ACCEPTED), 20), 27);
+        model_allocate(&model, (pfn_t)1 << 28, 27, 7);
+        model_fail(&model, ((pfn_t)1 << 28) + 12345);
+        assert_int_equal(model_owner(&model, end - 1), 7);
+        model_set_owner(&model, (pfn_t)1 << 28, 26, 8);
+        assert_int_equal(model_owner(&model, ((pfn_t)1 << 28) + 1), 8);
+        model_release(&model, (pfn_t)1 << 28, 27);
+        pfn_t poisoned = model_next(&model, 0, USE_POISONED);
+        assert_int_equal(poisoned, ((pfn_t)1 << 28) + 12345);
+        model_heal(&model, poisoned);
+        assert_int_equal(model_next(&model, 0, USE_POISONED), end);
+        assert_int_equal(model.blocks[model_kind(0, FRAME_ACCEPTED)][27], 2);
+        assert_int_not_equal(model.hash, hash);
+    }
+    uint64_t after = resident_kib();
+    if (after - before > RESIDENT_KIB_MAX) {
+        fail_msg("%llu KiB more are resident", (unsigned long long)(after - before));
+    }
+    model_close(&model);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -525,6 +620,7 @@ int main(void)
         cmocka_unit_test(model_hash_tells_states_apart),
         cmocka_unit_test(model_open_again_forgets_the_last_map),
         cmocka_unit_test(model_is_free_refuses_what_is_too_large),
+        cmocka_unit_test(model_large_map_costs_what_is_in_use),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,7 +18,9 @@ static const struct boot_map map = {
     .zones_count = 1,
     .ranges_count = 3,
     .zones = {{.zone_class = ZONE_NORMAL}},
-    .ranges = {{100, 50, 0, false}, {160, 40, 0, false}, {200, 20, 0, true}},
+    .ranges = {{.start = 100, .frames = 50},
+               {.start = 160, .frames = 40},
+               {.start = 200, .frames = 20, .unaccepted = true}},
 };
 
 static const cookie_t cookie_a = ((cookie_t)1 << COOKIE_SERIAL_BITS) | 7;
