@@ -139,8 +139,12 @@ bool zone_may_give(const struct space *zone, const struct block_request *request
                    enum watermark watermark, uint64_t frames)
 {
     uint64_t keep = zone_watermark(zone, request->reserve ? WATERMARK_NONE : watermark);
+    if (keep == 0) {
+        /* Most zones: the count of CMA frames is not to cost them a cache line (requirement B1). */
+        return true;
+    }
     uint64_t free = space_free_frames(zone, request->migratetype);
-    return keep == 0 || (free >= keep && free - keep >= frames);
+    return free >= keep && free - keep >= frames;
 }
 
 /* Where a block is looked for. */
