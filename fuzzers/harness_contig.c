@@ -249,11 +249,14 @@ static struct harness_block *block_moved(const struct harness_ear *ear,
                                          const struct migration *move)
 {
     struct harness *harness = ear->harness;
-    if (model_use(&harness->model, move->from) != USE_ALLOCATED ||
-        harness_contig_of(harness, move->from) != NULL) {
+    if (model_use(&harness->model, move->from) != USE_ALLOCATED) {
         return NULL;
     }
-    struct harness_block *block = &harness->blocks[model_owner(&harness->model, move->from)];
+    uint32_t number = model_owner(&harness->model, move->from);
+    if (number >= HARNESS_CONTIG_OWNER) {
+        return NULL;
+    }
+    struct harness_block *block = &harness->blocks[number];
     bool own = block->type != MEMDESC_NONE;
     bool right = block->block.pfn == move->from && block->block.order == move->order &&
                  block->migratetype == MIGRATE_MOVABLE &&

@@ -526,11 +526,11 @@ static void contig_finds_another_run_when_slabs_take_one(void **state)
 
 /* The owner of movable blocks, of either kind of handle. */
 struct owner {
+    _Alignas(MEMDESC_ALIGN) struct memdesc descriptor;
     struct scene *scene;
     struct memdesc *refuses;             /* the descriptor that it does not agree for */
-    unsigned stages[MIGRATE_CANCEL + 1]; /* calls */
     struct buddy *handle;                /* of the block under the owner's descriptor */
-    _Alignas(MEMDESC_ALIGN) struct memdesc descriptor;
+    unsigned stages[MIGRATE_CANCEL + 1]; /* calls */
 };
 
 static bool owner_migrate(void *context, struct memdesc *descriptor, struct migration *move,
