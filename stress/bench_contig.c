@@ -256,7 +256,7 @@ json_t *bench_contig(const struct bench_options *options)
             zone_open(&zone, orders[i], percents[j], options->seed);
             for (unsigned k = 0; k < sizeof(units) / sizeof(units[0]); k++) {
                 json_array_append_new(results, bench_run(&zone, orders[i], percents[j], units[k],
-                                                         options->seconds / FIGURES));
+                                                         options->seconds / (double)FIGURES));
             }
             zone_close(&zone);
         }
