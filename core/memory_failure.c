@@ -37,7 +37,7 @@ void memory_failure_init(struct potad *potad)
     atomic_word_poke(&potad->spent_any, false);
     spinlock_init(&potad->owners_lock);
     for (unsigned type = 0; type < MEMDESC_TYPES; type++) {
-        potad->owners[type] = (struct memdesc_ops){.memory_failure = NULL};
+        potad->owners[type] = (struct memdesc_ops){.context = NULL};
     }
 }
 

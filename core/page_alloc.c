@@ -96,16 +96,22 @@ bool stash_fill(struct potad *potad, struct alloc_context alloc, struct buddy_st
     return true;
 }
 
+bool frames_accept(struct potad *potad, struct space *zone, pfn_t pfn, uint64_t frames)
+{
+    spinlock_unlock(&zone->lock);
+    port_window(potad, WINDOW_BEFORE_ACCEPT);
+    bool accepted =
+        !port_fault(potad, FAULT_ACCEPT) && potad->port.accept(potad->port.context, pfn, frames);
+    spinlock_lock(&zone->lock);
+    return accepted;
+}
+
 bool block_accept(struct potad *potad, struct space *zone, struct buddy *buddy, uint64_t frames,
                   struct buddy_stash *released)
 {
     /* No longer free for others who look from the buddy's side. */
     space_set_word(zone, buddy, memdesc_make(buddy, MEMDESC_BUDDY_ALLOCATED));
-    spinlock_unlock(&zone->lock);
-    port_window(potad, WINDOW_BEFORE_ACCEPT);
-    bool accepted = !port_fault(potad, FAULT_ACCEPT) &&
-                    potad->port.accept(potad->port.context, buddy->pfn, frames);
-    spinlock_lock(&zone->lock);
+    bool accepted = frames_accept(potad, zone, buddy->pfn, frames);
     if (!accepted) {
         space_free(zone, buddy, NULL, released);
     }
@@ -129,6 +135,18 @@ static void block_give(struct space *zone, struct buddy *buddy, enum migratetype
     space_set_state(zone, buddy, BUDDY_ALLOCATED);
 }
 
+bool zone_may_give(const struct space *zone, const struct block_request *request,
+                   enum watermark watermark, uint64_t frames)
+{
+    uint64_t keep = zone_watermark(zone, request->reserve ? WATERMARK_NONE : watermark);
+    if (keep == 0) {
+        /* Most zones: the count of CMA frames is not to cost them a cache line (requirement B1). */
+        return true;
+    }
+    uint64_t free = space_free_frames(zone, request->migratetype);
+    return free >= keep && free - keep >= frames;
+}
+
 /* Where a block is looked for. */
 struct block_place {
     struct space *zone;
@@ -144,9 +162,7 @@ static struct buddy *block_pick(const struct block_place *place,
 {
     const struct space *zone = place->zone;
     order_t order = request->order;
-    uint64_t keep = zone_watermark(zone, request->reserve ? WATERMARK_NONE : place->watermark);
-    if (keep > 0 &&
-        space_free_frames(zone, request->migratetype) < keep + order_frames(request->order)) {
+    if (!zone_may_give(zone, request, place->watermark, order_frames(order))) {
         return NULL;
     }
     struct buddy *buddy = NULL;
@@ -295,9 +311,8 @@ uint32_t zones_for_metadata(const struct potad *potad)
     return zones;
 }
 
-/* Spells @request out. Return: whether it can be asked for at all. */
-static bool request_resolve(const struct potad *potad, const struct page_request *request,
-                            struct block_request *block)
+bool request_resolve(const struct potad *potad, const struct page_request *request,
+                     struct block_request *block)
 {
     bool any = request->zone == ZONE_ANY;
     if (request->order >= ORDERS || (uint32_t)request->migratetype >= MIGRATETYPES ||

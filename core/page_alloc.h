@@ -6,6 +6,8 @@
 #ifndef POTAD_CORE_PAGE_ALLOC_H
 #define POTAD_CORE_PAGE_ALLOC_H
 
+#include "core/contig_find.h"
+#include "core/contig_take.h"
 #include "core/potad.h"
 
 /* A page_request with the zones spelled out. */
@@ -17,6 +19,10 @@ struct block_request {
     bool reserve; /* below the watermarks, too */
     bool whole;   /* only a free block of just this order will do */
 };
+
+/* Spells @request out. Return: whether it can be asked for at all. */
+bool request_resolve(const struct potad *potad, const struct page_request *request,
+                     struct block_request *block) __attribute__((warn_unused_result));
 
 /* Begins what ends in transaction_commit() or transaction_undo(). */
 struct alloc_context transaction_begin(struct potad *potad, struct alloc_transaction *transaction);
@@ -53,6 +59,11 @@ enum status block_alloc(struct potad *potad, struct alloc_context alloc,
 bool block_accept(struct potad *potad, struct space *zone, struct buddy *buddy, uint64_t frames,
                   struct buddy_stash *released) __attribute__((warn_unused_result));
 
+/* Has the port accept frames of blocks that are off their lists. Context: the zone's lock, let go
+ * while the port works. Return: whether it did. */
+bool frames_accept(struct potad *potad, struct space *zone, pfn_t pfn, uint64_t frames)
+    __attribute__((warn_unused_result));
+
 /* zonelist.c: the order in which each node's allocations try the zones: the node's own, the highest
  * class first, then those of the next node, and so on. */
 void zonelists_init(struct potad *potad);
@@ -67,6 +78,11 @@ enum watermark { WATERMARK_HIGH, WATERMARK_LOW, WATERMARK_MIN, WATERMARK_NONE };
 /* Free frames that stay when @zone is drawn upon down to @watermark: min, a quarter more, a half
  * more, as in Linux. */
 uint64_t zone_watermark(const struct space *zone, enum watermark watermark);
+
+/* Whether @zone keeps enough for others if @frames are taken for @request. Context: the zone's
+ * lock. */
+bool zone_may_give(const struct space *zone, const struct block_request *request,
+                   enum watermark watermark, uint64_t frames);
 
 /* accept.c: where accepted memory of the zone of a new block has become little, accepts more,
  * before somebody has to wait for it. Context: no lock, in no transaction. */
@@ -93,6 +109,27 @@ void memory_failure_init(struct potad *potad);
 /* Gives back one record that a free has used up, and what that frees to @released.
  * Return: whether there was one. Context: no lock. */
 bool poison_release(struct potad *potad, struct buddy_stash *released);
+
+/* contig.c: a call of alloc_contig() while it works. */
+struct contig_call {
+    struct potad *potad;
+    struct alloc_context alloc;
+    struct block_request block; /* zones and reserve as asked; order is not used */
+    struct contig_goal goal;
+    enum migratetype migratetype; /* of the run */
+    struct buddy_stash stash;     /* descriptors in hand */
+    struct contig *contig;        /* the result */
+};
+
+/* Allocates descriptors until as many as @cut takes are in hand. Context: no lock. */
+bool contig_gather(struct contig_call *call, struct contig_cut cut)
+    __attribute__((warn_unused_result));
+
+/* contig_migrate.c: makes a run of CMA memory of @zone free by having the owners of its movable
+ * blocks move them away, and takes it. Context: no lock. Return: OK; NO_MEMORY, with all as it
+ * was. */
+enum status contig_move_out(struct contig_call *call, struct space *zone, enum watermark watermark)
+    __attribute__((warn_unused_result));
 
 /* map_nodes.c: nodes for a zone of @blocks blocks at boot. */
 uint64_t map_nodes_boot(const struct space *zone, uint64_t blocks);

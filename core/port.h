@@ -17,7 +17,8 @@
     X(FAULT_SLAB_PAGE, "slab-page", "the block that a new slab is made of")                        \
     X(FAULT_ACCEPT, "accept", "accepting memory that was not accepted at boot")                    \
     X(FAULT_POISON_DESC, "poison-desc", "a struct poison from its cache")                          \
-    X(FAULT_RANGE_NODE, "range-node", "a node of a range tree from its cache")
+    X(FAULT_RANGE_NODE, "range-node", "a node of a range tree from its cache")                     \
+    X(FAULT_MIGRATE, "migrate", "an owner moves its block out of memory that is asked back")
 
 enum fault_site {
 #define X(id, name, what) id,

@@ -19,12 +19,36 @@ enum {
     CHAIN_DEPTH_MAX = 14
 };
 
+/* A block that is to move. */
+struct migration {
+    pfn_t from;
+    pfn_t to;
+    order_t order;
+    struct buddy *buddy; /* what alloc_pages() or alloc_pages_desc() answered for the block */
+};
+
+/* The steps of a move. TRY: the owner may refuse. One that agrees has copied the content, and from
+ * here on neither frees nor splits nor writes the block, until one of the others follows, just
+ * once. COMMIT: the block is at its new place; CANCEL: it stays. These two cannot be refused. */
+enum migrate_stage { MIGRATE_TRY, MIGRATE_COMMIT, MIGRATE_CANCEL };
+
 /* What the owners of one type of descriptor want to be told. */
 struct memdesc_ops {
     /* Frame @pfn of the block of @descriptor has failed; the block is kept from now on only until
      * it is freed. Context: no lock of the core is held; may call into the allocator, and free the
      * block. Another thread may be freeing it already: the owner knows whether it lives. */
     void (*memory_failure)(void *context, struct memdesc *descriptor, pfn_t pfn);
+
+    /* The block of @descriptor is asked to move: alloc_contig() wants its frames. NULL: blocks of
+     * this type do not move. @descriptor and @move->buddy describe the block as before, wherever it
+     * is: only its place changes. Where @descriptor is the owner's own, only the owner knows the
+     * struct buddy, and fills in @move->buddy when it agrees (requirement A6).
+     * Context: no lock of the core is held; must not allocate or free. The block may have been
+     * freed already, as with memory_failure(): then the owner refuses.
+     * Return: for MIGRATE_TRY, whether it agrees.
+     * Source: requirements B6, D3. */
+    bool (*migrate)(void *context, struct memdesc *descriptor, struct migration *move,
+                    enum migrate_stage stage);
     void *context;
 };
 
@@ -113,6 +137,47 @@ void free_pages(struct potad *potad, struct buddy *buddy);
  * changed: NO_MEMORY, INVALID. */
 enum status split_pages(struct potad *potad, struct buddy *buddy, order_t order,
                         struct buddy **parts) __attribute__((warn_unused_result));
+
+struct contig_request {
+    uint64_t units;               /* frames; any number but 0 */
+    order_t align;                /* the run starts at a multiple of 2^align frames */
+    pfn_t low;                    /* and lies in [low, high) */
+    pfn_t high;                   /* 0: no limit */
+    zone_id_t zone;               /* this and the rest as in struct page_request */
+    enum migratetype migratetype; /* not used for CMA */
+    uint32_t node;
+    enum zone_class below;
+    bool reserve;
+    bool cma; /* out of CMA ranges, which movable blocks are moved out of where need be */
+};
+
+/* A run of frames. */
+struct contig {
+    pfn_t pfn;
+    uint64_t units;
+    uint64_t parts; /* blocks that it is made of */
+    zone_id_t zone;
+};
+
+/* Allocates frames in a row, as many as asked for, all in one zone: whole blocks or parts of them,
+ * of any orders, accepted. It is found wherever there is one; see contig_find.h for the cost.
+ *
+ * Without @cma, frames of CMA ranges are left alone: nobody could move the run out of them again.
+ * With it, only they are taken: first such as are free; else owners of movable blocks are asked to
+ * move to other memory (memdesc_ops.migrate), window after window, the lowest first. Where one
+ * refuses, or finds no other memory, windows without its block are tried. The parts of such a run
+ * are unmovable.
+ *
+ * Each part of a run is a block with a struct buddy of its own, which memdesc_lookup() finds; parts
+ * are neither freed nor split by themselves.
+ *
+ * Return: OK and *@contig, or with nothing changed but memory that was accepted: NO_MEMORY,
+ * ACCEPT_FAILED, INVALID. Source: requirement B6. */
+enum status alloc_contig(struct potad *potad, const struct contig_request *request,
+                         struct contig *contig) __attribute__((warn_unused_result));
+
+/* Frees a run; frames of it that have failed become poisoned. Never fails, never allocates. */
+void free_contig(struct potad *potad, const struct contig *contig);
 
 /* What a frame belongs to. */
 struct memdesc_info {

@@ -339,6 +339,33 @@ void space_split_allocated(struct space *space, struct buddy *buddy, order_t ord
     parts[0] = part;
 }
 
+void space_cut_at(struct space *space, struct buddy *buddy, pfn_t pfn, struct buddy_stash *stash)
+{
+    struct block_heads heads = {.count = 0};
+    struct buddy *part = buddy;
+    struct buddy *first = buddy;
+    pfn_t start = buddy->pfn;
+    uint64_t frames = order_frames(buddy_order(buddy));
+    ASSERT(pfn > start);
+    ASSERT(pfn - start < frames);
+    pfn_t middle;
+    do {
+        struct buddy *lower = buddy_stash_take(stash);
+        space_halve(space, part, lower);
+        first = lower->pfn == start ? lower : first;
+        middle = part->pfn;
+        if (pfn <= middle) {
+            block_heads_add(&heads, middle, memdesc_make(part, MEMDESC_BUDDY_ALLOCATED));
+        }
+        if (pfn >= middle && lower->pfn != start) {
+            block_heads_add(&heads, lower->pfn, memdesc_make(lower, MEMDESC_BUDDY_ALLOCATED));
+        }
+        part = pfn < middle ? lower : part;
+    } while (pfn != middle);
+    space_write_heads(space, start, frames, &heads);
+    space_set_word(space, first, memdesc_make(first, MEMDESC_BUDDY_ALLOCATED));
+}
+
 /* The free block that would merge with the block of @order at @pfn, or NULL. */
 static struct buddy *space_free_buddy(const struct space *space, pfn_t pfn, order_t order,
                                       uint32_t kind)

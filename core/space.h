@@ -149,6 +149,12 @@ struct buddy *space_split_detached(struct space *space, struct buddy *buddy, ord
 void space_split_allocated(struct space *space, struct buddy *buddy, order_t order,
                            struct buddy_stash *stash, struct buddy **parts);
 
+/* Halves the block of @buddy, on no list, until a part of it ends at frame @pfn inside it. All
+ * parts have the state that it has, and words that lead to them as blocks in use. @stash must hold
+ * a descriptor for each halving, order(@buddy) less the order that @pfn is aligned to, and the map
+ * space_cut_nodes() of as many. Source: requirement B6. */
+void space_cut_at(struct space *space, struct buddy *buddy, pfn_t pfn, struct buddy_stash *stash);
+
 /* Writes @word at the first frame of @buddy's block. */
 void space_set_word(struct space *space, const struct buddy *buddy, memdesc_t word);
 

@@ -362,6 +362,7 @@ static struct case_op op_clamp(struct case_op op, uint32_t slots, const struct c
         SIZE_LIMIT = 3 * 4096,
         ALIGN_LIMIT = 15,
         COUNT_LIMIT = 64,
+        UNITS_LIMIT = 256,
         ORDER_LIMIT = 12,
         NODES_LIMIT = 2,
         NTH_LIMIT = 16
@@ -372,7 +373,9 @@ static struct case_op op_clamp(struct case_op op, uint32_t slots, const struct c
     op = range ? range_op_clamp(op) : op;
     op.order = range ? op.order : op.order % ORDER_LIMIT;
     op.slot = (uint16_t)(op.slot % slots);
-    op.count = range ? op.count : op.count % COUNT_LIMIT;
+    bool units = (operands & OPERAND_UNITS) != 0;
+    uint16_t count_limit = units ? UNITS_LIMIT : COUNT_LIMIT;
+    op.count = range ? op.count : op.count % count_limit;
     op.align = (uint8_t)(op.align % ((operands & OPERAND_BELOW) != 0 ? (unsigned)ZONE_CLASSES
                                                                      : (unsigned)ALIGN_LIMIT));
     if ((operands & OPERAND_NODE) != 0) {

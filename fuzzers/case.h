@@ -17,7 +17,8 @@
  * In canonical form, operands that an operation does not have are 0; text and binary of a
  * canonical case are the same thing.
  *
- * Slots: a case has a number of them for blocks, as many for objects, and CASE_CACHES for caches.
+ * Slots: a case has a number of them for blocks, as many for objects, CASE_CACHES for caches and
+ * CASE_CONTIGS for runs.
  * An operation that creates something puts it into the first free slot at or after the one it
  * names; one that uses something takes the first used slot at or after it; both wrap around. Where
  * there is none, the operation does nothing. So each operation of a random program means something,
@@ -42,6 +43,7 @@ enum {
     CASE_SLOTS_MIN = 64,
     CASE_SLOTS_MAX = 1 << 16,
     CASE_CACHES = 8,
+    CASE_CONTIGS = 8,
     CASE_SECTIONS = 4, /* of readers of the range tree */
     CASE_ERROR_MAX = 160
 };
@@ -68,7 +70,9 @@ enum {
     X(OPERAND_NODE, "node", zone, KIND_NUMBER, "whose zones are tried first")                      \
     X(OPERAND_BELOW, "below", align, KIND_CLASS, "zones of lower classes only; dma: of any")       \
     X(OPERAND_RESERVE, "reserve", count, KIND_NUMBER, "1: may take what watermarks keep back")     \
-    X(OPERAND_ABOVE, "above", slot, KIND_NUMBER, "1: the highest gap, not the lowest")
+    X(OPERAND_ABOVE, "above", slot, KIND_NUMBER, "1: the highest gap, not the lowest")             \
+    X(OPERAND_UNITS, "units", count, KIND_NUMBER, "frames in a row")                               \
+    X(OPERAND_WITHIN, "within", order, KIND_NUMBER, "log2 of the frames= to look in; 0: anywhere")
 
 enum operand_kind { KIND_NUMBER, KIND_ZONE, KIND_MIGRATETYPE, KIND_MEMDESC, KIND_LOG2, KIND_CLASS };
 
@@ -87,6 +91,10 @@ enum operand {
 
 /* A range of keys. */
 #define RANGE_OPERANDS (OPERAND_KEY | OPERAND_SHIFT | OPERAND_KEYS | OPERAND_END)
+
+/* A run of frames: its slot, size, alignment and limits. */
+#define CONTIG_OPERANDS                                                                            \
+    (OPERAND_SLOT | OPERAND_ZONE | OPERAND_UNITS | OPERAND_ALIGN | OPERAND_FRAME | OPERAND_WITHIN)
 
 /* The operations. X(id, name, weights for page, slab, range and space, operands, help). The weights
  * are relative: how often random bytes mean this operation in programs for each fuzz target. */
@@ -136,7 +144,12 @@ enum operand {
       "build an empty tree from sorted entries")                                                   \
     X(OP_RANGE_ENTER, "range-enter", 0, 0, 4, 0, OPERAND_SECTION,                                  \
       "begin a reader's section, which holds on to what it saw")                                   \
-    X(OP_RANGE_EXIT, "range-exit", 0, 0, 4, 0, OPERAND_SECTION, "end a section")
+    X(OP_RANGE_EXIT, "range-exit", 0, 0, 4, 0, OPERAND_SECTION, "end a section")                   \
+    X(OP_CONTIG, "contig", 2, 0, 0, 10, CONTIG_OPERANDS | OPERAND_TYPE,                            \
+      "allocate frames in a row, outside of CMA ranges (B6)")                                      \
+    X(OP_CONTIG_CMA, "contig-cma", 0, 0, 0, 10, CONTIG_OPERANDS,                                   \
+      "the same in CMA ranges, whose movable blocks move out")                                     \
+    X(OP_CONTIG_FREE, "contig-free", 2, 0, 0, 10, OPERAND_SLOT, "free frames in a row")
 
 enum op {
 #define X(id, name, page, slab, range, space, operands, help) id,

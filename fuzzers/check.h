@@ -47,7 +47,10 @@
       "between two steps of a writer, readers see what was before the operation or is after it")   \
     X(CHECK_RANGE_SNAPSHOT, "range-snapshot",                                                      \
       "a reader in its section finds what was there at some time since it began")                  \
-    X(CHECK_RANGE_PREPARED, "range-prepared", "a prepared store does not fail")
+    X(CHECK_RANGE_PREPARED, "range-prepared", "a prepared store does not fail")                    \
+    X(CHECK_CONTIG, "contig", "a contiguous run is found where there is one (B6)")                 \
+    X(CHECK_MIGRATE, "migrate",                                                                    \
+      "an owner that agreed to move hears once what became of it, and its block leads to it")
 
 enum check {
 #define X(id, name, sentence) id,

@@ -194,6 +194,48 @@ static void run_cache_destroy(struct executor *executor, const struct case_op *o
     }
 }
 
+/* The first run at or after @from, around the end, that is used or is not; CASE_CONTIGS: none. */
+static uint32_t find_contig(const struct executor *executor, uint32_t from, bool used)
+{
+    for (uint32_t i = 0; i < CASE_CONTIGS; i++) {
+        uint32_t index = (from + i) % CASE_CONTIGS;
+        if (executor->harness.contigs[index].used == used) {
+            return index;
+        }
+    }
+    return CASE_CONTIGS;
+}
+
+static void run_contig(struct executor *executor, const struct case_op *op)
+{
+    struct harness *harness = &executor->harness;
+    uint32_t index = find_contig(executor, op->slot, false);
+    bool cma = op->op == OP_CONTIG_CMA;
+    bool limited = op->order != 0 && op->order < ORDERS;
+    pfn_t low = harness->model.start + op->value;
+    struct contig_request request = {
+        .units = op->count,
+        .align = op->align,
+        .low = limited ? low : 0,
+        .high = limited ? low + ((uint64_t)1 << op->order) : 0,
+        .zone = op->zone,
+        .migratetype = cma ? MIGRATE_UNMOVABLE : (enum migratetype)op->type,
+        .below = ZONE_DMA,
+        .cma = cma,
+    };
+    if (index < CASE_CONTIGS) {
+        harness_contig_alloc(harness, &request, index);
+    }
+}
+
+static void run_contig_free(struct executor *executor, const struct case_op *op)
+{
+    uint32_t index = find_contig(executor, op->slot, true);
+    if (index < CASE_CONTIGS) {
+        harness_contig_free(&executor->harness, index);
+    }
+}
+
 /* Capabilities that an operation needs. */
 static uint32_t op_needs(enum op op)
 {
@@ -215,6 +257,11 @@ static uint32_t op_needs(enum op op)
     case OP_MEMORY_FAILURE:
     case OP_UNPOISON:
         return SUBJECT_POISON;
+    case OP_CONTIG:
+    case OP_CONTIG_FREE:
+        return SUBJECT_CONTIG;
+    case OP_CONTIG_CMA:
+        return SUBJECT_CONTIG | SUBJECT_ZONES;
     default:
         return op_is_range(op) ? SUBJECT_RANGE : 0;
     }
@@ -276,6 +323,13 @@ static void run_op(struct executor *executor, const struct case_op *op)
     case OP_RANGE_EXIT:
         executor_run_range(harness, op);
         break;
+    case OP_CONTIG:
+    case OP_CONTIG_CMA:
+        run_contig(executor, op);
+        break;
+    case OP_CONTIG_FREE:
+        run_contig_free(executor, op);
+        break;
     case OPS:
         break;
     }
@@ -298,6 +352,11 @@ static void tear_down(struct executor *executor)
     }
     while (executor->block_slots.count > 0 && !harness_violated(harness)) {
         run_free(executor, &none);
+    }
+    for (uint32_t i = 0; i < CASE_CONTIGS && !harness_violated(harness); i++) {
+        if (harness->contigs[i].used) {
+            harness_contig_free(harness, i);
+        }
     }
     harness_unpoison_all(harness);
     if (!harness_violated(harness)) {

@@ -134,6 +134,9 @@ bool harness_boot(struct harness *harness, const struct boot_map *asked)
     harness_range_reset(&harness->range);
     harness->blocks_used = 0;
     harness->blocks_end = 0;
+    memset(harness->contigs, 0, sizeof(harness->contigs));
+    harness->contig_parts = 0;
+    harness->moving = 0;
     if (!prepare_memory(harness, map) || !model_open(&harness->model, map)) {
         const struct range *last = &map->ranges[map->ranges_count - 1];
         uint64_t span = last->start + last->frames - map->ranges[0].start;
@@ -193,8 +196,8 @@ void harness_settle(struct harness *harness)
     }
     struct subject_stats stats;
     subject->stats(harness->instance, &stats);
-    uint64_t expected = model->free_blocks + harness->blocks_used + stats.slabs +
-                        model->poisoned_frames + stats.descriptors_reserved;
+    uint64_t expected = model->free_blocks + harness->blocks_used + harness->contig_parts +
+                        stats.slabs + model->poisoned_frames + stats.descriptors_reserved;
     if (stats.descriptors_live != expected) {
         harness_fail(harness, CHECK_DESCRIPTORS, "%llu descriptors in use, %llu expected",
                      (unsigned long long)stats.descriptors_live, (unsigned long long)expected);
@@ -344,6 +347,7 @@ bool harness_alloc(struct harness *harness, const struct subject_request *reques
     block->type = request->type;
     block->migratetype = request->migratetype;
     block->used = true;
+    block->moving = false;
     check_granted(harness, request, block, index, &before);
     if (!harness_violated(harness)) {
         harness->blocks_used++;
@@ -417,6 +421,7 @@ bool harness_split(struct harness *harness, uint32_t index, order_t order, const
         part->type = MEMDESC_NONE;
         part->migratetype = whole->migratetype;
         part->used = true;
+        part->moving = false;
         model_set_owner(&harness->model, results[i].pfn, results[i].order, number);
         harness->blocks_used += number == index ? 0 : 1;
         harness_note_number(harness, number);

@@ -33,6 +33,14 @@ struct harness_block {
     enum memdesc_type type;
     enum migratetype migratetype;
     bool used;
+    bool moving; /* has agreed to move, and not heard yet what became of it */
+};
+
+/* A run that the harness holds. */
+struct harness_contig {
+    struct contig contig;
+    enum migratetype migratetype; /* of its parts */
+    bool used;
 };
 
 struct harness_cache {
@@ -75,7 +83,10 @@ struct harness {
     struct harness_block *blocks; /* a block's number in the model is its index here */
     uint32_t blocks_count;
     uint32_t blocks_used;
-    uint32_t blocks_end;       /* behind the last number used since boot */
+    uint32_t blocks_end; /* behind the last number used since boot */
+    struct harness_contig contigs[CASE_CONTIGS];
+    uint64_t contig_parts;     /* blocks that the runs are made of */
+    uint32_t moving;           /* blocks that are */
     bool opened;               /* the subject has booted */
     bool freeing;              /* the present operation must not allocate */
     pfn_t boot_metadata_start; /* what the subject exposed while it booted */
@@ -89,8 +100,8 @@ struct harness {
     struct harness_range range;
 };
 
-/* Makes a harness for @subject with @blocks block slots, at most MODEL_OWNERS. Aborts where there
- * is no memory. */
+/* Makes a harness for @subject with @blocks block slots, at most CASE_SLOTS_MAX. Aborts where
+ * there is no memory. */
 void harness_init(struct harness *harness, const struct subject *subject, uint32_t blocks);
 void harness_close(struct harness *harness);
 
@@ -121,6 +132,11 @@ enum { HARNESS_BULK_MAX = 64 };
 bool harness_cache_alloc(struct harness *harness, struct harness_cache *cache, uint32_t count,
                          struct harness_object **objects);
 void harness_cache_free(struct harness *harness, struct harness_object *object);
+
+/* Allocates the run that @request asks for as number @index, an unused one. */
+void harness_contig_alloc(struct harness *harness, const struct contig_request *request,
+                          uint32_t index);
+void harness_contig_free(struct harness *harness, uint32_t index);
 
 void harness_shrink(struct harness *harness);
 

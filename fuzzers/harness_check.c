@@ -43,8 +43,27 @@ static void check_poisoned_lookup(struct harness *harness, pfn_t pfn,
     }
 }
 
+/* A run's parts are the subject's choice, but they are in it, and plain blocks. */
+static void check_contig_lookup(struct harness *harness, const struct harness_contig *held,
+                                pfn_t pfn, const struct memdesc_info *info)
+{
+    const struct contig *contig = &held->contig;
+    bool inside = info->pfn >= contig->pfn && pfn - info->pfn < info->frames &&
+                  info->pfn + info->frames <= contig->pfn + contig->units;
+    if (!inside || info->type != MEMDESC_BUDDY_ALLOCATED || info->zone != contig->zone ||
+        info->migratetype != held->migratetype || info->unaccepted ||
+        info->flawed != model_has_failed(&harness->model, info->pfn, info->frames)) {
+        fail_lookup(harness, pfn, info, "a part of the run around it");
+    }
+}
+
 static void check_owner_lookup(struct harness *harness, pfn_t pfn, const struct memdesc_info *info)
 {
+    const struct harness_contig *contig = harness_contig_of(harness, pfn);
+    if (contig != NULL) {
+        check_contig_lookup(harness, contig, pfn, info);
+        return;
+    }
     uint32_t number = model_owner(&harness->model, pfn);
     const struct harness_block *block = &harness->blocks[number];
     bool own = block->type != MEMDESC_NONE;
@@ -104,7 +123,7 @@ void harness_check_lookup(struct harness *harness, pfn_t pfn)
     }
 }
 
-/* One frame of every block held, and one of the map: the operations so far choose which. */
+/* One frame of every block and run held, and one of the map: the operations so far choose which. */
 static void check_some_frames(struct harness *harness)
 {
     uint64_t turn = harness->operations;
@@ -113,6 +132,12 @@ static void check_some_frames(struct harness *harness)
         if (block->used) {
             uint64_t frames = (uint64_t)1 << block->block.order;
             harness_check_lookup(harness, block->block.pfn + turn % frames);
+        }
+    }
+    for (uint32_t i = 0; i < CASE_CONTIGS; i++) {
+        const struct harness_contig *held = &harness->contigs[i];
+        if (held->used) {
+            harness_check_lookup(harness, held->contig.pfn + turn % held->contig.units);
         }
     }
     harness_check_lookup(harness, harness->model.start + turn * 7919 % harness->model.frames);

@@ -35,6 +35,9 @@ void harness_check_unchanged(struct harness *harness, const struct before *befor
 bool harness_zone_serves(const struct harness *harness, const struct subject_request *request,
                          zone_id_t zone);
 
+/* Free frames of @zone that a block of @type can have. */
+uint64_t harness_zone_free(const struct model *model, zone_id_t zone, enum migratetype type);
+
 /* F2: whether nothing excuses a failure to allocate: some zone that will do has a block, may give
  * it away, and the descriptors for cutting it are there or can be made. Taken before the operation.
  */
@@ -76,6 +79,18 @@ static inline uint64_t harness_slack_frames(const struct harness *harness)
 
 /* Has the subject tell of failures, of blocks of any type. */
 void harness_watch(struct harness *harness);
+
+/* harness_contig.c: the owner of a frame that is in use, as the model has it, is run number
+ * model_owner() less this where that is not below it. */
+#define HARNESS_CONTIG_OWNER ((uint32_t)MODEL_OWNERS - CASE_CONTIGS)
+
+/* The run that the frame @pfn, in use, is of, or NULL. */
+const struct harness_contig *harness_contig_of(const struct harness *harness, pfn_t pfn);
+
+/* What a subject asks of the owner of a block. @context: a struct harness_ear. */
+bool harness_hear_migrate(void *context, struct memdesc *descriptor, struct migration *move,
+                          enum migrate_stage stage);
+
 /* harness_range_read.c: compares what readers find at @key, and all that there is, with the model.
  */
 void harness_range_check_key(struct harness *harness, uint64_t key);

@@ -26,7 +26,8 @@ void harness_watch(struct harness *harness)
         enum memdesc_type type = (enum memdesc_type)i;
         struct harness_ear *ear = &harness->ears[i];
         *ear = (struct harness_ear){.harness = harness, .type = type};
-        struct memdesc_ops ops = {.memory_failure = hear_failure, .context = ear};
+        struct memdesc_ops ops = {
+            .memory_failure = hear_failure, .migrate = harness_hear_migrate, .context = ear};
         bool used = type == MEMDESC_BUDDY_ALLOCATED || type == MEMDESC_SLAB ||
                     (type >= MEMDESC_FOLIO && type <= MEMDESC_VMALLOC) || type >= MEMDESC_USER;
         enum status status = subject->watch(harness->instance, type, &ops);
@@ -79,6 +80,9 @@ static bool told_owner(const struct harness *harness, pfn_t pfn, enum model_use 
     const struct harness_told *told = &harness->told;
     if (use != USE_ALLOCATED) {
         return told->type == MEMDESC_SLAB;
+    }
+    if (harness_contig_of(harness, pfn) != NULL) {
+        return told->type == MEMDESC_BUDDY_ALLOCATED;
     }
     const struct harness_block *block = &harness->blocks[model_owner(&harness->model, pfn)];
     bool own = block->type != MEMDESC_NONE;

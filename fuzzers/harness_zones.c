@@ -26,8 +26,7 @@ bool harness_zone_serves(const struct harness *harness, const struct subject_req
     return low && (config->zone_class != ZONE_MOVABLE || request->migratetype == MIGRATE_MOVABLE);
 }
 
-/* Free frames of @zone that a block of @type can have. */
-static uint64_t zone_free_frames(const struct model *model, zone_id_t zone, enum migratetype type)
+uint64_t harness_zone_free(const struct model *model, zone_id_t zone, enum migratetype type)
 {
     const uint64_t *frames = model->free_frames;
     return frames[model_kind(zone, FRAME_ACCEPTED)] + frames[model_kind(zone, FRAME_UNACCEPTED)] +
@@ -40,7 +39,7 @@ static bool zone_can_give(const struct model *model, const struct subject_reques
                           zone_id_t zone, uint64_t cuts, uint64_t kept)
 {
     uint64_t need = ((uint64_t)1 << request->order) + kept;
-    if (kept > 0 && zone_free_frames(model, zone, request->migratetype) < need) {
+    if (kept > 0 && harness_zone_free(model, zone, request->migratetype) < need) {
         return false;
     }
     for (unsigned class = 0; class < FRAME_CLASSES; class ++) {
@@ -77,8 +76,13 @@ bool harness_alloc_must_succeed(struct harness *harness, const struct subject_re
 static enum migratetype frame_type(const struct harness *harness, pfn_t pfn)
 {
     bool boot = pfn - harness->boot_metadata_start < harness->boot_metadata_frames;
+    const struct harness_contig *contig;
     switch (model_use(&harness->model, pfn)) {
     case USE_ALLOCATED:
+        contig = harness_contig_of(harness, pfn);
+        if (contig != NULL) {
+            return contig->migratetype;
+        }
         return harness->blocks[model_owner(&harness->model, pfn)].migratetype;
     case USE_METADATA:
         return boot ? MIGRATETYPES : MIGRATE_UNMOVABLE;
@@ -210,7 +214,7 @@ void harness_check_choice(struct harness *harness, const struct subject_request 
         return;
     }
     /* All that was free before is free now or became metadata. */
-    if (kept > 0 && zone_free_frames(model, zone, request->migratetype) + grown < kept + frames) {
+    if (kept > 0 && harness_zone_free(model, zone, request->migratetype) + grown < kept + frames) {
         harness_fail(harness, CHECK_WATERMARK, "zone %u keeps %llu frames, and gave away of them",
                      zone, (unsigned long long)kept);
         return;

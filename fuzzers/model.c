@@ -323,6 +323,29 @@ pfn_t model_next(const struct model *model, pfn_t pfn, enum model_use use)
     return model->start + model->frames;
 }
 
+bool model_has_run(const struct model *model, const struct model_run *run,
+                   bool (*serves)(const void *context, pfn_t pfn), const void *context)
+{
+    pfn_t mask = ((pfn_t)1 << run->align) - 1;
+    pfn_t first = 0; /* of the frames in a row that do, and that the alignment leaves */
+    pfn_t end = 0;   /* behind them */
+    uint64_t alike;
+    for (pfn_t pfn = model->start; pfn < model->start + model->frames; pfn += alike) {
+        alike = model_alike(model, pfn);
+        pfn_t low = pfn > run->low ? pfn : run->low;
+        pfn_t high = pfn + alike < run->high ? pfn + alike : run->high;
+        if (low >= high || !serves(context, pfn)) {
+            continue;
+        }
+        first = low == end ? first : (low + mask) & ~mask;
+        end = high;
+        if (first < end && end - first >= run->units) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void model_free_block(const struct model *model, pfn_t pfn, pfn_t *start, order_t *order)
 {
     sparse_get(&model->facts, pfn, order);

@@ -125,6 +125,19 @@ uint64_t model_alike(const struct model *model, pfn_t pfn);
 /* The first frame of @use, not a hole, from @pfn on; the end of the span where there is none. */
 pfn_t model_next(const struct model *model, pfn_t pfn, enum model_use use);
 
+/* Frames in a row, the first a multiple of 2^align, all in [low, high). */
+struct model_run {
+    uint64_t units;
+    order_t align;
+    pfn_t low;
+    pfn_t high;
+};
+
+/* Whether there is @run of frames that will all do, as @serves says of each: the same of all that
+ * have one use, kind and owner. Looks at all frames. */
+bool model_has_run(const struct model *model, const struct model_run *run,
+                   bool (*serves)(const void *context, pfn_t pfn), const void *context);
+
 /* The free block that the free frame @pfn is in. */
 void model_free_block(const struct model *model, pfn_t pfn, pfn_t *start, order_t *order);
 

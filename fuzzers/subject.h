@@ -32,7 +32,8 @@ enum { SUBJECT_VERSION = 3 };
     X(SUBJECT_THREADS, 8, "threads")       /* any function may be called by many threads */        \
     X(SUBJECT_POISON, 9, "poison")         /* watch(), memory_failure(), unpoison() */             \
     X(SUBJECT_RANGE, 10, "range")          /* range */                                             \
-    X(SUBJECT_ZONES, 11, "zones")          /* classes, nodes, watermarks, CMA, migrate types */
+    X(SUBJECT_ZONES, 11, "zones")          /* classes, nodes, watermarks, CMA, migrate types */    \
+    X(SUBJECT_CONTIG, 12, "contig") /* alloc_contig(), free_contig(); with zones, migration */
 
 enum subject_capability {
 #define X(id, bit, name) id = 1 << (bit),
@@ -138,8 +139,8 @@ struct subject {
 
     void (*shrink)(void *instance);
 
-    /* Has failures in blocks of @type told to @ops, which is copied. Return: OK, or INVALID for a
-     * type that no block in use has. */
+    /* Has failures in blocks of @type, and wishes to move them, told to @ops, which is copied.
+     * Return: OK, or INVALID for a type that no block in use has. */
     enum status (*watch)(void *instance, enum memdesc_type type, const struct memdesc_ops *ops);
 
     /* Frame @pfn has failed: a free one is poisoned, and is never granted; one in use is poisoned
@@ -151,6 +152,13 @@ struct subject {
     enum status (*unpoison)(void *instance, pfn_t pfn);
 
     const struct subject_range_ops *range;
+
+    /* Frames in a row. As alloc_contig() and free_contig() of potad.h; with SUBJECT_ZONES, owners
+     * that watch() named are asked to move out of CMA ranges, as memdesc_ops.migrate says, where
+     * the struct buddy is whatever the handle of the block is. */
+    enum status (*alloc_contig)(void *instance, const struct contig_request *request,
+                                struct contig *contig);
+    void (*free_contig)(void *instance, const struct contig *contig);
 
     /* ORDERS counts of free blocks of one zone and area (AREA_UNMOVABLE to AREA_UNACCEPTED); valid
      * until close(), always up to date. NULL: there are never any. Without SUBJECT_ZONES, all

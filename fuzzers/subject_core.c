@@ -127,6 +127,17 @@ static enum status core_unpoison(void *instance, pfn_t pfn)
     return unpoison(instance, pfn);
 }
 
+static enum status core_alloc_contig(void *instance, const struct contig_request *request,
+                                     struct contig *contig)
+{
+    return alloc_contig(instance, request, contig);
+}
+
+static void core_free_contig(void *instance, const struct contig *contig)
+{
+    free_contig(instance, contig);
+}
+
 static const uint64_t *core_free_blocks(void *instance, zone_id_t zone, unsigned area)
 {
     struct potad *potad = instance;
@@ -215,7 +226,7 @@ enum { TREE_SLACK_FRAMES = 16 };
         .capabilities = SUBJECT_DESC | SUBJECT_SPLIT | SUBJECT_LOOKUP | SUBJECT_CACHE |            \
                         SUBJECT_UNACCEPTED | SUBJECT_COUNTERS | SUBJECT_VALIDATE |                 \
                         SUBJECT_SHRINK | SUBJECT_THREADS | SUBJECT_POISON | SUBJECT_RANGE |        \
-                        SUBJECT_ZONES,                                                             \
+                        SUBJECT_ZONES | SUBJECT_CONTIG,                                            \
         .name = (subject_name),                                                                    \
         .summary = (text),                                                                         \
         .instance_bytes = sizeof(struct subject_core_instance),                                    \
@@ -235,6 +246,8 @@ enum { TREE_SLACK_FRAMES = 16 };
         .memory_failure = core_memory_failure,                                                     \
         .unpoison = core_unpoison,                                                                 \
         .range = &subject_core_range,                                                              \
+        .alloc_contig = core_alloc_contig,                                                         \
+        .free_contig = core_free_contig,                                                           \
         .free_blocks = core_free_blocks,                                                           \
         .stats = core_stats,                                                                       \
         .validate = core_validate,                                                                 \

@@ -21,6 +21,7 @@ static const struct {
     {"range", bench_range,
      "the range tree beside Judy and a sorted array, 10^4 to 10^7 ranges (a minute, 1 GiB)"},
     {"fuzz", bench_fuzz, "cases a second of the executor, with model and faults"},
+    {"contig", bench_contig, "frames in a row, found and cut out, beside a search frame by frame"},
 };
 
 enum { BENCHES = sizeof(benches) / sizeof(benches[0]) };

@@ -18,6 +18,7 @@ struct bench_options {
 json_t *bench_page(const struct bench_options *options);
 json_t *bench_range(const struct bench_options *options);
 json_t *bench_fuzz(const struct bench_options *options);
+json_t *bench_contig(const struct bench_options *options);
 
 /* Seconds of a clock that only goes forward. */
 double bench_now(void);

@@ -35,6 +35,8 @@ enum { SEED = 20230921, PROGRAMS = 300, BYTES_MAX = 2000, FRAMES_MAX = 4096, SLO
 /* What is accepted of zone b. */
 #define ALL_OF_B ALLOC("0", "6", "1") ALLOC("1", "5", "1")
 
+#define CONTIG(units) "contig slot=0 zone=1 type=movable units=" units " align=1 frame=0 within=0\n"
+
 #define CACHE(size, align) "cache-create cache=0 size=" size " align=" align "\n"
 #define OBJECT(slot)       "cache-alloc slot=" slot " cache=0\n"
 
@@ -142,6 +144,12 @@ enum { SEED = 20230921, PROGRAMS = 300, BYTES_MAX = 2000, FRAMES_MAX = 4096, SLO
       "unpoison frame=9\n")                                                                        \
     /* spurious-failure: no memory for a failure, with nearly all memory free */                   \
     X(FLAW_POISON_SPURIOUS, "failure_refused", CHECK_SPURIOUS, 0, "memory-failure frame=9\n")      \
+    /* contig: no run, though there is one */                                                      \
+    X(FLAW_CONTIG, "run_refused", CHECK_CONTIG, 0, CONTIG("7"))                                    \
+    /* migrate: an owner is asked to move, and hears no more */                                    \
+    X(FLAW_MIGRATE, "move_forgotten", CHECK_MIGRATE, 1, ALLOC("0", "1", "0") CONTIG("7"))          \
+    /* overlap: a run begins a frame too early, in use */                                          \
+    X(FLAW_CONTIG_EARLY, "run_too_early", CHECK_OVERLAP, 1, ALLOC("0", "0", "1") CONTIG("7"))      \
     /* not-whole: a frame of metadata is never given back */                                       \
     X(FLAW_WHOLE, "frame_never_given_back", CHECK_WHOLE, 2, ALLOC("0", "0", "0") "free slot=0\n")
 
@@ -414,6 +422,74 @@ static enum status fake_alloc(void *instance, const struct subject_request *requ
     return status;
 }
 
+/* A run of frames, each a block of its own; or PFN_NONE. */
+static pfn_t fake_find_run(const struct fake *fake, const struct contig_request *request)
+{
+    uint64_t length = 0;
+    for (pfn_t pfn = fake->start; pfn < fake->start + fake->count; pfn++) {
+        const struct fake_frame *frame = &fake->frames[pfn - fake->start];
+        bool zone = request->zone == ZONE_ANY || frame->zone == request->zone;
+        bool limits = pfn >= request->low && (request->high == 0 || pfn < request->high);
+        bool goes_on = length > 0 && frame->zone == frame[-1].zone;
+        bool begins = pfn % order_frames(request->align) == 0;
+        bool fits = frame->use == FAKE_FREE && zone && limits;
+        length = fits && goes_on ? length + 1 : fits && begins ? 1 : 0;
+        if (length == request->units) {
+            return pfn + 1 - length;
+        }
+    }
+    return PFN_NONE;
+}
+
+static enum status fake_alloc_contig(void *instance, const struct contig_request *request,
+                                     struct contig *contig)
+{
+    struct fake *fake = instance;
+    if (request->units == 0 ||
+        (request->zone != ZONE_ANY && request->zone >= fake->map.zones_count)) {
+        return STATUS_INVALID;
+    }
+    pfn_t pfn = fake_find_run(fake, request);
+    if (fake_flaw == FLAW_MIGRATE) {
+        const struct memdesc_ops *ops = &fake->owners[MEMDESC_BUDDY_ALLOCATED];
+        struct migration move = {.from = fake->last_block, .to = pfn, .order = 1};
+        (void)ops->migrate(ops->context, NULL, &move, MIGRATE_TRY);
+    }
+    if (pfn == PFN_NONE || fake_flaw == FLAW_CONTIG) {
+        return STATUS_NO_MEMORY;
+    }
+    pfn -= fake_flaw == FLAW_CONTIG_EARLY ? 1 : 0;
+    for (pfn_t at = pfn; at < pfn + request->units; at++) {
+        struct fake_frame *frame = &fake->frames[at - fake->start];
+        if (frame->unaccepted && (fake->port.fault(fake->port.context, FAULT_ACCEPT) ||
+                                  !fake->port.accept(fake->port.context, at, 1))) {
+            while (at-- > pfn) {
+                fake_set(fake, at, 0, FAKE_FREE);
+            }
+            return STATUS_ACCEPT_FAILED;
+        }
+        fake_set(fake, at, 0, FAKE_BLOCK);
+        frame->migratetype = (uint8_t)request->migratetype;
+    }
+    fake->live_blocks += request->units;
+    *contig = (struct contig){
+        .pfn = pfn,
+        .units = request->units,
+        .parts = request->units,
+        .zone = fake->frames[pfn - fake->start].zone,
+    };
+    return STATUS_OK;
+}
+
+static void fake_free_contig(void *instance, const struct contig *contig)
+{
+    struct fake *fake = instance;
+    fake->live_blocks -= contig->units;
+    for (pfn_t pfn = contig->pfn; pfn < contig->pfn + contig->units; pfn++) {
+        fake_set(fake, pfn, 0, FAKE_FREE);
+    }
+}
+
 static void fake_free(void *instance, const struct subject_block *block)
 {
     struct fake *fake = instance;
@@ -649,8 +725,8 @@ static void fake_stats(void *instance, struct subject_stats *stats)
 }
 
 enum {
-    FAKE_CAN =
-        SUBJECT_LOOKUP | SUBJECT_CACHE | SUBJECT_UNACCEPTED | SUBJECT_COUNTERS | SUBJECT_POISON
+    FAKE_CAN = SUBJECT_LOOKUP | SUBJECT_CACHE | SUBJECT_UNACCEPTED | SUBJECT_COUNTERS |
+               SUBJECT_POISON | SUBJECT_CONTIG
 };
 
 /* The fake allocator with @capabilities out of FAKE_CAN, and no function that it does not claim. */
@@ -660,6 +736,7 @@ static struct subject fake_subject(uint32_t capabilities)
     bool cache = (capabilities & SUBJECT_CACHE) != 0;
     bool counters = (capabilities & SUBJECT_COUNTERS) != 0;
     bool poison = (capabilities & SUBJECT_POISON) != 0;
+    bool contig = (capabilities & SUBJECT_CONTIG) != 0;
     return (struct subject){
         .version = SUBJECT_VERSION,
         .capabilities = capabilities,
@@ -680,6 +757,8 @@ static struct subject fake_subject(uint32_t capabilities)
         .watch = poison ? fake_watch : NULL,
         .memory_failure = poison ? fake_memory_failure : NULL,
         .unpoison = poison ? fake_unpoison : NULL,
+        .alloc_contig = contig ? fake_alloc_contig : NULL,
+        .free_contig = contig ? fake_free_contig : NULL,
     };
 }
 

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * contig.c: frames in a row, any number of them (requirement B6), out of zones. What is found is
+ * held while descriptors for cutting it are allocated, as in page_alloc.c, so that they do not come
+ * out of the run itself; only where they can come from nowhere else, it is let go and looked for
+ * again.
+ */
+#include "core/page_alloc.h"
+
+bool contig_gather(struct contig_call *call, struct contig_cut cut)
+{
+    /* More than stash_fill() takes at a time, where both ends are cut. */
+    order_t all = cut.left + cut.right;
+    order_t some = all < ORDERS ? all : ORDERS - 1;
+    return stash_fill(call->potad, call->alloc, &call->stash, some) &&
+           stash_fill(call->potad, call->alloc, &call->stash, all);
+}
+
+/* Accepts all blocks of a trimmed run that are not. Context: the zone's lock, let go meanwhile.
+ * Return: false where the port could not accept one. */
+static bool run_accept(struct contig_call *call, struct space *zone, pfn_t pfn)
+{
+    pfn_t at = pfn;
+    while (at < pfn + call->goal.units) {
+        struct buddy *buddy = contig_part(zone, at);
+        uint64_t frames = order_frames(buddy_order(buddy));
+        if (buddy_is(buddy, BUDDY_UNACCEPTED)) {
+            if (!frames_accept(call->potad, zone, at, frames)) {
+                return false;
+            }
+            buddy_set_accepted(buddy);
+        }
+        at += frames;
+    }
+    return true;
+}
+
+/* Finds a free run and takes it off the lists, with what trimming it takes in hand. Context: the
+ * zone's lock, let go meanwhile. Return: whether it did. */
+static bool run_hold(struct contig_call *call, struct space *zone, enum watermark watermark,
+                     pfn_t *pfn)
+{
+    struct buddy_stash *pending = &call->alloc.transaction->pending;
+    uint64_t units = call->goal.units;
+    for (;;) {
+        if (!zone_may_give(zone, &call->block, watermark, units) ||
+            !contig_find(zone, &call->goal, pfn)) {
+            return false;
+        }
+        struct contig_cut cut = contig_cut_of(zone, *pfn, units);
+        if (!map_nodes_ready(call->alloc, zone, contig_cut_nodes(zone, cut, 0))) {
+            return false;
+        }
+        contig_hold(zone, *pfn, units);
+        if (call->stash.count >= (uint64_t)cut.left + cut.right) {
+            return true;
+        }
+        spinlock_unlock(&zone->lock);
+        bool filled = contig_gather(call, cut);
+        spinlock_lock(&zone->lock);
+        /* Others may have used the nodes meanwhile. */
+        bool ready = map_nodes_ready(call->alloc, zone, contig_cut_nodes(zone, cut, 0));
+        if (filled && ready) {
+            return true;
+        }
+        contig_let_go(zone, *pfn, units, pending);
+        spinlock_unlock(&zone->lock);
+        filled = ready && contig_gather(call, cut);
+        spinlock_lock(&zone->lock);
+        if (!filled) {
+            return false;
+        }
+    }
+}
+
+/* Takes a run that is free. Context: no lock. */
+static enum status run_take(struct contig_call *call, struct space *zone, enum watermark watermark)
+{
+    struct buddy_stash *pending = &call->alloc.transaction->pending;
+    uint64_t units = call->goal.units;
+    enum status status = STATUS_NO_MEMORY;
+    pfn_t pfn;
+    spinlock_lock(&zone->lock);
+    if (run_hold(call, zone, watermark, &pfn)) {
+        contig_trim(zone, pfn, units, &call->stash, pending);
+        status = run_accept(call, zone, pfn) ? STATUS_OK : STATUS_ACCEPT_FAILED;
+        if (status == STATUS_OK) {
+            uint64_t parts = contig_give(zone, pfn, units, call->migratetype);
+            *call->contig = (struct contig){pfn, units, parts, zone->id};
+        } else {
+            contig_let_go(zone, pfn, units, pending);
+        }
+    }
+    spinlock_unlock(&zone->lock);
+    buddy_stash_move(&call->stash, pending);
+    return status;
+}
+
+/* Tries all zones that will do, in the node's order. */
+static enum status contig_try_above(struct contig_call *call, enum watermark watermark)
+{
+    struct potad *potad = call->potad;
+    enum status status = STATUS_NO_MEMORY;
+    for (uint32_t i = 0; i < potad->zones_count; i++) {
+        zone_id_t id = potad->zonelists[call->block.node][i];
+        struct space *zone = &potad->zones[id];
+        if ((call->block.zones >> id & 1) == 0) {
+            continue;
+        }
+        enum status tried = run_take(call, zone, watermark);
+        if (tried == STATUS_NO_MEMORY && (call->goal.kinds >> CONTIG_CMA & 1) != 0) {
+            tried = contig_move_out(call, zone, watermark);
+        }
+        if (tried == STATUS_OK) {
+            return STATUS_OK;
+        }
+        status = tried == STATUS_ACCEPT_FAILED ? tried : status;
+    }
+    return status;
+}
+
+static enum status contig_try(struct contig_call *call)
+{
+    enum status status = STATUS_NO_MEMORY;
+    if (call->potad->has_watermarks && !call->block.reserve) {
+        status = contig_try_above(call, WATERMARK_LOW);
+    }
+    return status == STATUS_OK ? status : contig_try_above(call, WATERMARK_MIN);
+}
+
+/* Spells @request out. Return: whether it can be asked for at all. */
+static bool contig_resolve(const struct potad *potad, const struct contig_request *request,
+                           struct contig_call *call)
+{
+    /* CMA memory is where movable blocks go: what of it is taken is theirs. */
+    struct page_request pages = {
+        .zone = request->zone,
+        .migratetype = request->cma ? MIGRATE_MOVABLE : request->migratetype,
+        .node = request->node,
+        .below = request->below,
+        .reserve = request->reserve,
+    };
+    call->goal = (struct contig_goal){
+        .units = request->units,
+        .align = request->align,
+        .low = request->low,
+        .high = request->high == 0 ? PFN_NONE : request->high,
+        .kinds = request->cma ? 1U << CONTIG_CMA : 1U << CONTIG_ACCEPTED | 1U << CONTIG_UNACCEPTED,
+    };
+    call->migratetype = request->cma ? MIGRATE_UNMOVABLE : request->migratetype;
+    return request->units > 0 && request->align < ORDERS && call->goal.low < call->goal.high &&
+           request_resolve(potad, &pages, &call->block);
+}
+
+enum status alloc_contig(struct potad *potad, const struct contig_request *request,
+                         struct contig *contig)
+{
+    struct alloc_transaction transaction;
+    struct contig_call call = {.potad = potad, .contig = contig};
+    if (!contig_resolve(potad, request, &call)) {
+        return STATUS_INVALID;
+    }
+    call.alloc = transaction_begin(potad, &transaction);
+    buddy_stash_init(&call.stash);
+    enum status status;
+    do {
+        status = contig_try(&call);
+    } while (status != STATUS_OK && map_nodes_fill(potad, call.alloc));
+    if (status != STATUS_OK) {
+        transaction_undo(potad, &transaction);
+        return status;
+    }
+    transaction_commit(potad, &transaction);
+    zone_accept_ahead(potad, &potad->zones[contig->zone]);
+    return STATUS_OK;
+}
+
+void free_contig(struct potad *potad, const struct contig *contig)
+{
+    struct buddy_stash released;
+    struct space *zone = &potad->zones[contig->zone];
+    pfn_t at = contig->pfn;
+    buddy_stash_init(&released);
+    spinlock_lock(&zone->lock);
+    while (at < contig->pfn + contig->units) {
+        struct buddy *buddy = contig_part(zone, at);
+        ASSERT(buddy_state(buddy) == BUDDY_ALLOCATED);
+        ASSERT(buddy->pfn == at);
+        at += order_frames(buddy_order(buddy));
+        block_free(potad, zone, buddy, NULL, &released);
+    }
+    spinlock_unlock(&zone->lock);
+    descriptors_release(potad, &released);
+}

@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * contig_migrate.c: CMA memory that is asked back. A window is cleared in two phases, so that
+ * whatever fails can be undone without failing:
+ *
+ *   a, b: blocks of movable owners                 window
+ *                                            |<---------------->|
+ *   before                    ...  |    a     |  free  |    b    |  free  | ...
+ *   free blocks are held                      |  held  |         |  held |      not given to others
+ *   a block is allocated for each owner, who is asked to TRY: it copies, and holds still
+ *   all agree: descriptors swap places; each owner hears COMMIT
+ *   what a had outside of the window is free, and the rest is the run
+ *
+ *   one does not: owners that agreed hear CANCEL, their new blocks are freed, what was held is free
+ *
+ * The struct buddy that an owner keeps for its block (requirement A6) describes the new place from
+ * then on, so that nobody's handle changes: the one that came with the new block goes the other
+ * way. While owners are asked, no lock is held; blocks that are held bear MIGRATE_ISOLATED, so that
+ * those that other threads have off their lists are told from them.
+ *
+ * An owner's block moves to zones of no higher class than that it leaves: it may have asked for
+ * such.
+ */
+#include "core/page_alloc.h"
+
+struct cma_window {
+    struct contig_call *call;
+    struct space *zone;
+    enum watermark watermark;
+    uint32_t movable;       /* types whose owners can be asked, as bits */
+    pfn_t from;             /* windows start here or behind */
+    pfn_t pfn;              /* the one that is being cleared */
+    struct list_head moves; /* of owners that agreed: the new block's buddy, the owner's, ... */
+    struct epoch_list nodes;
+};
+
+static struct memdesc_ops owner_ops(struct potad *potad, enum memdesc_type type)
+{
+    spinlock_lock(&potad->owners_lock);
+    struct memdesc_ops ops = potad->owners[type];
+    spinlock_unlock(&potad->owners_lock);
+    return ops;
+}
+
+static uint32_t movable_types(struct potad *potad)
+{
+    uint32_t types = 0;
+    for (unsigned type = 0; type < MEMDESC_TYPES; type++) {
+        bool moves = owner_ops(potad, (enum memdesc_type)type).migrate != NULL;
+        types |= moves && type != MEMDESC_SLAB ? 1U << type : 0;
+    }
+    return types;
+}
+
+/* Whether the owner of the block under @word can be asked to move it. */
+static bool block_moves(const struct cma_window *window, memdesc_t word)
+{
+    const struct memdesc *head = memdesc_head(word);
+    enum memdesc_type type = memdesc_type(word);
+    if ((window->movable >> type & 1) == 0 || head->migratetype != MIGRATE_MOVABLE ||
+        head->flawed) {
+        return false;
+    }
+    /* Else another thread is just allocating it. */
+    return type != MEMDESC_BUDDY_ALLOCATED ||
+           buddy_state((const struct buddy *)(const void *)head) == BUDDY_ALLOCATED;
+}
+
+/* The end of the first block of the window at @pfn that keeps it from being cleared, or PFN_NONE.
+ */
+static pfn_t obstacle_end(const struct cma_window *window, pfn_t pfn)
+{
+    pfn_t at = pfn;
+    while (at < pfn + window->call->goal.units) {
+        struct frame_entry entry = block_map_find(&window->zone->map, at);
+        at = entry.pfn + order_frames(memdesc_head(entry.word)->order);
+        if (memdesc_type(entry.word) != MEMDESC_BUDDY_FREE && !block_moves(window, entry.word)) {
+            return at;
+        }
+    }
+    return PFN_NONE;
+}
+
+/* Finds the first window, from window->from on, that owners can be asked to clear. Cost: as the
+ * number of blocks in CMA ranges up to there. */
+static bool window_find(struct cma_window *window)
+{
+    const struct contig_goal *goal = &window->call->goal;
+    const struct space *zone = window->zone;
+    for (uint32_t i = 0; i < zone->ranges_count; i++) {
+        pfn_t at = zone->ranges[i].start;
+        /* Blocks may lie across ranges that touch. */
+        while (zone->ranges[i].cma && i + 1 < zone->ranges_count && zone->ranges[i + 1].cma &&
+               zone->ranges[i + 1].start == zone->ranges[i].start + zone->ranges[i].frames) {
+            i++;
+        }
+        pfn_t end = zone->ranges[i].start + zone->ranges[i].frames;
+        end = end < goal->high ? end : goal->high;
+        at = at > goal->low ? at : goal->low;
+        at = pfn_align_up(at > window->from ? at : window->from, goal->align);
+        while (zone->ranges[i].cma && at < end && end - at >= goal->units) {
+            pfn_t next = obstacle_end(window, at);
+            if (next == PFN_NONE) {
+                window->pfn = at;
+                return true;
+            }
+            at = pfn_align_up(next, goal->align);
+        }
+    }
+    return false;
+}
+
+/* Finds a window and holds what is free in it, with all in hand that cutting its ends will take.
+ * Context: no lock. Descriptors never come out of CMA memory, so the window stays as it is while
+ * they are allocated. */
+static bool window_hold(struct cma_window *window)
+{
+    struct contig_call *call = window->call;
+    struct space *zone = window->zone;
+    uint64_t units = call->goal.units;
+    for (;;) {
+        spinlock_lock(&zone->lock);
+        if (!zone_may_give(zone, &call->block, window->watermark, units) || !window_find(window)) {
+            break;
+        }
+        struct contig_cut cut = contig_cut_of(zone, window->pfn, units);
+        if (!map_nodes_ready(call->alloc, zone, contig_cut_nodes(zone, cut, 1))) {
+            break;
+        }
+        if (call->stash.count >= (uint64_t)cut.left + cut.right) {
+            contig_hold(zone, window->pfn, units);
+            contig_trim(zone, window->pfn, units, &call->stash, &call->alloc.transaction->pending);
+            cut = contig_cut_of(zone, window->pfn, units);
+            window->nodes = block_map_detach(&zone->map, contig_cut_nodes(zone, cut, 1));
+            spinlock_unlock(&zone->lock);
+            return true;
+        }
+        spinlock_unlock(&zone->lock);
+        if (!contig_gather(call, cut)) {
+            return false;
+        }
+    }
+    spinlock_unlock(&zone->lock);
+    return false;
+}
+
+/* Tells the owner of the block of @buddy. Context: no lock; the owner holds still. */
+static void owner_finish(struct potad *potad, struct buddy *buddy, pfn_t from, pfn_t to,
+                         enum migrate_stage stage)
+{
+    struct space *zone = &potad->zones[buddy->head.zone];
+    struct migration move = {from, to, buddy_order(buddy), buddy};
+    spinlock_lock(&zone->lock);
+    memdesc_t word = block_map_read(&zone->map, buddy->pfn);
+    spinlock_unlock(&zone->lock);
+    struct memdesc_ops ops = owner_ops(potad, memdesc_type(word));
+    (void)ops.migrate(ops.context, memdesc_head(word), &move, stage);
+}
+
+static void replacement_free(struct contig_call *call, struct buddy *buddy)
+{
+    struct space *zone = &call->potad->zones[buddy->head.zone];
+    spinlock_lock(&zone->lock);
+    block_free(call->potad, zone, buddy, NULL, &call->alloc.transaction->pending);
+    spinlock_unlock(&zone->lock);
+}
+
+/* Takes everything back that was done for the window. */
+static void window_abort(struct cma_window *window)
+{
+    struct contig_call *call = window->call;
+    while (!list_is_empty(&window->moves)) {
+        struct buddy *replacement = buddy_of_link(list_pop(&window->moves));
+        struct buddy *buddy = buddy_of_link(list_pop(&window->moves));
+        owner_finish(call->potad, buddy, buddy->pfn, replacement->pfn, MIGRATE_CANCEL);
+        replacement_free(call, replacement);
+    }
+    spinlock_lock(&window->zone->lock);
+    block_map_attach(&window->zone->map, &window->nodes);
+    contig_let_go(window->zone, window->pfn, call->goal.units, &call->alloc.transaction->pending);
+    spinlock_unlock(&window->zone->lock);
+}
+
+/* Allocates where the block of @order may go. Context: no lock. */
+static struct buddy *replacement_alloc(struct cma_window *window, order_t order)
+{
+    struct contig_call *call = window->call;
+    struct buddy *buddy;
+    struct block_request request = {
+        .order = order,
+        .zones = zonelist_filter(call->potad, window->zone->zone_class + 1, MIGRATE_MOVABLE),
+        .node = window->zone->node,
+        .migratetype = MIGRATE_MOVABLE,
+    };
+    if (block_alloc(call->potad, call->alloc, &request, 0, &buddy) != STATUS_OK) {
+        return NULL;
+    }
+    if (buddy->pfn - window->pfn < call->goal.units) {
+        /* Another thread has freed it there just now. */
+        replacement_free(call, buddy);
+        return NULL;
+    }
+    return buddy;
+}
+
+enum asked { ASKED_AGREED, ASKED_REFUSED, ASKED_NO_MEMORY };
+
+/* Asks the owner of the block under @entry. Context: no lock. */
+static enum asked owner_ask(struct cma_window *window, const struct frame_entry *entry,
+                            order_t order)
+{
+    struct potad *potad = window->call->potad;
+    enum memdesc_type type = memdesc_type(entry->word);
+    struct memdesc *head = memdesc_head(entry->word);
+    struct memdesc_ops ops = owner_ops(potad, type);
+    struct buddy *replacement = replacement_alloc(window, order);
+    if (replacement == NULL) {
+        return ASKED_NO_MEMORY;
+    }
+    struct migration move = {.from = entry->pfn, .to = replacement->pfn, .order = order};
+    if (type == MEMDESC_BUDDY_ALLOCATED) {
+        move.buddy = (struct buddy *)(void *)head;
+    }
+    if (ops.migrate == NULL || port_fault(potad, FAULT_MIGRATE) ||
+        !ops.migrate(ops.context, head, &move, MIGRATE_TRY)) {
+        replacement_free(window->call, replacement);
+        return ASKED_REFUSED;
+    }
+    ASSERT(move.buddy != NULL);
+    ASSERT(move.buddy->pfn == entry->pfn);
+    list_push(&window->moves, &move.buddy->list);
+    list_push(&window->moves, &replacement->list);
+    return ASKED_AGREED;
+}
+
+/* Whether the block at @entry is one that the window holds. Context: the zone's lock. */
+static bool is_held(const struct frame_entry *entry)
+{
+    return memdesc_type(entry->word) == MEMDESC_BUDDY_ALLOCATED &&
+           memdesc_head(entry->word)->migratetype == MIGRATE_ISOLATED;
+}
+
+/* Asks the owners of all blocks in the window, by ascending address. Return: whether all agree; if
+ * not, window->from is where it helps to go on. */
+static bool owners_ask(struct cma_window *window)
+{
+    struct space *zone = window->zone;
+    pfn_t first_end = 0;
+    pfn_t at = window->pfn;
+    while (at < window->pfn + window->call->goal.units) {
+        spinlock_lock(&zone->lock);
+        struct frame_entry entry = block_map_find(&zone->map, at);
+        order_t order = memdesc_head(entry.word)->order;
+        bool held = is_held(&entry);
+        bool moves = block_moves(window, entry.word);
+        spinlock_unlock(&zone->lock);
+        at = entry.pfn + order_frames(order);
+        if (held) {
+            continue;
+        }
+        first_end = first_end == 0 ? at : first_end;
+        /* Another thread may have freed it, and others taken it: then this window is given up. */
+        enum asked asked = moves ? owner_ask(window, &entry, order) : ASKED_REFUSED;
+        if (asked != ASKED_AGREED) {
+            /* A window with the same blocks to move, and more, finds no more memory. */
+            window->from = asked == ASKED_REFUSED ? at : first_end;
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Lets the owner's @buddy describe the new place of its block, and @replacement the old one, which
+ * is held from here on. Context: the locks of both zones. */
+static void buddys_swap(struct potad *potad, struct buddy *buddy, struct buddy *replacement)
+{
+    struct space *old_zone = &potad->zones[buddy->head.zone];
+    struct space *new_zone = &potad->zones[replacement->head.zone];
+    uint32_t boot = (uint32_t)BUDDY_BOOT;
+    uint32_t old_flags = atomic_flags_peek(&buddy->head.flags);
+    uint32_t new_flags = atomic_flags_peek(&replacement->head.flags);
+    memdesc_t word = block_map_read(&old_zone->map, buddy->pfn);
+    pfn_t from = buddy->pfn;
+    buddy->pfn = replacement->pfn;
+    replacement->pfn = from;
+    buddy->head.zone = (uint8_t)new_zone->id;
+    replacement->head.zone = (uint8_t)old_zone->id;
+    /* Whether it is of the boot is the descriptor's own; all else is the block's. */
+    atomic_flags_poke(&buddy->head.flags, (new_flags & ~boot) | (old_flags & boot));
+    atomic_flags_poke(&replacement->head.flags, (old_flags & ~boot) | (new_flags & boot));
+    if (memdesc_type(word) != MEMDESC_BUDDY_ALLOCATED) {
+        buddy_describe(buddy, memdesc_head(word));
+    }
+    space_set_word(new_zone, buddy, word);
+    space_set_word(old_zone, replacement, memdesc_make(replacement, MEMDESC_BUDDY_ALLOCATED));
+    space_set_state(old_zone, replacement, BUDDY_TAKEN);
+    replacement->head.migratetype = MIGRATE_ISOLATED;
+}
+
+/* Whether no frame that is to move, or to be moved to, has failed since. Context: all zones' locks.
+ */
+static bool moves_are_sound(const struct cma_window *window)
+{
+    const struct potad *potad = window->call->potad;
+    list_for_each (link, &window->moves) {
+        const struct buddy *buddy = buddy_of_link(link);
+        const struct space *zone = &potad->zones[buddy->head.zone];
+        if (memdesc_head(block_map_read(&zone->map, buddy->pfn))->flawed) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Swaps all places. Return: false where that cannot be, with nothing changed. */
+static bool window_swap(struct cma_window *window)
+{
+    struct potad *potad = window->call->potad;
+    struct space *zone = window->zone;
+    for (zone_id_t id = 0; id < potad->zones_count; id++) {
+        spinlock_lock(&potad->zones[id].lock);
+    }
+    /* The new blocks' cuts may have made the tree higher. */
+    struct contig_cut cut = contig_cut_of(zone, window->pfn, window->call->goal.units);
+    uint64_t nodes = contig_cut_nodes(zone, cut, 1);
+    bool done = window->nodes.count >= nodes || map_nodes_ready(window->call->alloc, zone, nodes);
+    done = done && moves_are_sound(window);
+    if (done) {
+        block_map_attach(&zone->map, &window->nodes);
+        window->nodes = block_map_detach(&zone->map, nodes);
+        struct list_head *link = window->moves.next;
+        for (; link != &window->moves; link = link->next->next) {
+            buddys_swap(potad, buddy_of_link(link->next), buddy_of_link(link));
+        }
+    }
+    for (zone_id_t id = potad->zones_count; id-- > 0;) {
+        spinlock_unlock(&potad->zones[id].lock);
+    }
+    return done;
+}
+
+/* Ends what all owners have agreed to. Cannot fail. */
+static void window_commit(struct cma_window *window)
+{
+    struct contig_call *call = window->call;
+    struct space *zone = window->zone;
+    uint64_t units = call->goal.units;
+    while (!list_is_empty(&window->moves)) {
+        struct buddy *replacement = buddy_of_link(list_pop(&window->moves));
+        struct buddy *buddy = buddy_of_link(list_pop(&window->moves));
+        owner_finish(call->potad, buddy, replacement->pfn, buddy->pfn, MIGRATE_COMMIT);
+    }
+    spinlock_lock(&zone->lock);
+    block_map_attach(&zone->map, &window->nodes);
+    contig_trim(zone, window->pfn, units, &call->stash, &call->alloc.transaction->pending);
+    uint64_t parts = contig_give(zone, window->pfn, units, call->migratetype);
+    *call->contig = (struct contig){window->pfn, units, parts, zone->id};
+    spinlock_unlock(&zone->lock);
+}
+
+enum status contig_move_out(struct contig_call *call, struct space *zone, enum watermark watermark)
+{
+    struct buddy_stash *pending = &call->alloc.transaction->pending;
+    enum status status = STATUS_NO_MEMORY;
+    struct cma_window window = {
+        .call = call,
+        .zone = zone,
+        .watermark = watermark,
+        .movable = movable_types(call->potad),
+    };
+    list_init(&window.moves);
+    /* Each turn that fails goes on behind a block at least. */
+    while (call->alloc.transaction->nodes_short == 0 && window_hold(&window)) {
+        if (owners_ask(&window) && window_swap(&window)) {
+            window_commit(&window);
+            status = STATUS_OK;
+            break;
+        }
+        window_abort(&window);
+        window.from = window.from > window.pfn ? window.from : window.pfn + 1;
+    }
+    buddy_stash_move(&call->stash, pending);
+    return status;
+}
