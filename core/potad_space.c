@@ -225,7 +225,12 @@ static bool add_table(struct space_call *call, uint32_t homes)
 {
     struct potad_space *space = call->space;
     void *words;
-    uint64_t bytes = space->table.frames * sizeof(atomic_word_t);
+    /* Whole blocks: a slab would else be large enough for several tables, where these waste less.
+     */
+    uint64_t bytes = FRAME_SIZE;
+    while (bytes < space->table.frames * sizeof(atomic_word_t)) {
+        bytes *= 2;
+    }
     if (!add_cache(call, "space_table", bytes, sizeof(atomic_word_t), homes, &space->tables) ||
         !cache_take(call->potad, call->alloc, space->tables, 1, &words)) {
         return false;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * space.h: the buddy system of one zone, or of any other units that are given out by powers of two
- * (potad_space.h): free lists by order, halving and merging of blocks. All that is done here is done
- * with descriptors in hand; nothing here allocates (requirement A3).
+ * (potad_space.h): free lists by order, halving and merging of blocks. All that is done here is
+ * done with descriptors in hand; nothing here allocates (requirement A3).
  *
  * Every function that takes a zone asks for its lock to be held, but for space_init() and
  * space_validate() and space_hash(), which ask that no other thread is inside the allocator.
