@@ -246,6 +246,7 @@ enum status potad_boot(struct potad *potad, const struct port *port, const struc
     potad->has_watermarks = false;
     potad->has_trees = map->kind != BLOCK_MAP_TABLE;
     epoch_init(&potad->epoch);
+    epoch_init(&potad->locked_epoch);
     boot_zones(potad, map);
     zonelists_init(potad);
     if (!carve(potad, map, &carving)) {

@@ -30,7 +30,8 @@
       "a slab's count is that of its used slots; it is never empty, and on the list that its "     \
       "count asks for")                                                                            \
     X(INVARIANT_SLAB_HOME, "I10", "slab-home",                                                     \
-      "slabs lie in zones that may hold metadata, in accepted memory")                             \
+      "slabs lie in zones that may hold metadata, and that their cache may use, in accepted "      \
+      "memory")                                                                                    \
     X(INVARIANT_POISON, "I11", "poison-record",                                                    \
       "each record of a failed frame lies with an allocated block that is marked, and holds as "   \
       "many struct buddys as the block's order, and tree nodes for its cut; each marked block "    \

@@ -4,9 +4,8 @@
  */
 #include "core/page_alloc.h"
 
-/* kmem_cache_take(), again where it was for want of tree nodes that it failed. */
-static bool take(struct potad *potad, struct alloc_context alloc, struct kmem_cache *cache,
-                 uint64_t count, void **objects)
+bool cache_take(struct potad *potad, struct alloc_context alloc, struct kmem_cache *cache,
+                uint64_t count, void **objects)
 {
     do {
         if (kmem_cache_take(cache, alloc, count, objects)) {
@@ -14,6 +13,62 @@ static bool take(struct potad *potad, struct alloc_context alloc, struct kmem_ca
         }
     } while (map_nodes_fill(potad, alloc));
     return false;
+}
+
+void cache_put(struct potad *potad, struct kmem_cache *cache, void *object,
+               struct buddy_stash *released)
+{
+    struct slab *empty = kmem_cache_put(cache, slab_of(&potad->source, object), object);
+    if (empty != NULL) {
+        slab_page_give_back(potad, empty, released);
+    }
+}
+
+enum status cache_make(struct potad *potad, struct alloc_context alloc,
+                       const struct cache_request *request, struct kmem_cache **cache)
+{
+    struct kmem_cache prepared;
+    void *object;
+    enum status status = kmem_cache_init(&prepared, request->name, request->size, request->align,
+                                         request->site, &potad->source);
+    if (status != STATUS_OK || (request->zones & ~zones_for_metadata(potad)) != 0) {
+        return STATUS_INVALID;
+    }
+    if (!cache_take(potad, alloc, &potad->cache_cache, 1, &object)) {
+        return STATUS_NO_MEMORY;
+    }
+    *cache = object;
+    /* In place: its lists' heads link to themselves. */
+    status = kmem_cache_init(*cache, request->name, request->size, request->align, request->site,
+                             &potad->source);
+    ASSERT(status == STATUS_OK);
+    (*cache)->zones = request->zones;
+    spinlock_lock(&potad->caches_lock);
+    list_push(&potad->caches, &(*cache)->caches);
+    spinlock_unlock(&potad->caches_lock);
+    return STATUS_OK;
+}
+
+void cache_discard(struct potad *potad, struct kmem_cache *cache, struct buddy_stash *released)
+{
+    spinlock_lock(&potad->caches_lock);
+    list_remove(&cache->caches);
+    spinlock_unlock(&potad->caches_lock);
+    cache_put(potad, &potad->cache_cache, cache, released);
+}
+
+static enum status cache_create(struct potad *potad, const struct cache_request *request,
+                                struct kmem_cache **cache)
+{
+    struct alloc_transaction transaction;
+    struct alloc_context alloc = transaction_begin(potad, &transaction);
+    enum status status = cache_make(potad, alloc, request, cache);
+    if (status == STATUS_OK) {
+        transaction_commit(potad, &transaction);
+    } else {
+        transaction_undo(potad, &transaction);
+    }
+    return status;
 }
 
 enum status kmem_cache_create(struct potad *potad, const char *name, uint64_t size, uint64_t align,
@@ -25,51 +80,37 @@ enum status kmem_cache_create(struct potad *potad, const char *name, uint64_t si
 enum status kmem_cache_create_site(struct potad *potad, const char *name, uint64_t size,
                                    uint64_t align, enum fault_site site, struct kmem_cache **cache)
 {
-    struct alloc_transaction transaction;
-    struct kmem_cache prepared;
-    void *object;
-    enum status status = kmem_cache_init(&prepared, name, size, align, site, &potad->source);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    struct alloc_context alloc = transaction_begin(potad, &transaction);
-    if (!take(potad, alloc, &potad->cache_cache, 1, &object)) {
-        transaction_undo(potad, &transaction);
-        return STATUS_NO_MEMORY;
-    }
-    transaction_commit(potad, &transaction);
-    *cache = object;
-    status = kmem_cache_init(*cache, name, size, align, site, &potad->source);
-    ASSERT(status == STATUS_OK);
-    spinlock_lock(&potad->caches_lock);
-    list_push(&potad->caches, &(*cache)->caches);
-    spinlock_unlock(&potad->caches_lock);
-    return STATUS_OK;
+    struct cache_request request = {name, size, align, site, 0};
+    return cache_create(potad, &request, cache);
+}
+
+enum status kmem_cache_create_in(struct potad *potad, const char *name, uint64_t size,
+                                 uint64_t align, uint32_t zones, struct kmem_cache **cache)
+{
+    struct cache_request request = {name, size, align, FAULT_SITES, zones};
+    return zones == 0 ? STATUS_INVALID : cache_create(potad, &request, cache);
 }
 
 void kmem_cache_free(struct potad *potad, struct kmem_cache *cache, void *object)
 {
     struct buddy_stash released;
     buddy_stash_init(&released);
-    struct slab *empty = kmem_cache_put(cache, slab_of(&potad->source, object), object);
-    if (empty != NULL) {
-        slab_page_give_back(potad, empty, &released);
-    }
+    cache_put(potad, cache, object, &released);
     descriptors_release(potad, &released);
 }
 
 enum status kmem_cache_destroy(struct potad *potad, struct kmem_cache *cache)
 {
+    struct buddy_stash released;
     spinlock_lock(&cache->lock);
     bool busy = cache->live > 0;
     spinlock_unlock(&cache->lock);
     if (busy) {
         return STATUS_BUSY;
     }
-    spinlock_lock(&potad->caches_lock);
-    list_remove(&cache->caches);
-    spinlock_unlock(&potad->caches_lock);
-    kmem_cache_free(potad, &potad->cache_cache, cache);
+    buddy_stash_init(&released);
+    cache_discard(potad, cache, &released);
+    descriptors_release(potad, &released);
     return STATUS_OK;
 }
 
@@ -83,7 +124,7 @@ enum status kmem_cache_alloc_bulk(struct potad *potad, struct kmem_cache *cache,
 {
     struct alloc_transaction transaction;
     struct alloc_context alloc = transaction_begin(potad, &transaction);
-    if (!take(potad, alloc, cache, count, objects)) {
+    if (!cache_take(potad, alloc, cache, count, objects)) {
         transaction_undo(potad, &transaction);
         return STATUS_NO_MEMORY;
     }

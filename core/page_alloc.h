@@ -183,6 +183,31 @@ static inline void port_window(const struct potad *potad, enum window window)
 struct slab *slab_page_make(void *context, struct kmem_cache *cache, struct alloc_context alloc);
 void slab_page_give_back(void *context, struct slab *slab, struct buddy_stash *released);
 
+/* kmem.c: what a cache is to be. */
+struct cache_request {
+    const char *name;
+    uint64_t size;
+    uint64_t align;
+    enum fault_site site;
+    uint32_t zones; /* as in struct kmem_cache */
+};
+
+/* kmem_cache_create() as a part of a larger call. */
+enum status cache_make(struct potad *potad, struct alloc_context alloc,
+                       const struct cache_request *request, struct kmem_cache **cache)
+    __attribute__((warn_unused_result));
+
+/* Ends @cache, which has no objects; what that frees goes to @released. Never allocates. */
+void cache_discard(struct potad *potad, struct kmem_cache *cache, struct buddy_stash *released);
+
+/* kmem_cache_take(), again where it was for want of tree nodes that it failed. */
+bool cache_take(struct potad *potad, struct alloc_context alloc, struct kmem_cache *cache,
+                uint64_t count, void **objects) __attribute__((warn_unused_result));
+
+/* Puts one object back; what that frees goes to @released. Never allocates. */
+void cache_put(struct potad *potad, struct kmem_cache *cache, void *object,
+               struct buddy_stash *released);
+
 /* retire.c: puts @buddy back into its slab. Return: the slab if it is empty now, for
  * slab_page_give_back(). Else, where the slab describes nothing but free blocks and slabs, tries
  * to retire it: that may add to @released. */

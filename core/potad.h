@@ -65,7 +65,8 @@ struct potad {
     atomic_word_t slab_generation;           /* slabs of descriptor caches made so far */
     struct frame_table table;                /* of zones whose map is a table */
 
-    struct epoch epoch; /* of those who look into trees without the zone's lock */
+    struct epoch epoch;        /* of those who look into trees without the zone's lock */
+    struct epoch locked_epoch; /* of trees read under a lock only: no section is ever open */
     struct range ranges[RANGES_MAX];
     uint32_t ranges_count;
     uint64_t range_pageblocks[RANGES_MAX]; /* each range's first, in its zone's array */
@@ -226,6 +227,12 @@ enum status kmem_cache_create(struct potad *potad, const char *name, uint64_t si
 /* The same, with @site asked before each object. */
 enum status kmem_cache_create_site(struct potad *potad, const char *name, uint64_t size,
                                    uint64_t align, enum fault_site site, struct kmem_cache **cache)
+    __attribute__((warn_unused_result));
+
+/* The same, but slabs of the cache lie in zones of @zones only (bit n: zone n). Return: as
+ * kmem_cache_create(); INVALID also where one of these may not hold metadata, or there is none. */
+enum status kmem_cache_create_in(struct potad *potad, const char *name, uint64_t size,
+                                 uint64_t align, uint32_t zones, struct kmem_cache **cache)
     __attribute__((warn_unused_result));
 
 /* Destroys a cache without objects, that no other thread allocates from or frees to meanwhile.

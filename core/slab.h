@@ -100,6 +100,7 @@ struct kmem_cache {
     uint64_t size;           /* asked for */
     uint64_t stride;         /* between objects */
     uint64_t capacity;       /* slots of a slab */
+    uint32_t zones;          /* bit n: slabs may lie in zone n; 0: in any that holds metadata */
     struct list_head caches; /* all caches of the allocator */
     char name[CACHE_NAME_MAX];
 };

@@ -264,9 +264,10 @@ static enum made block_make(struct potad *potad, struct kmem_cache *cache, struc
                             struct alloc_context alloc)
 {
     struct buddy *buddy;
+    uint32_t homes = zones_for_metadata(potad);
     struct block_request request = {
         .order = cache->order,
-        .zones = zones_for_metadata(potad),
+        .zones = cache->zones == 0 ? homes : homes & cache->zones,
         .migratetype = MIGRATE_UNMOVABLE,
         .reserve = true,
     };

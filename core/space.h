@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * space.h: the buddy system of one zone: free lists by order, halving and merging of blocks. All
- * that is done here is done with descriptors in hand; nothing here allocates (requirement A3).
+ * space.h: the buddy system of one zone, or of any other units that are given out by powers of two
+ * (potad_space.h): free lists by order, halving and merging of blocks. All that is done here is
+ * done with descriptors in hand; nothing here allocates (requirement A3).
  *
  * Every function that takes a zone asks for its lock to be held, but for space_init() and
- * space_validate(), which ask that no other thread is inside the allocator.
+ * space_validate() and space_hash(), which ask that no other thread is inside the allocator.
  */
 #ifndef POTAD_CORE_SPACE_H
 #define POTAD_CORE_SPACE_H
@@ -217,5 +218,8 @@ struct merge_preview space_preview_poison(const struct buddy *buddy, const void 
 /* Checks I1 to I8 and I11 for this zone. Return: whether all hold; if not, @violation says which.
  */
 bool space_validate(const struct space *space, struct violation *violation);
+
+/* A hash of all blocks and records, as in potad_state_hash(). Context: as space_validate(). */
+uint64_t space_hash(const struct space *space);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * space_validate.c: walks a zone frame by frame and list by list, and compares with its counts.
+ * space_validate.c: walks a zone frame by frame and list by list, and compares with its counts, or
+ * makes them one number.
  */
 #include "core/space.h"
 
@@ -310,4 +311,26 @@ bool space_validate(const struct space *space, struct violation *violation)
            invariant_check(violation, INVARIANT_DESC_COUNT, PFN_NONE, census.blocks,
                            space->blocks) &&
            check_records(space, &census, violation);
+}
+
+uint64_t space_hash(const struct space *space)
+{
+    uint64_t hash = 0;
+    pfn_t pfn = space->start;
+    while ((pfn = block_map_next(&space->map, pfn, space->end)) < space->end) {
+        memdesc_t word = block_map_read(&space->map, pfn);
+        enum memdesc_type type = memdesc_type(word);
+        const struct memdesc *head = memdesc_head(word);
+        bool buddy = memdesc_type_is_buddy(type);
+        bool unaccepted =
+            buddy && buddy_is((const struct buddy *)(const void *)head, BUDDY_UNACCEPTED);
+        uint64_t what = (uint64_t)type | (uint64_t)head->order << 8 | (uint64_t)head->zone << 16 |
+                        (unaccepted ? (uint64_t)1 << 24 : 0);
+        hash += hash_mix(hash_mix(pfn + 1) ^ what);
+        pfn += order_frames(head->order);
+    }
+    list_for_each (link, &space->flaws) {
+        hash += hash_mix(~hash_mix(list_item(link, struct poison, list)->pfn + 1));
+    }
+    return hash;
 }

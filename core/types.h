@@ -46,6 +46,16 @@ enum status {
     STATUS_NOT_FOUND      /* there is no such thing */
 };
 
+/* The finaliser of SplitMix64: every input bit reaches every output bit. */
+static inline uint64_t hash_mix(uint64_t value)
+{
+    value ^= value >> 30;
+    value *= 0xbf58476d1ce4e5b9U;
+    value ^= value >> 27;
+    value *= 0x94d049bb133111ebU;
+    return value ^ value >> 31;
+}
+
 /* Frames in a block of @order (below ORDERS). */
 static inline uint64_t order_frames(order_t order)
 {

@@ -27,6 +27,8 @@ static bool check_home(const struct potad *potad, const struct kmem_cache *cache
            invariant_check(violation, INVARIANT_SLAB, pfn, BUDDY_SLAB, buddy_state(slab->buddy)) &&
            invariant_check(violation, INVARIANT_SLAB_HOME, pfn, true,
                            potad->zones[slab->head.zone].metadata_allowed) &&
+           invariant_check(violation, INVARIANT_SLAB_HOME, pfn, true,
+                           cache->zones == 0 || (cache->zones >> slab->head.zone & 1) != 0) &&
            invariant_check(violation, INVARIANT_SLAB_HOME, pfn, false,
                            buddy_is(slab->buddy, BUDDY_UNACCEPTED));
 }
@@ -100,49 +102,17 @@ bool potad_validate(struct potad *potad, struct violation *violation)
                            potad->cache_node.live + potad->boot_nodes_count);
 }
 
-/* The finaliser of SplitMix64: every input bit reaches every output bit. */
-static uint64_t mix(uint64_t value)
-{
-    value ^= value >> 30;
-    value *= 0xbf58476d1ce4e5b9U;
-    value ^= value >> 27;
-    value *= 0x94d049bb133111ebU;
-    return value ^ value >> 31;
-}
-
-static uint64_t hash_zone(const struct space *zone)
-{
-    uint64_t hash = 0;
-    pfn_t pfn = zone->start;
-    while ((pfn = block_map_next(&zone->map, pfn, zone->end)) < zone->end) {
-        memdesc_t word = block_map_read(&zone->map, pfn);
-        enum memdesc_type type = memdesc_type(word);
-        const struct memdesc *head = memdesc_head(word);
-        bool buddy = memdesc_type_is_buddy(type);
-        bool unaccepted =
-            buddy && buddy_is((const struct buddy *)(const void *)head, BUDDY_UNACCEPTED);
-        uint64_t what = (uint64_t)type | (uint64_t)head->order << 8 | (uint64_t)head->zone << 16 |
-                        (unaccepted ? (uint64_t)1 << 24 : 0);
-        hash += mix(mix(pfn + 1) ^ what);
-        pfn += order_frames(head->order);
-    }
-    list_for_each (link, &zone->flaws) {
-        hash += mix(~mix(list_item(link, struct poison, list)->pfn + 1));
-    }
-    return hash;
-}
-
 uint64_t potad_state_hash(struct potad *potad)
 {
     uint64_t hash = 0;
     for (zone_id_t id = 0; id < potad->zones_count; id++) {
-        hash += hash_zone(&potad->zones[id]);
+        hash += space_hash(&potad->zones[id]);
     }
     list_for_each (link, &potad->caches) {
         const struct kmem_cache *cache = list_item(link, struct kmem_cache, caches);
         /* How many nodes a tree has tells of its past, not of what is in it. */
         if (cache != &potad->cache_node) {
-            hash += mix(mix(cache->stride) ^ mix(cache->live) ^ cache->slabs);
+            hash += hash_mix(hash_mix(cache->stride) ^ hash_mix(cache->live) ^ cache->slabs);
         }
     }
     return hash;

@@ -118,6 +118,11 @@ bool op_is_range(enum op op)
     return op >= OP_RANGE_STORE && op <= OP_RANGE_EXIT;
 }
 
+bool op_is_space(enum op op)
+{
+    return op >= OP_SPACE_ADD && op <= OP_SPACE_LOOKUP;
+}
+
 const char *fault_site_name(enum fault_site site)
 {
     static const char *const names[FAULT_SITES] = {
@@ -355,6 +360,49 @@ static struct case_op range_op_clamp(struct case_op op)
     return op;
 }
 
+/* The same for operands of spaces: mostly small ones, so that blocks meet, but some that reach over
+ * all numbers. */
+static struct case_op space_op_clamp(struct case_op op, uint32_t slots)
+{
+    enum {
+        UNITS_LIMIT = 4096,
+        BYTES_LIMIT = 4097,
+        EDGES_LIMIT = 16,
+        EDGES_RIGHT = 8,
+        ZONES_LIMIT = 4,
+        ORDER_LIMIT = 12,
+        SHIFTS = 8
+    };
+    static const uint8_t shifts[SHIFTS] = {0, 0, 0, 1, 4, 10, 18, 52};
+    uint32_t operands = op_operands((enum op)op.op);
+    bool adds = (operands & OPERAND_UNITS) != 0;
+    uint8_t order = (operands & OPERAND_SHIFT) != 0 ? shifts[op.order % SHIFTS]
+                                                    : (uint8_t)(op.order % ORDER_LIMIT);
+    op.order = op.order < 64 ? op.order : order;
+    op.zone %= CASE_SPACES;
+    op.value %= UNITS_LIMIT;
+    op.count %= BYTES_LIMIT;
+    op.align = op.align < 64 ? op.align : (uint8_t)(9 + op.align % 8);
+    if (adds) {
+        op.slot = op.slot < EDGES_LIMIT ? op.slot : op.slot % EDGES_RIGHT;
+        op.type = op.type < ZONES_LIMIT ? op.type : (uint8_t)ZONE_ANY;
+    } else {
+        op.slot = (uint16_t)(op.slot % slots);
+        op.type %= 2;
+    }
+    return op;
+}
+
+/* Most operations run without a fault, or programs would fail at once. */
+static struct case_op fault_clamp(struct case_op op)
+{
+    enum { NTH_LIMIT = 16 };
+    op.nth = op.nth <= NTH_LIMIT ? op.nth : 0;
+    op.site %= FAULT_SITES;
+    op.mode %= FAULT_MODES;
+    return op;
+}
+
 /* Cuts any bytes down to an operation within @limits; what is within them stays. */
 static struct case_op op_clamp(struct case_op op, uint32_t slots, const struct case_limits *limits)
 {
@@ -364,16 +412,18 @@ static struct case_op op_clamp(struct case_op op, uint32_t slots, const struct c
         COUNT_LIMIT = 64,
         UNITS_LIMIT = 256,
         ORDER_LIMIT = 12,
-        NODES_LIMIT = 2,
-        NTH_LIMIT = 16
+        NODES_LIMIT = 2
     };
     op.op = op.op < OPS ? op.op : wheel(op.op, limits->op_weights);
+    if (op_is_space((enum op)op.op)) {
+        return case_op_canonical(fault_clamp(space_op_clamp(op, slots)));
+    }
     uint32_t operands = op_operands((enum op)op.op);
     bool range = op_is_range((enum op)op.op);
     op = range ? range_op_clamp(op) : op;
     op.order = range ? op.order : op.order % ORDER_LIMIT;
     op.slot = (uint16_t)(op.slot % slots);
-    bool units = (operands & OPERAND_UNITS) != 0;
+    bool units = (operands & OPERAND_RUN) != 0;
     uint16_t count_limit = units ? UNITS_LIMIT : COUNT_LIMIT;
     op.count = range ? op.count : op.count % count_limit;
     op.align = (uint8_t)(op.align % ((operands & OPERAND_BELOW) != 0 ? (unsigned)ZONE_CLASSES
@@ -393,11 +443,7 @@ static struct case_op op_clamp(struct case_op op, uint32_t slots, const struct c
     } else {
         op.type %= MIGRATETYPES;
     }
-    /* Most operations run without a fault, or programs would fail at once. */
-    op.nth = op.nth <= NTH_LIMIT ? op.nth : 0;
-    op.site %= FAULT_SITES;
-    op.mode %= FAULT_MODES;
-    return case_op_canonical(op);
+    return case_op_canonical(fault_clamp(op));
 }
 
 /* The same for ranges. Most zones are ordinary ones, without a reserve. */

@@ -17,8 +17,8 @@
  * In canonical form, operands that an operation does not have are 0; text and binary of a
  * canonical case are the same thing.
  *
- * Slots: a case has a number of them for blocks, as many for objects, CASE_CACHES for caches and
- * CASE_CONTIGS for runs.
+ * Slots: a case has a number of them for blocks, as many for objects and as many for blocks of
+ * spaces, and CASE_CACHES for caches, CASE_CONTIGS for runs, CASE_SPACES for spaces.
  * An operation that creates something puts it into the first free slot at or after the one it
  * names; one that uses something takes the first used slot at or after it; both wrap around. Where
  * there is none, the operation does nothing. So each operation of a random program means something,
@@ -45,6 +45,7 @@ enum {
     CASE_CACHES = 8,
     CASE_CONTIGS = 8,
     CASE_SECTIONS = 4, /* of readers of the range tree */
+    CASE_SPACES = 4,   /* of other things than memory */
     CASE_ERROR_MAX = 160
 };
 
@@ -60,8 +61,8 @@ enum {
     X(OPERAND_SIZE, "size", value, KIND_NUMBER, "of an object, in bytes")                          \
     X(OPERAND_ALIGN, "align", align, KIND_LOG2, "of an object, in bytes: a power of two")          \
     X(OPERAND_COUNT, "count", count, KIND_NUMBER, "of objects, all or none; entries; stores")      \
-    X(OPERAND_KEY, "key", value, KIND_NUMBER, "first key, in units of 2^shift")                    \
-    X(OPERAND_SHIFT, "shift", order, KIND_NUMBER, "log2 of the unit of keys")                      \
+    X(OPERAND_KEY, "key", value, KIND_NUMBER, "first key, or unit, in 2^shift")                    \
+    X(OPERAND_SHIFT, "shift", order, KIND_NUMBER, "log2 of what keys and units count in")          \
     X(OPERAND_KEYS, "keys", count, KIND_NUMBER, "how many units; 0: limits the wrong way round")   \
     X(OPERAND_END, "end", type, KIND_NUMBER, "1: keys count downward from the last there is")      \
     X(OPERAND_SECTION, "section", zone, KIND_NUMBER, "which section of a reader")                  \
@@ -71,8 +72,14 @@ enum {
     X(OPERAND_BELOW, "below", align, KIND_CLASS, "zones of lower classes only; dma: of any")       \
     X(OPERAND_RESERVE, "reserve", count, KIND_NUMBER, "1: may take what watermarks keep back")     \
     X(OPERAND_ABOVE, "above", slot, KIND_NUMBER, "1: the highest gap, not the lowest")             \
-    X(OPERAND_UNITS, "units", count, KIND_NUMBER, "frames in a row")                               \
-    X(OPERAND_WITHIN, "within", order, KIND_NUMBER, "log2 of the frames= to look in; 0: anywhere")
+    X(OPERAND_RUN, "units", count, KIND_NUMBER, "frames in a row")                                 \
+    X(OPERAND_WITHIN, "within", order, KIND_NUMBER, "log2 of the frames= to look in; 0: anywhere") \
+    X(OPERAND_SPACE, "space", zone, KIND_NUMBER, "which space")                                    \
+    X(OPERAND_UNIT, "unit", align, KIND_LOG2, "of a space, in bytes: a power of two")              \
+    X(OPERAND_UNITS, "units", value, KIND_NUMBER, "of a space, in 2^shift")                        \
+    X(OPERAND_EDGES, "edges", slot, KIND_NUMBER, "how its ranges lie; from 8 on, one is wrong")    \
+    X(OPERAND_BYTES, "bytes", count, KIND_NUMBER, "of its descriptors")                            \
+    X(OPERAND_HOME, "home", type, KIND_ZONE, "the zone that its metadata may lie in, or any")
 
 enum operand_kind { KIND_NUMBER, KIND_ZONE, KIND_MIGRATETYPE, KIND_MEMDESC, KIND_LOG2, KIND_CLASS };
 
@@ -94,7 +101,11 @@ enum operand {
 
 /* A run of frames: its slot, size, alignment and limits. */
 #define CONTIG_OPERANDS                                                                            \
-    (OPERAND_SLOT | OPERAND_ZONE | OPERAND_UNITS | OPERAND_ALIGN | OPERAND_FRAME | OPERAND_WITHIN)
+    (OPERAND_SLOT | OPERAND_ZONE | OPERAND_RUN | OPERAND_ALIGN | OPERAND_FRAME | OPERAND_WITHIN)
+/* What a space is made of. */
+#define SPACE_OPERANDS                                                                             \
+    (OPERAND_SPACE | OPERAND_UNIT | OPERAND_UNITS | OPERAND_SHIFT | OPERAND_EDGES |                \
+     OPERAND_BYTES | OPERAND_HOME)
 
 /* The operations. X(id, name, weights for page, slab, range and space, operands, help). The weights
  * are relative: how often random bytes mean this operation in programs for each fuzz target. */
@@ -149,7 +160,19 @@ enum operand {
       "allocate frames in a row, outside of CMA ranges (B6)")                                      \
     X(OP_CONTIG_CMA, "contig-cma", 0, 0, 0, 10, CONTIG_OPERANDS,                                   \
       "the same in CMA ranges, whose movable blocks move out")                                     \
-    X(OP_CONTIG_FREE, "contig-free", 2, 0, 0, 10, OPERAND_SLOT, "free frames in a row")
+    X(OP_CONTIG_FREE, "contig-free", 2, 0, 0, 10, OPERAND_SLOT, "free frames in a row")            \
+    X(OP_SPACE_ADD, "space-add", 0, 0, 0, 3, SPACE_OPERANDS,                                       \
+      "make a space of units that need not be memory, found by a tree (B2, B4, B5)")               \
+    X(OP_SPACE_ADD_TABLE, "space-add-table", 0, 0, 0, 2, SPACE_OPERANDS,                           \
+      "the same, found by a word a unit")                                                          \
+    X(OP_SPACE_REMOVE, "space-remove", 0, 0, 0, 2, OPERAND_SPACE, "end it: busy while in use")     \
+    X(OP_SPACE_ALLOC, "space-alloc", 0, 0, 0, 9, OPERAND_SPACE | OPERAND_SLOT | OPERAND_ORDER,     \
+      "allocate a block of 2^order units")                                                         \
+    X(OP_SPACE_FREE, "space-free", 0, 0, 0, 6, OPERAND_SLOT, "free a block of a space")            \
+    X(OP_SPACE_SPLIT, "space-split", 0, 0, 0, 2, OPERAND_SLOT | OPERAND_ORDER,                     \
+      "split an allocated block of a space down to an order (A4)")                                 \
+    X(OP_SPACE_LOOKUP, "space-lookup", 0, 0, 0, 1,                                                 \
+      OPERAND_SPACE | OPERAND_KEY | OPERAND_SHIFT | OPERAND_END, "ask what a unit belongs to")
 
 enum op {
 #define X(id, name, page, slab, range, space, operands, help) id,
@@ -258,6 +281,7 @@ bool case_has_magic(const uint8_t *data, size_t size);
 const char *op_name(enum op op);
 uint32_t op_operands(enum op op); /* as a mask of enum operand */
 bool op_is_range(enum op op);     /* on the range tree */
+bool op_is_space(enum op op);     /* on a space of other things than memory */
 const char *fault_site_name(enum fault_site site);
 const char *memdesc_type_name(enum memdesc_type type); /* "user" from MEMDESC_USER on */
 

@@ -22,23 +22,19 @@ struct run_options {
     const char *trace;
     const char *map;
     const char *json;
+    uint64_t space_units;
     uint32_t validate_period;
     bool twice;
     bool matrix;
 };
 
 static const struct option options[] = {
-    {"help", no_argument, NULL, 'h'},
-    {"subject", required_argument, NULL, 's'},
-    {"raw", no_argument, NULL, 'r'},
-    {"target", required_argument, NULL, 't'},
-    {"trace", required_argument, NULL, 'T'},
-    {"map", required_argument, NULL, 'm'},
-    {"validate", required_argument, NULL, 'v'},
-    {"json", required_argument, NULL, 'j'},
-    {"twice", no_argument, NULL, 'w'},
-    {"matrix", no_argument, NULL, 'M'},
-    {NULL, 0, NULL, 0},
+    {"help", no_argument, NULL, 'h'},        {"subject", required_argument, NULL, 's'},
+    {"raw", no_argument, NULL, 'r'},         {"target", required_argument, NULL, 't'},
+    {"trace", required_argument, NULL, 'T'}, {"map", required_argument, NULL, 'm'},
+    {"space", required_argument, NULL, 'u'}, {"validate", required_argument, NULL, 'v'},
+    {"json", required_argument, NULL, 'j'},  {"twice", no_argument, NULL, 'w'},
+    {"matrix", no_argument, NULL, 'M'},      {NULL, 0, NULL, 0},
 };
 
 static void usage(void)
@@ -58,9 +54,20 @@ static void usage(void)
          "  --map FILE       with --trace: the memory map: that of a case, or a machine's (see "
          "potad-case\n"
          "                   map --help; default: 24 GiB with a hole from 3 to 4 GiB)\n"
+         "  --space UNITS    with --trace: in a space of so many units of 4 KiB that owns no "
+         "memory\n"
+         "                   (swap), not in memory: that holds the descriptors only\n"
          "  --json FILE      write the results as JSON\n\n"
          "Exit status: 0 nothing found, 1 a violation was found, 2 bad usage or bad input,\n"
          "3 a case did not run, because its map has no room for metadata.");
+}
+
+static bool parse_units(const char *text, uint64_t *units)
+{
+    char *end;
+    errno = 0;
+    *units = strtoull(text, &end, 0);
+    return errno == 0 && end != text && *end == '\0' && *units > 0 && *text != '-';
 }
 
 static bool parse_count(const char *text, uint32_t *count)
@@ -91,6 +98,8 @@ static const char *take_option(struct run_options *run, int option)
     case 'm':
         run->map = optarg;
         return NULL;
+    case 'u':
+        return parse_units(optarg, &run->space_units) ? NULL : "--space needs a number of units";
     case 'v':
         return parse_count(optarg, &run->validate_period) ? NULL : "--validate needs a number";
     case 'w':
@@ -232,7 +241,10 @@ static int run_cases(const struct run_options *run, char **paths, json_t *result
 static int run_one_trace(const struct run_options *run, json_t *results)
 {
     struct boot_map map;
-    struct trace_options trace = {run->trace, run->subject, NULL, run->validate_period};
+    struct trace_options trace = {.path = run->trace,
+                                  .subject = run->subject,
+                                  .space_units = run->space_units,
+                                  .validate_period = run->validate_period};
     if (run->map != NULL) {
         if (!input_read_map(run->map, &map)) {
             return EXIT_BAD_INPUT;
@@ -263,6 +275,10 @@ int command_run(int argc, char **argv)
     }
     if ((run.trace == NULL) == (optind == argc)) {
         return usage_error("run", NULL, "FILEs or one --trace are needed");
+    }
+    if (run.space_units > 0 &&
+        (run.trace == NULL || (run.subject->capabilities & SUBJECT_SPACES) == 0)) {
+        return usage_error("run", NULL, "--space needs a --trace, and a subject with spaces");
     }
     json_t *results = json_object();
     int status =

@@ -32,8 +32,7 @@ static void slot_map_clear(struct slot_map *map, uint32_t slots)
     map->count = 0;
 }
 
-/* The first slot at or after @from, around the end, that is used or is not. Context: there is. */
-static uint32_t slot_find(const struct slot_map *map, uint32_t from, bool used)
+uint32_t slot_find(const struct slot_map *map, uint32_t from, bool used)
 {
     uint32_t words = map->slots / WORD_SLOTS;
     uint32_t word = from % map->slots / WORD_SLOTS;
@@ -46,16 +45,11 @@ static uint32_t slot_find(const struct slot_map *map, uint32_t from, bool used)
     return word * WORD_SLOTS + (uint32_t)__builtin_ctzll(bits);
 }
 
-static void slot_set(struct slot_map *map, uint32_t slot, bool used)
+void slot_set(struct slot_map *map, uint32_t slot, bool used)
 {
     uint64_t bit = (uint64_t)1 << slot % WORD_SLOTS;
     map->used[slot / WORD_SLOTS] ^= bit;
     map->count += used ? 1U : ~0U;
-}
-
-static uint32_t slots_left(const struct slot_map *map)
-{
-    return map->slots - map->count;
 }
 
 void executor_init(struct executor *executor, const struct subject *subject, uint32_t slots)
@@ -64,6 +58,7 @@ void executor_init(struct executor *executor, const struct subject *subject, uin
     harness_init(&executor->harness, subject, slots);
     slot_map_init(&executor->block_slots, slots);
     slot_map_init(&executor->object_slots, slots);
+    slot_map_init(&executor->space_slots, slots);
     executor->objects = allocate_zeroed(slots, sizeof(*executor->objects));
 }
 
@@ -72,6 +67,7 @@ void executor_close(struct executor *executor)
     harness_close(&executor->harness);
     free(executor->block_slots.used);
     free(executor->object_slots.used);
+    free(executor->space_slots.used);
     free(executor->objects);
     *executor = (struct executor){0};
 }
@@ -263,7 +259,8 @@ static uint32_t op_needs(enum op op)
     case OP_CONTIG_CMA:
         return SUBJECT_CONTIG | SUBJECT_ZONES;
     default:
-        return op_is_range(op) ? SUBJECT_RANGE : 0;
+        return (op_is_range(op) ? (uint32_t)SUBJECT_RANGE : 0) |
+               (op_is_space(op) ? (uint32_t)SUBJECT_SPACES : 0);
     }
 }
 
@@ -330,6 +327,15 @@ static void run_op(struct executor *executor, const struct case_op *op)
     case OP_CONTIG_FREE:
         run_contig_free(executor, op);
         break;
+    case OP_SPACE_ADD:
+    case OP_SPACE_ADD_TABLE:
+    case OP_SPACE_REMOVE:
+    case OP_SPACE_ALLOC:
+    case OP_SPACE_FREE:
+    case OP_SPACE_SPLIT:
+    case OP_SPACE_LOOKUP:
+        executor_run_space(executor, op);
+        break;
     case OPS:
         break;
     }
@@ -342,6 +348,7 @@ static void tear_down(struct executor *executor)
     const struct case_op none = {0};
     fault_disarm(&harness->fault);
     harness_range_close(harness);
+    executor_tear_down_spaces(executor);
     while (executor->object_slots.count > 0 && !harness_violated(harness)) {
         run_cache_free(executor, &none);
     }
@@ -371,6 +378,7 @@ bool executor_run(struct executor *executor, const struct program *program)
     struct harness *harness = &executor->harness;
     slot_map_clear(&executor->block_slots, program->slots);
     slot_map_clear(&executor->object_slots, program->slots);
+    slot_map_clear(&executor->space_slots, program->slots);
     memset(executor->caches, 0, sizeof(executor->caches));
     executor->op_index = 0;
     executor->state_hash = 0;

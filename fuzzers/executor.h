@@ -18,6 +18,7 @@ struct executor {
     struct harness harness;
     struct slot_map block_slots;
     struct slot_map object_slots;
+    struct slot_map space_slots; /* of blocks of spaces */
     struct harness_object *objects;
     struct harness_cache caches[CASE_CACHES];
     uint32_t validate_period; /* operations between full validations; 0: only at the end */

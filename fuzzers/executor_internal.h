@@ -7,6 +7,21 @@
 
 #include "fuzzers/executor.h"
 
+/* The first slot at or after @from, around the end, that is used or is not. Context: there is. */
+uint32_t slot_find(const struct slot_map *map, uint32_t from, bool used);
+void slot_set(struct slot_map *map, uint32_t slot, bool used);
+
+static inline uint32_t slots_left(const struct slot_map *map)
+{
+    return map->slots - map->count;
+}
+
+/* Runs @op, one of those on spaces. */
+void executor_run_space(struct executor *executor, const struct case_op *op);
+
+/* Frees all blocks of spaces, and removes these. */
+void executor_tear_down_spaces(struct executor *executor);
+
 /* Runs @op, one of those on a map by ranges, which is made where there is none. */
 void executor_run_range(struct harness *harness, const struct case_op *op);
 

@@ -44,6 +44,7 @@ void harness_init(struct harness *harness, const struct subject *subject, uint32
     *harness = (struct harness){.subject = subject, .blocks_count = blocks};
     harness->instance = map_zeroed(subject->instance_bytes);
     harness->blocks = map_zeroed(blocks * sizeof(*harness->blocks));
+    harness->spaces.blocks = map_zeroed(blocks * sizeof(*harness->spaces.blocks));
 }
 
 static void harness_shut(struct harness *harness)
@@ -61,8 +62,10 @@ void harness_close(struct harness *harness)
     simmem_close(&harness->mem);
     model_close(&harness->model);
     harness_range_free(&harness->range);
+    harness_space_close(&harness->spaces);
     munmap(harness->instance, harness->subject->instance_bytes);
     munmap(harness->blocks, harness->blocks_count * sizeof(*harness->blocks));
+    munmap(harness->spaces.blocks, harness->blocks_count * sizeof(*harness->spaces.blocks));
     *harness = (struct harness){0};
 }
 
@@ -132,6 +135,7 @@ bool harness_boot(struct harness *harness, const struct boot_map *asked)
     harness->freeing = false;
     harness->operations = 0;
     harness_range_reset(&harness->range);
+    harness_space_reset(&harness->spaces);
     harness->blocks_used = 0;
     harness->blocks_end = 0;
     memset(harness->contigs, 0, sizeof(harness->contigs));
@@ -451,5 +455,6 @@ void harness_shrink(struct harness *harness)
 uint64_t harness_state_hash(struct harness *harness)
 {
     bool own = (harness->subject->capabilities & SUBJECT_VALIDATE) != 0;
-    return own ? harness->subject->state_hash(harness->instance) : harness->model.hash;
+    return harness_space_hash(harness) +
+           (own ? harness->subject->state_hash(harness->instance) : harness->model.hash);
 }

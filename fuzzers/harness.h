@@ -14,6 +14,7 @@
 #include "fuzzers/check.h"
 #include "fuzzers/fault.h"
 #include "fuzzers/harness_range.h"
+#include "fuzzers/harness_space.h"
 #include "fuzzers/model.h"
 #include "fuzzers/simmem.h"
 #include "fuzzers/subject.h"
@@ -98,6 +99,7 @@ struct harness {
     struct harness_ear ears[MEMDESC_TYPES];
     struct harness_told told;
     struct harness_range range;
+    struct harness_spaces spaces;
 };
 
 /* Makes a harness for @subject with @blocks block slots, at most CASE_SLOTS_MAX. Aborts where
@@ -155,7 +157,7 @@ void harness_validate(struct harness *harness);
  * harness_close() follows. */
 void harness_check_whole(struct harness *harness);
 
-/* A hash of the state: the subject's where it has one, else the model's. */
+/* A hash of the state: the subject's where it has one, else the model's; and of all spaces. */
 uint64_t harness_state_hash(struct harness *harness);
 
 static inline bool harness_violated(const struct harness *harness)

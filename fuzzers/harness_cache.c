@@ -12,9 +12,9 @@ enum {
     CACHE_SLACK_FRAMES = 16
 };
 
-static unsigned char pattern_of(const struct harness_object *object, uint64_t at)
+static unsigned char pattern_of(uint64_t serial, uint64_t at)
 {
-    return (unsigned char)(object->serial * 31 + at * 7 + 1);
+    return (unsigned char)(serial * 31 + at * 7 + 1);
 }
 
 /* The next byte at or after @at that carries the pattern. */
@@ -24,19 +24,18 @@ static uint64_t pattern_next(uint64_t at, uint64_t size)
     return middle ? size - PATTERN_BYTES_MAX : at;
 }
 
-static void pattern_write(const struct harness_object *object)
+void harness_pattern_write(unsigned char *object, uint64_t size, uint64_t serial)
 {
-    uint64_t size = object->cache->size;
     for (uint64_t at = 0; at < size; at = pattern_next(at + 1, size)) {
-        object->object[at] = pattern_of(object, at);
+        object[at] = pattern_of(serial, at);
     }
 }
 
-static void pattern_check(struct harness *harness, const struct harness_object *object)
+void harness_pattern_check(struct harness *harness, const unsigned char *object, uint64_t size,
+                           uint64_t serial)
 {
-    uint64_t size = object->cache->size;
     for (uint64_t at = 0; at < size; at = pattern_next(at + 1, size)) {
-        if (object->object[at] != pattern_of(object, at)) {
+        if (object[at] != pattern_of(serial, at)) {
             harness_fail(harness, CHECK_OBJECT, "byte %llu of an object of %llu was overwritten",
                          (unsigned long long)at, (unsigned long long)size);
             return;
@@ -85,9 +84,8 @@ bool harness_cache_destroy(struct harness *harness, struct harness_cache *cache)
     return status == STATUS_OK;
 }
 
-/* All frames of an object are metadata, and accessible. */
-static bool object_is_contained(const struct harness *harness, const unsigned char *object,
-                                uint64_t size)
+bool harness_object_is_contained(const struct harness *harness, const unsigned char *object,
+                                 uint64_t size)
 {
     pfn_t first;
     pfn_t last;
@@ -108,33 +106,42 @@ static void check_object(struct harness *harness, const struct harness_object *m
                      (void *)object, (unsigned long long)cache->align);
         return;
     }
-    if (!object_is_contained(harness, object, cache->size)) {
+    if (!harness_object_is_contained(harness, object, cache->size)) {
         harness_fail(harness, CHECK_CONTAINMENT, "object at %p is not in frames of a slab",
                      (void *)object);
         return;
     }
-    pattern_write(made);
+    harness_pattern_write(object, cache->size, made->serial);
 }
 
-/* F2 for objects: whether a zone for metadata has a block so large that no choice of slab order
- * excuses a failure. */
-static bool objects_must_succeed(const struct harness *harness, const struct harness_cache *cache,
-                                 uint32_t count)
+bool harness_objects_fit(const struct harness *harness, uint32_t zones, uint64_t size,
+                         uint64_t bytes)
 {
     const struct model *model = &harness->model;
-    uint64_t bytes = cache->size > cache->align ? cache->size : cache->align;
     uint64_t slack = CACHE_SLACK_FRAMES + harness->subject->slack_frames;
     order_t order = SLAB_ORDERS_MORE + 1;
-    while ((FRAME_SIZE << order) < bytes * count + slack * FRAME_SIZE) {
+    bytes = bytes > size ? bytes : size;
+    if (bytes >> 62 != 0) {
+        return false;
+    }
+    while ((FRAME_SIZE << order) < bytes + slack * FRAME_SIZE) {
         order++;
     }
     for (zone_id_t zone = 0; zone < model->map.zones_count; zone++) {
-        if (zone_class_holds_metadata(model->map.zones[zone].zone_class) &&
+        bool asked = zones == 0 || (zones >> zone & 1) != 0;
+        if (asked && zone_class_holds_metadata(model->map.zones[zone].zone_class) &&
             (model_smallest(model, model_kind(zone, FRAME_ACCEPTED), order + 1) < ORDERS)) {
             return true;
         }
     }
     return false;
+}
+
+static bool objects_must_succeed(const struct harness *harness, const struct harness_cache *cache,
+                                 uint32_t count)
+{
+    uint64_t size = cache->size > cache->align ? cache->size : cache->align;
+    return harness_objects_fit(harness, 0, size, size * count);
 }
 
 bool harness_cache_alloc(struct harness *harness, struct harness_cache *cache, uint32_t count,
@@ -168,7 +175,7 @@ bool harness_cache_alloc(struct harness *harness, struct harness_cache *cache, u
 void harness_cache_free(struct harness *harness, struct harness_object *object)
 {
     harness->operations++;
-    pattern_check(harness, object);
+    harness_pattern_check(harness, object->object, object->cache->size, object->serial);
     if (harness_violated(harness)) {
         return;
     }

@@ -143,6 +143,18 @@ static void check_some_frames(struct harness *harness)
     harness_check_lookup(harness, harness->model.start + turn * 7919 % harness->model.frames);
 }
 
+void harness_fail_invariant(struct harness *harness, const struct violation *violation)
+{
+    if (harness_violated(harness)) {
+        return;
+    }
+    harness->report.name = invariant_name(violation->invariant);
+    harness->report.sentence = "the subject's own validation found it";
+    snprintf(harness->report.detail, sizeof(harness->report.detail),
+             "frame %#llx: %#llx, expected %#llx", (unsigned long long)violation->pfn,
+             (unsigned long long)violation->actual, (unsigned long long)violation->expected);
+}
+
 void harness_validate(struct harness *harness)
 {
     const struct subject *subject = harness->subject;
@@ -156,15 +168,12 @@ void harness_validate(struct harness *harness)
     if (!harness_violated(harness) && harness_can_search(harness)) {
         harness_check_types(harness);
     }
+    harness_space_validate(harness);
     if ((subject->capabilities & SUBJECT_VALIDATE) == 0) {
         return;
     }
-    if (!subject->validate(harness->instance, &violation) && !harness_violated(harness)) {
-        harness->report.name = invariant_name(violation.invariant);
-        harness->report.sentence = "the subject's own validation found it";
-        snprintf(harness->report.detail, sizeof(harness->report.detail),
-                 "frame %#llx: %#llx, expected %#llx", (unsigned long long)violation.pfn,
-                 (unsigned long long)violation.actual, (unsigned long long)violation.expected);
+    if (!subject->validate(harness->instance, &violation)) {
+        harness_fail_invariant(harness, &violation);
     }
 }
 

@@ -91,6 +91,23 @@ const struct harness_contig *harness_contig_of(const struct harness *harness, pf
 bool harness_hear_migrate(void *context, struct memdesc *descriptor, struct migration *move,
                           enum migrate_stage stage);
 
+/* Keeps the subject's own finding as the violation, if it is the first. */
+void harness_fail_invariant(struct harness *harness, const struct violation *violation);
+
+/* Writes a pattern that depends on @serial into an object, and compares it with that. */
+void harness_pattern_write(unsigned char *object, uint64_t size, uint64_t serial);
+void harness_pattern_check(struct harness *harness, const unsigned char *object, uint64_t size,
+                           uint64_t serial);
+
+/* Whether all frames of an object are metadata, and accessible. */
+bool harness_object_is_contained(const struct harness *harness, const unsigned char *object,
+                                 uint64_t size);
+
+/* F2 for objects: whether one of @zones (bit n: zone n; 0: any) that may hold metadata has a block
+ * so large that no choice of slab order excuses a failure to have @bytes in objects of @size. */
+bool harness_objects_fit(const struct harness *harness, uint32_t zones, uint64_t size,
+                         uint64_t bytes);
+
 /* harness_range_read.c: compares what readers find at @key, and all that there is, with the model.
  */
 void harness_range_check_key(struct harness *harness, uint64_t key);

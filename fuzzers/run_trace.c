@@ -15,7 +15,8 @@
 
 enum {
     TRACE_BLOCKS = 1 << 22,
-    BATCH_EVENTS = 4096 /* read ahead, so that reading and running are timed apart */
+    BATCH_EVENTS = 4096, /* read ahead, so that reading and running are timed apart */
+    SPACE = 0            /* the number of the space, if there is one */
 };
 
 static double now_seconds(void)
@@ -42,6 +43,8 @@ struct trace_runner {
     struct harness harness;
     uint32_t validate_period;
 };
+
+static struct trace_runner the_runner;
 
 /* The zone that @pfn lies in in this run's map, if any: there its block is wanted. */
 static zone_id_t zone_of(const struct boot_map *map, pfn_t pfn)
@@ -83,6 +86,49 @@ static void sink_free(void *context, uint32_t number)
     validate_now_and_then(runner);
 }
 
+/* The same in a space: what the trace did with frames is done with units. */
+static bool sink_space_alloc(void *context, const struct trace_event *event, uint32_t number)
+{
+    struct trace_runner *runner = context;
+    bool granted = harness_space_alloc(&runner->harness, SPACE, event->order, number);
+    validate_now_and_then(runner);
+    return granted;
+}
+
+static void sink_space_free(void *context, uint32_t number)
+{
+    struct trace_runner *runner = context;
+    harness_space_free(&runner->harness, number);
+    validate_now_and_then(runner);
+}
+
+/* Makes the space. Return: whether there is one; if not, there was no memory for it. */
+static bool space_begin(struct trace_runner *runner, uint64_t units)
+{
+    struct harness *harness = &runner->harness;
+    const struct unit_range range = {0, units};
+    const struct subject_space_config config = {
+        .unit_shift = FRAME_SHIFT,
+        .ranges = &range,
+        .ranges_count = 1,
+        .descriptor_bytes = harness->subject->spaces->own_bytes,
+    };
+    harness_space_add(harness, SPACE, &config);
+    return harness->spaces.spaces[SPACE].used;
+}
+
+static void space_end(struct harness *harness)
+{
+    for (uint32_t i = 0; i < harness->spaces.blocks_end && !harness_violated(harness); i++) {
+        if (harness->spaces.blocks[i].used) {
+            harness_space_free(harness, i);
+        }
+    }
+    if (harness->spaces.spaces[SPACE].used && !harness_violated(harness)) {
+        harness_space_remove(harness, SPACE);
+    }
+}
+
 static bool sink_stopped(void *context)
 {
     const struct trace_runner *runner = context;
@@ -93,6 +139,7 @@ static bool sink_stopped(void *context)
 static void trace_tear_down(struct trace_runner *runner)
 {
     struct harness *harness = &runner->harness;
+    space_end(harness);
     for (uint32_t i = 0; harness->blocks_used > 0 && !harness_violated(harness); i++) {
         if (harness->blocks[i].used) {
             harness_free(harness, i);
@@ -153,11 +200,34 @@ static json_t *print_results(const char *path, const struct trace *trace,
                      times->reading, "seconds_running", times->running, "events_per_second", rate);
 }
 
+/* Says on stderr what ended the run early, if anything did. Return: an exit status. */
+static int run_status(const struct trace_options *options, const struct traffic *traffic,
+                      const struct trace *trace, bool booted, bool good)
+{
+    const struct report *report = &the_runner.harness.report;
+    if (harness_violated(&the_runner.harness)) {
+        fprintf(stderr, "potad: violated: %s: %s\npotad:   %s\npotad:   event %" PRIu64 " of %s\n",
+                report->name, report->sentence, report->detail, traffic_counts(traffic)->events,
+                options->path);
+        return EXIT_VIOLATION;
+    }
+    if (!booted) {
+        fprintf(stderr, "potad-case run: the map has no room for the allocator's metadata\n");
+        return EXIT_BAD_INPUT;
+    }
+    if (!good) {
+        fprintf(stderr, "potad-case run: %s\n", trace_error(trace));
+        return EXIT_BAD_INPUT;
+    }
+    return EXIT_NOTHING_FOUND;
+}
+
 int run_trace(const struct trace_options *options, json_t **results)
 {
     char error[TRACE_ERROR_MAX];
-    static struct trace_runner runner;
-    struct traffic_sink sink = {&runner, sink_alloc, sink_free, sink_stopped};
+    bool space = options->space_units > 0;
+    struct traffic_sink sink = {&the_runner, space ? sink_space_alloc : sink_alloc,
+                                space ? sink_space_free : sink_free, sink_stopped};
     struct run_times times = {0};
     struct trace *trace = trace_open(options->path, error);
     *results = NULL;
@@ -165,32 +235,21 @@ int run_trace(const struct trace_options *options, json_t **results)
         fprintf(stderr, "potad-case run: %s\n", error);
         return EXIT_BAD_INPUT;
     }
-    runner.validate_period = options->validate_period;
-    harness_init(&runner.harness, options->subject, TRACE_BLOCKS);
+    the_runner.validate_period = options->validate_period;
+    harness_init(&the_runner.harness, options->subject, TRACE_BLOCKS);
     struct traffic *traffic = traffic_open(TRACE_BLOCKS, &sink);
-    bool booted = harness_boot(&runner.harness, options->map == NULL ? &trace_map : options->map);
-    bool good = !booted || run_events(trace, traffic, &runner, &times);
-    if (booted && !harness_violated(&runner.harness)) {
-        harness_validate(&runner.harness);
+    bool booted =
+        harness_boot(&the_runner.harness, options->map == NULL ? &trace_map : options->map);
+    booted = booted && (!space || space_begin(&the_runner, options->space_units));
+    bool good = !booted || run_events(trace, traffic, &the_runner, &times);
+    if (booted && !harness_violated(&the_runner.harness)) {
+        harness_validate(&the_runner.harness);
         *results = print_results(options->path, trace, traffic, &times);
-        trace_tear_down(&runner);
+        trace_tear_down(&the_runner);
     }
-    int status = EXIT_NOTHING_FOUND;
-    if (harness_violated(&runner.harness)) {
-        const struct report *report = &runner.harness.report;
-        fprintf(stderr, "potad: violated: %s: %s\npotad:   %s\npotad:   event %" PRIu64 " of %s\n",
-                report->name, report->sentence, report->detail, traffic_counts(traffic)->events,
-                options->path);
-        status = EXIT_VIOLATION;
-    } else if (!booted) {
-        fprintf(stderr, "potad-case run: the map has no room for the allocator's metadata\n");
-        status = EXIT_BAD_INPUT;
-    } else if (!good) {
-        fprintf(stderr, "potad-case run: %s\n", trace_error(trace));
-        status = EXIT_BAD_INPUT;
-    }
+    int status = run_status(options, traffic, trace, booted, good);
     traffic_close(traffic);
-    harness_close(&runner.harness);
+    harness_close(&the_runner.harness);
     trace_close(trace);
     return status;
 }

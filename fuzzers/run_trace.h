@@ -13,7 +13,8 @@ struct trace_options {
     const char *path; /* "-": standard input */
     const struct subject *subject;
     const struct boot_map *map; /* NULL: that of the machine of the shipped trace */
-    uint32_t validate_period;   /* operations between full validations; 0: at the end only */
+    uint64_t space_units;     /* 0: traffic of memory; else of a space of so many, that owns none */
+    uint32_t validate_period; /* operations between full validations; 0: at the end only */
 };
 
 /* Runs all page events of a trace, prints their counts and the speed, then frees everything and

@@ -15,9 +15,10 @@
 #include "core/memdesc.h"
 #include "core/port.h"
 #include "core/potad.h"
+#include "core/potad_space.h"
 #include "core/range_tree.h"
 
-enum { SUBJECT_VERSION = 3 };
+enum { SUBJECT_VERSION = 3, SUBJECT_SPACES_MAX = 4 };
 
 /* X(id, bit, name) */
 #define SUBJECT_CAPABILITY_TABLE(X)                                                                \
@@ -33,7 +34,8 @@ enum { SUBJECT_VERSION = 3 };
     X(SUBJECT_POISON, 9, "poison")         /* watch(), memory_failure(), unpoison() */             \
     X(SUBJECT_RANGE, 10, "range")          /* range */                                             \
     X(SUBJECT_ZONES, 11, "zones")          /* classes, nodes, watermarks, CMA, migrate types */    \
-    X(SUBJECT_CONTIG, 12, "contig") /* alloc_contig(), free_contig(); with zones, migration */
+    X(SUBJECT_CONTIG, 12, "contig")        /* alloc_contig(), free_contig(); migration */          \
+    X(SUBJECT_SPACES, 13, "spaces")        /* spaces */
 
 enum subject_capability {
 #define X(id, bit, name) id = 1 << (bit),
@@ -106,6 +108,47 @@ struct subject_range_ops {
     bool (*validate)(void *tree, struct violation *violation);
 };
 
+struct subject_space_config {
+    uint64_t base;
+    uint32_t unit_shift;
+    bool table; /* a word a unit leads to blocks, not a tree */
+    const struct unit_range *ranges;
+    uint32_t ranges_count;
+    uint32_t homes; /* bit n: metadata may lie in zone n; 0: in any that may hold it */
+    uint64_t descriptor_bytes;
+};
+
+/* An allocated block of a space. */
+struct subject_space_block {
+    uint64_t unit;
+    order_t order;
+    void *descriptor; /* behind own_bytes of it, the user's while the block is */
+};
+
+/* Spaces of units that need not be memory. Functions do what those of potad_space.h do, and answer
+ * as they do. */
+struct subject_space_ops {
+    uint64_t own_bytes; /* at the start of descriptors; none is smaller */
+
+    /* Makes space @number, below SUBJECT_SPACES_MAX, which there is not. */
+    enum status (*add)(void *instance, uint32_t number, const struct subject_space_config *config);
+    enum status (*remove)(void *instance, uint32_t number);
+    enum status (*alloc)(void *instance, uint32_t number, order_t order,
+                         struct subject_space_block *block);
+    void (*free)(void *instance, uint32_t number, const struct subject_space_block *block);
+    enum status (*split)(void *instance, uint32_t number, const struct subject_space_block *block,
+                         order_t order, struct subject_space_block *parts);
+    bool (*lookup)(void *instance, uint32_t number, uint64_t unit, struct potad_space_info *info);
+
+    /* ORDERS counts of free blocks, and descriptors in use: of all blocks. */
+    const uint64_t *(*free_blocks)(void *instance, uint32_t number);
+    uint64_t (*descriptors)(void *instance, uint32_t number);
+
+    /* Context of both: no other thread is inside the subject. */
+    bool (*validate)(void *instance, uint32_t number, struct violation *violation);
+    uint64_t (*state_hash)(void *instance, uint32_t number);
+};
+
 struct subject {
     uint32_t version; /* SUBJECT_VERSION of the header that it was compiled with */
     uint32_t capabilities;
@@ -152,6 +195,7 @@ struct subject {
     enum status (*unpoison)(void *instance, pfn_t pfn);
 
     const struct subject_range_ops *range;
+    const struct subject_space_ops *spaces;
 
     /* Frames in a row. As alloc_contig() and free_contig() of potad.h; with SUBJECT_ZONES, owners
      * that watch() named are asked to move out of CMA ranges, as memdesc_ops.migrate says, where

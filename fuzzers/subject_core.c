@@ -3,6 +3,7 @@
  * subject_core.c: the allocator of core/ as subjects: by what leads from frames to blocks.
  */
 #include "fuzzers/subject_range.h"
+#include "fuzzers/subject_space.h"
 
 static enum status open_with(void *instance, const struct port *port, const struct boot_map *map,
                              enum block_map_kind kind)
@@ -226,7 +227,7 @@ enum { TREE_SLACK_FRAMES = 16 };
         .capabilities = SUBJECT_DESC | SUBJECT_SPLIT | SUBJECT_LOOKUP | SUBJECT_CACHE |            \
                         SUBJECT_UNACCEPTED | SUBJECT_COUNTERS | SUBJECT_VALIDATE |                 \
                         SUBJECT_SHRINK | SUBJECT_THREADS | SUBJECT_POISON | SUBJECT_RANGE |        \
-                        SUBJECT_ZONES | SUBJECT_CONTIG,                                            \
+                        SUBJECT_ZONES | SUBJECT_CONTIG | SUBJECT_SPACES,                           \
         .name = (subject_name),                                                                    \
         .summary = (text),                                                                         \
         .instance_bytes = sizeof(struct subject_core_instance),                                    \
@@ -248,6 +249,7 @@ enum { TREE_SLACK_FRAMES = 16 };
         .range = &subject_core_range,                                                              \
         .alloc_contig = core_alloc_contig,                                                         \
         .free_contig = core_free_contig,                                                           \
+        .spaces = &subject_core_spaces,                                                            \
         .free_blocks = core_free_blocks,                                                           \
         .stats = core_stats,                                                                       \
         .validate = core_validate,                                                                 \

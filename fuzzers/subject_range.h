@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * subject_range.h: the allocator of core/ with a range tree over it, as one instance.
+ * subject_range.h: the allocator of core/ with a range tree and spaces over it, as one instance.
  */
 #ifndef POTAD_FUZZERS_SUBJECT_RANGE_H
 #define POTAD_FUZZERS_SUBJECT_RANGE_H
@@ -20,6 +20,7 @@ struct subject_tree {
 struct subject_core_instance {
     struct potad potad; /* first: subject_core.c works on it alone */
     struct subject_tree tree;
+    struct potad_space spaces[SUBJECT_SPACES_MAX];
 };
 
 extern const struct subject_range_ops subject_core_range;

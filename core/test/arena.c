@@ -41,7 +41,9 @@ static bool test_fault(void *context, enum fault_site site)
 {
     struct arena *arena = context;
     arena->steps[site]++;
-    return site == arena->fault && arena->steps[site] >= arena->fail_from;
+    bool fails = arena->fail_once ? arena->steps[site] == arena->fail_from
+                                  : arena->steps[site] >= arena->fail_from;
+    return site == arena->fault && fails;
 }
 
 static void test_window(void *context, enum window window)

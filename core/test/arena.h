@@ -20,6 +20,7 @@ struct arena {
     uint64_t steps[FAULT_SITES]; /* fallible steps asked about */
     enum fault_site fault;       /* that fails from step fail_from on; FAULT_SITES: none */
     uint64_t fail_from;          /* counted from 1 in steps[fault] */
+    bool fail_once;              /* only that step */
     void (*window)(struct arena *arena, enum window window);
     void *context; /* the window's own */
 };

@@ -115,6 +115,20 @@ static void assert_lossless(const struct program *program, unsigned number)
 
 /* Random programs. Without limits: all that the format can say. */
 
+/* What random operations on spaces are cut down to. */
+static struct case_op random_space_operands(struct case_op op, uint32_t slots)
+{
+    bool adds = (op_operands((enum op)op.op) & OPERAND_UNITS) != 0;
+    op.order = (uint8_t)random_below(64);
+    op.align = (uint8_t)random_below(64);
+    op.zone = (uint8_t)random_below(CASE_SPACES);
+    op.type = (uint8_t)random_below(adds ? 4 : 2);
+    op.slot = (uint16_t)random_below(adds ? 16 : slots);
+    op.count = (uint16_t)random_below(4097);
+    op.value %= 4096;
+    return op;
+}
+
 static struct case_op random_op(uint32_t slots, const struct case_limits *limits)
 {
     bool any = limits == NULL;
@@ -148,6 +162,9 @@ static struct case_op random_op(uint32_t slots, const struct case_limits *limits
         op.type = (uint8_t)random_below(2);
         op.slot = (uint16_t)random_below(2);
         op.count = (uint16_t)random_below(16);
+    }
+    if (!any && op_is_space((enum op)op.op)) {
+        op = random_space_operands(op, slots);
     }
     if (random_below(4) == 0) {
         op.nth = (uint8_t)(1 + random_below(any ? 255 : 16));

@@ -145,6 +145,9 @@ refused folder -- "$tool" asm good.ops -o folder
 
 case_files "$tool" run
 refused --frobnicate -- "$tool" run --frobnicate good.ops
+refused --space -- "$tool" run --space x --trace good.txt
+refused --space -- "$tool" run --space 0 --trace good.txt
+refused --space -- "$tool" run --space 64 good.ops
 refused --validate -- "$tool" run --validate x good.ops
 refused --validate -- "$tool" run good.ops --validate
 refused frobnicate -- "$tool" run --subject frobnicate good.ops

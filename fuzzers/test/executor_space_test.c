@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * executor_space_test.c: the core's spaces under the executor, with one thing wrong at a time in
+ * what they answer or do: the executor must name the check that is violated.
+ */
+#include "fuzzers/executor.h"
+#include "fuzzers/subject_space.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { SLOTS = 64, DESCRIPTOR_BYTES = 64 };
+
+#define MAP         "potad-case 2\nrange zone=0 start=0 frames=512\n"
+#define ADD(edges)  "space-add space=0 unit=512 units=20 shift=0 edges=" edges " bytes=64 home=any\n"
+#define ALLOC(slot) "space-alloc space=0 slot=" slot " order=2\n"
+#define FREE        "space-free slot=0\n"
+#define SPLIT       "space-split slot=0 order=0\n"
+#define LOOKUP      "space-lookup space=0 key=5 shift=0 end=0\n"
+#define REMOVE      "space-remove space=0\n"
+
+/* X(id, name, check, operation at which it is found, program) */
+#define FLAW_TABLE(X)                                                                              \
+    X(FLAW_ADD_STATUS, "add_status", CHECK_STATUS, 0, ADD("0"))                                    \
+    X(FLAW_ADD_ANY, "wrong_space", CHECK_STATUS, 0, ADD("9"))                                      \
+    X(FLAW_ADD_SPURIOUS, "refused_space", CHECK_SPURIOUS, 0, ADD("0"))                             \
+    X(FLAW_REMOVE_STATUS, "remove_status", CHECK_STATUS, 2, ADD("0") ALLOC("0") REMOVE)            \
+    X(FLAW_ALIGNMENT, "alignment", CHECK_ALIGNMENT, 1, ADD("0") ALLOC("0"))                        \
+    X(FLAW_CONTAINMENT, "containment", CHECK_CONTAINMENT, 1, ADD("0") ALLOC("0"))                  \
+    X(FLAW_OVERLAP, "overlap", CHECK_OVERLAP, 2, ADD("0") ALLOC("0") ALLOC("1"))                   \
+    X(FLAW_ALLOC_SPURIOUS, "refused_alloc", CHECK_SPURIOUS, 1, ADD("0") ALLOC("0"))                \
+    X(FLAW_ALLOC_STATUS, "alloc_status", CHECK_STATUS, 1, ADD("0") ALLOC("0"))                     \
+    /* another descriptor than the block's, in no slab */                                          \
+    X(FLAW_DESCRIPTOR, "descriptor", CHECK_CONTAINMENT, 1, ADD("0") ALLOC("0"))                    \
+    X(FLAW_FAILURE, "failed_alloc", CHECK_FAILURE_STATE, 1,                                        \
+      ADD("0") "space-alloc space=0 slot=0 order=2 fault=slab-page:1:once\n")                      \
+    X(FLAW_FREE_TAKES, "free_takes", CHECK_FREE_ALLOCATES, 2, ADD("0") ALLOC("0") FREE)            \
+    X(FLAW_FREE_COUNT, "coalescing", CHECK_COALESCING, 2, ADD("0") ALLOC("0") FREE)                \
+    X(FLAW_DESCRIPTORS, "descriptors", CHECK_DESCRIPTORS, 0, ADD("0"))                             \
+    X(FLAW_OBJECT, "object_corrupt", CHECK_OBJECT, 2, ADD("0") ALLOC("0") SPLIT)                   \
+    X(FLAW_SPLIT, "split_order", CHECK_ALIGNMENT, 2, ADD("0") ALLOC("0") SPLIT)                    \
+    X(FLAW_LOOKUP, "lookup", CHECK_LOOKUP, 2, ADD("0") ALLOC("0") LOOKUP)                          \
+    X(FLAW_HOLE, "lookup_in_a_hole", CHECK_LOOKUP, 0, ADD("0"))
+
+enum flaw {
+    FLAW_NONE,
+#define X(id, name, check, op, program) id,
+    FLAW_TABLE(X)
+#undef X
+        FLAWS
+};
+
+static enum flaw flaw_now;
+static unsigned frees; /* of blocks, in the present run */
+
+static const struct subject_space_ops *const real = &subject_core_spaces;
+
+static enum status flawed_add(void *instance, uint32_t number,
+                              const struct subject_space_config *config)
+{
+    const struct unit_range range = {0, 20};
+    struct subject_space_config any = *config;
+    any.ranges = &range;
+    any.ranges_count = 1;
+    switch (flaw_now) {
+    case FLAW_ADD_STATUS:
+        return STATUS_BUSY;
+    case FLAW_ADD_SPURIOUS:
+        return STATUS_NO_MEMORY;
+    case FLAW_ADD_ANY:
+        return real->add(instance, number, &any);
+    default:
+        return real->add(instance, number, config);
+    }
+}
+
+static enum status flawed_remove(void *instance, uint32_t number)
+{
+    return flaw_now == FLAW_REMOVE_STATUS ? STATUS_OK : real->remove(instance, number);
+}
+
+static enum status flawed_alloc(void *instance, uint32_t number, order_t order,
+                                struct subject_space_block *block)
+{
+    static _Alignas(MEMDESC_ALIGN) unsigned char elsewhere[DESCRIPTOR_BYTES];
+    if (flaw_now == FLAW_ALLOC_SPURIOUS) {
+        return STATUS_NO_MEMORY;
+    }
+    if (flaw_now == FLAW_FAILURE) {
+        /* The fault strikes, but does no harm. */
+        const struct potad *potad = instance;
+        (void)potad->port.fault(potad->port.context, FAULT_SLAB_PAGE);
+    }
+    enum status status = real->alloc(instance, number, order, block);
+    switch (flaw_now) {
+    case FLAW_ALIGNMENT:
+        block->unit++;
+        break;
+    case FLAW_CONTAINMENT:
+        block->unit += 32;
+        break;
+    case FLAW_OVERLAP:
+        block->unit = 16;
+        break;
+    case FLAW_DESCRIPTOR:
+        block->descriptor = elsewhere;
+        break;
+    case FLAW_ALLOC_STATUS:
+        return STATUS_BUSY;
+    case FLAW_FAILURE:
+        return STATUS_NO_MEMORY;
+    default:
+        break;
+    }
+    return status;
+}
+
+static void flawed_free(void *instance, uint32_t number, const struct subject_space_block *block)
+{
+    const struct potad *potad = instance;
+    if (flaw_now == FLAW_FREE_TAKES) {
+        (void)potad->port.fault(potad->port.context, FAULT_RANGE_NODE);
+    }
+    frees++;
+    real->free(instance, number, block);
+}
+
+static enum status flawed_split(void *instance, uint32_t number,
+                                const struct subject_space_block *block, order_t order,
+                                struct subject_space_block *parts)
+{
+    enum status status = real->split(instance, number, block, order, parts);
+    if (flaw_now == FLAW_OBJECT) {
+        memset((unsigned char *)block->descriptor + real->own_bytes, 0, 1);
+    }
+    parts[1].order += flaw_now == FLAW_SPLIT ? 1 : 0;
+    return status;
+}
+
+static bool flawed_lookup(void *instance, uint32_t number, uint64_t unit,
+                          struct potad_space_info *info)
+{
+    bool found = real->lookup(instance, number, unit, info);
+    info->order += flaw_now == FLAW_LOOKUP && unit == 5 ? 1 : 0;
+    return found || (flaw_now == FLAW_HOLE && unit == 20);
+}
+
+static const uint64_t *flawed_free_blocks(void *instance, uint32_t number)
+{
+    static uint64_t blocks[ORDERS];
+    memcpy(blocks, real->free_blocks(instance, number), sizeof(blocks));
+    /* As if two blocks had not merged. */
+    if (flaw_now == FLAW_FREE_COUNT && frees > 0) {
+        blocks[4] = 0;
+        blocks[3] = 2;
+    }
+    return blocks;
+}
+
+static uint64_t flawed_descriptors(void *instance, uint32_t number)
+{
+    return real->descriptors(instance, number) + (flaw_now == FLAW_DESCRIPTORS ? 1 : 0);
+}
+
+static void parse(struct program *program, const char *text)
+{
+    struct case_error error;
+    if (!case_parse(program, text, strlen(text), &error)) {
+        fail_msg("%s in:\n%s", error.text, text);
+    }
+}
+
+struct flaw_case {
+    enum flaw flaw;
+    enum check check;
+    uint32_t op;
+    const char *program;
+};
+
+static struct flaw_case flaw_cases[FLAWS] = {
+#define X(id, name, check, op, program) [id] = {id, check, op, MAP program},
+    FLAW_TABLE(X)
+#undef X
+};
+
+static struct subject_space_ops flawed_spaces(void)
+{
+    struct subject_space_ops spaces = *real;
+    spaces.add = flawed_add;
+    spaces.remove = flawed_remove;
+    spaces.alloc = flawed_alloc;
+    spaces.free = flawed_free;
+    spaces.split = flawed_split;
+    spaces.lookup = flawed_lookup;
+    spaces.free_blocks = flawed_free_blocks;
+    spaces.descriptors = flawed_descriptors;
+    return spaces;
+}
+
+static void executor_run_finds_flaw(void **state)
+{
+    const struct flaw_case *flaw = *state;
+    struct subject subject = *subject_find("core");
+    struct subject_space_ops spaces = flawed_spaces();
+    struct executor executor;
+    struct program program;
+    subject.spaces = &spaces;
+    program_init(&program);
+    parse(&program, flaw->program);
+    executor_init(&executor, &subject, SLOTS);
+    /* Without the flaw, the program is a good one. */
+    flaw_now = FLAW_NONE;
+    assert_true(executor_run(&executor, &program));
+    flaw_now = flaw->flaw;
+    frees = 0;
+    bool clean = executor_run(&executor, &program);
+    flaw_now = FLAW_NONE;
+    assert_false(clean);
+    assert_string_equal(executor.harness.report.name, check_name(flaw->check));
+    assert_int_equal(executor.op_index, flaw->op);
+    assert_true(executor_run(&executor, &program));
+    executor_close(&executor);
+    program_free(&program);
+}
+
+/* An allocator without spaces: operations on them do nothing. */
+static void executor_run_passes_over_spaces(void **state)
+{
+    struct subject subject = *subject_find("core");
+    struct executor executor;
+    struct program program;
+    (void)state;
+    subject.capabilities &= ~(uint32_t)SUBJECT_SPACES;
+    subject.spaces = NULL;
+    program_init(&program);
+    parse(&program, MAP ADD("0") ALLOC("0") SPLIT LOOKUP FREE REMOVE);
+    executor_init(&executor, &subject, SLOTS);
+    assert_true(executor_run(&executor, &program));
+    executor_close(&executor);
+    program_free(&program);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define X(id, name, check, op, program)                                                            \
+    {"executor_run_finds_" name, executor_run_finds_flaw, NULL, NULL, &flaw_cases[id]},
+        FLAW_TABLE(X)
+#undef X
+            cmocka_unit_test(executor_run_passes_over_spaces),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
