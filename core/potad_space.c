@@ -3,8 +3,8 @@
  * potad_space.c: what a call will need is gathered without a lock, in one transaction with what
  * that takes of memory; then the space is locked and looked at again:
  *
- *   alloc, split     look: enough in hand?  --yes-->  cut, done
- *                    ^        | no: unlocked
+ *   alloc, split,    look: enough in hand?  --yes-->  cut, done
+ *   run              ^        | no: unlocked
  *                    +--------+ hand_fill(): descriptors, tree nodes
  *
  * So the lock of a space is never held together with any other, and a call that fails has touched
@@ -12,6 +12,8 @@
  */
 #include "core/potad_space.h"
 
+#include "core/contig_find.h"
+#include "core/contig_take.h"
 #include "core/page_alloc.h"
 
 enum {
@@ -396,20 +398,95 @@ enum status potad_space_alloc(struct potad *potad, struct potad_space *space, or
     return call_end(&call, STATUS_OK);
 }
 
+/* Allocates the run if what that takes is in hand. Context and return: as alloc_try(). */
+static bool run_try(struct space_call *call, const struct contig_goal *goal, struct unit_run *run,
+                    bool *short_of)
+{
+    struct space *space = &call->space->space;
+    pfn_t unit;
+    *short_of = false;
+    if (!contig_find(space, goal, &unit)) {
+        return false;
+    }
+    struct contig_cut cut = contig_cut_of(space, unit, goal->units);
+    uint64_t halvings = (uint64_t)cut.left + cut.right;
+    if (!hand_serves(call, halvings, contig_cut_nodes(space, cut, 0))) {
+        *short_of = true;
+        return false;
+    }
+    contig_hold(space, unit, goal->units);
+    contig_trim(space, unit, goal->units, &call->buddys, &call->buddys);
+    *run = (struct unit_run){
+        .unit = unit,
+        .units = goal->units,
+        .parts = contig_give(space, unit, goal->units, MIGRATE_MOVABLE),
+    };
+    return true;
+}
+
+enum status potad_space_alloc_run(struct potad *potad, struct potad_space *space,
+                                  const struct unit_run_request *request, struct unit_run *run)
+{
+    struct space_call call;
+    struct contig_goal goal = {
+        .units = request->units,
+        .align = request->align,
+        .low = request->low,
+        .high = request->high == 0 ? PFN_NONE : request->high,
+        .kinds = 1U << CONTIG_ACCEPTED,
+    };
+    bool found;
+    bool short_of;
+    if (goal.units == 0 || goal.align >= ORDERS || goal.low >= goal.high) {
+        return STATUS_INVALID;
+    }
+    call_begin(&call, potad, space);
+    do {
+        spinlock_lock(&space->space.lock);
+        found = run_try(&call, &goal, run, &short_of);
+        spinlock_unlock(&space->space.lock);
+    } while (short_of && hand_fill(&call));
+    return call_end(&call, found ? STATUS_OK : STATUS_NO_MEMORY);
+}
+
+/* Ends what freed blocks of @space: @merged are the descriptors left over. Context: the space's
+ * lock, which is let go. */
+static void free_end(struct potad *potad, struct potad_space *space, struct buddy_stash *merged)
+{
+    struct buddy_stash released;
+    struct epoch_list surplus = take_spare(space, SPARE_KEEP);
+    spinlock_unlock(&space->space.lock);
+    buddy_stash_init(&released);
+    put_buddys(potad, space, merged, &released);
+    put_nodes(potad, space, &surplus, &released);
+    descriptors_release(potad, &released);
+}
+
+void potad_space_free_run(struct potad *potad, struct potad_space *space,
+                          const struct unit_run *run)
+{
+    struct buddy_stash merged;
+    pfn_t at = run->unit;
+    buddy_stash_init(&merged);
+    spinlock_lock(&space->space.lock);
+    while (at < run->unit + run->units) {
+        struct buddy *buddy = contig_part(&space->space, at);
+        ASSERT(buddy_state(buddy) == BUDDY_ALLOCATED);
+        ASSERT(buddy->pfn == at);
+        at += order_frames(buddy_order(buddy));
+        space_free(&space->space, buddy, NULL, &merged);
+    }
+    free_end(potad, space, &merged);
+}
+
 void potad_space_free(struct potad *potad, struct potad_space *space, struct buddy *descriptor)
 {
     struct buddy_stash merged;
-    struct buddy_stash released;
     buddy_stash_init(&merged);
-    buddy_stash_init(&released);
     spinlock_lock(&space->space.lock);
     ASSERT(buddy_state(descriptor) == BUDDY_ALLOCATED);
     space_free(&space->space, descriptor, NULL, &merged);
-    struct epoch_list surplus = take_spare(space, SPARE_KEEP);
-    spinlock_unlock(&space->space.lock);
-    put_buddys(potad, space, &merged, &released);
-    put_nodes(potad, space, &surplus, &released);
-    descriptors_release(potad, &released);
+    free_end(potad, space, &merged);
 }
 
 enum status potad_space_split(struct potad *potad, struct potad_space *space,

@@ -102,6 +102,32 @@ enum status potad_space_split(struct potad *potad, struct potad_space *space,
                               struct buddy *descriptor, order_t order, struct buddy **parts)
     __attribute__((warn_unused_result));
 
+/* Units in a row. */
+struct unit_run {
+    pfn_t unit;
+    uint64_t units;
+    uint64_t parts; /* blocks that it is made of */
+};
+
+struct unit_run_request {
+    uint64_t units; /* more than 0 */
+    order_t align;  /* the run starts at a multiple of 2^align units; below ORDERS */
+    pfn_t low;      /* the run lies in [low, high); high 0: no limit */
+    pfn_t high;
+};
+
+/* Allocates units in a row, any number of them, wherever they are free: alloc_contig() for spaces;
+ * contig_find() states the cost. Each part is a block with a descriptor of its own, to be freed
+ * with the others only. Return: OK and *@run, or with nothing changed: NO_MEMORY, where no such run
+ * is free or there is no memory for descriptors; INVALID. Source: requirement B6. */
+enum status potad_space_alloc_run(struct potad *potad, struct potad_space *space,
+                                  const struct unit_run_request *request, struct unit_run *run)
+    __attribute__((warn_unused_result));
+
+/* Frees all of @run. Never fails, never allocates (requirement A3). */
+void potad_space_free_run(struct potad *potad, struct potad_space *space,
+                          const struct unit_run *run);
+
 /* Finds the block that @unit, any number, is in. Context: takes the space's lock; what it answers
  * may change as soon as it has. Return: false where there is no such unit. */
 bool potad_space_lookup(struct potad_space *space, pfn_t unit, struct potad_space_info *info);

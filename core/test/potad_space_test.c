@@ -390,6 +390,159 @@ static void fail_each_step(enum fault_site site, bool once, enum status (*act)(v
     }
 }
 
+/* Asks for a run; it must begin at @unit. */
+static struct unit_run take_run(const struct unit_run_request *request, pfn_t unit)
+{
+    struct unit_run run = {0};
+    assert_int_equal(potad_space_alloc_run(&arena.potad, &space, request, &run), STATUS_OK);
+    assert_int_equal(run.unit, unit);
+    assert_int_equal(run.units, request->units);
+    validate();
+    return run;
+}
+
+/* B6: [1, 9) MB free is 1@1 + 2@2 + 4@4 + 1@8 after coalescing: 8 MB at 1 MB alignment are there,
+ * and not at 2 MB. With units of 512 bytes:
+ *
+ *   0   1   2       4               8   9
+ *   | x |   |       |               |   | x ...
+ */
+static void potad_space_b6_runs_across_what_coalescing_made(void **state)
+{
+    static const struct unit_range range = {0, (uint64_t)16 << 11};
+    (void)state;
+    for (unsigned kind = 0; kind < KINDS; kind++) {
+        arena_open_frames(&arena, 0, FRAMES);
+        uint64_t hash = potad_state_hash(&arena.potad);
+        const struct potad_space_config config = {.unit_shift = 9,
+                                                  .map = (enum block_map_kind)kind,
+                                                  .ranges = &range,
+                                                  .ranges_count = 1,
+                                                  .descriptor_bytes = 64};
+        struct unit_run_request request = {.units = 1 << 11, .align = 11};
+        struct unit_run run;
+        add(&config);
+        struct unit_run below = take_run(&request, 0);
+        request = (struct unit_run_request){.units = 7 << 11, .low = 9 << 11};
+        struct unit_run above = take_run(&request, 9 << 11);
+        request = (struct unit_run_request){.units = 8 << 11, .align = 12};
+        uint64_t before = potad_space_state_hash(&space);
+        assert_int_equal(potad_space_alloc_run(&arena.potad, &space, &request, &run),
+                         STATUS_NO_MEMORY);
+        assert_int_equal(potad_space_state_hash(&space), before);
+        request.align = 11;
+        run = take_run(&request, 1 << 11);
+        assert_int_equal(run.parts, 4);
+        potad_space_free_run(&arena.potad, &space, &run);
+        potad_space_free_run(&arena.potad, &space, &above);
+        potad_space_free_run(&arena.potad, &space, &below);
+        end(hash);
+    }
+}
+
+enum { SMALL_UNITS = 96, SMALL_BLOCKS = 64, SMALL_STATES = 2000 };
+
+/* The first unit of a run in @used (true: it is), or SMALL_UNITS where there is none. */
+static pfn_t brute_run(const bool *used, const struct unit_run_request *request)
+{
+    for (pfn_t unit = 0; unit + request->units <= SMALL_UNITS; unit++) {
+        uint64_t length = 0;
+        while (length < request->units && !used[unit + length]) {
+            length++;
+        }
+        if (length == request->units && unit % ((pfn_t)1 << request->align) == 0 &&
+            unit >= request->low && unit + request->units <= request->high) {
+            return unit;
+        }
+    }
+    return SMALL_UNITS;
+}
+
+static void mark(bool *used, pfn_t unit, uint64_t units, bool value)
+{
+    for (uint64_t i = 0; i < units; i++) {
+        assert_int_equal(used[unit + i], !value);
+        used[unit + i] = value;
+    }
+}
+
+/* B6: in random states, a run is found where brute force finds one, and nowhere else. */
+static void potad_space_b6_random_runs_agree_with_brute_force(void **state)
+{
+    static const struct unit_range ranges[] = {{3, 40}, {43, 30}, {80, 16}};
+    struct buddy *blocks[SMALL_BLOCKS] = {NULL};
+    bool used[SMALL_UNITS];
+    uint64_t random = 20210329;
+    (void)state;
+    memset(used, true, sizeof(used));
+    for (unsigned i = 0; i < 3; i++) {
+        mark(used, ranges[i].start, ranges[i].units, false);
+    }
+    arena_open_frames(&arena, 0, FRAMES);
+    uint64_t hash = potad_state_hash(&arena.potad);
+    const struct potad_space_config config = {.unit_shift = 12,
+                                              .map = BLOCK_MAP_BOTH,
+                                              .ranges = ranges,
+                                              .ranges_count = 3,
+                                              .descriptor_bytes = 32};
+    add(&config);
+    for (unsigned i = 0; i < SMALL_STATES; i++) {
+        random = random * 6364136223846793005U + 1442695040888963407U;
+        struct buddy **block = &blocks[random >> 40 & (SMALL_BLOCKS - 1)];
+        if (*block != NULL) {
+            mark(used, (*block)->pfn, order_frames(buddy_order(*block)), false);
+            give(*block);
+            *block = NULL;
+        } else if (potad_space_alloc(&arena.potad, &space, (order_t)(random >> 60 & 1), block) ==
+                   STATUS_OK) {
+            mark(used, (*block)->pfn, order_frames(buddy_order(*block)), true);
+        }
+        struct unit_run_request request = {
+            .units = 1 + (random >> 33 & 15),
+            .align = (order_t)(random >> 37 & 3),
+            .low = random >> 50 & 31,
+            .high = SMALL_UNITS - (random >> 55 & 31),
+        };
+        struct unit_run run;
+        enum status status = potad_space_alloc_run(&arena.potad, &space, &request, &run);
+        assert_int_equal(status == STATUS_OK, brute_run(used, &request) < SMALL_UNITS);
+        if (status == STATUS_OK) {
+            assert_true(pfn_is_aligned(run.unit, request.align));
+            assert_true(run.unit >= request.low);
+            assert_true(run.unit + run.units <= request.high);
+            mark(used, run.unit, run.units, true);
+            validate();
+            potad_space_free_run(&arena.potad, &space, &run);
+            mark(used, run.unit, run.units, false);
+        }
+    }
+    for (unsigned i = 0; i < SMALL_BLOCKS; i++) {
+        if (blocks[i] != NULL) {
+            give(blocks[i]);
+        }
+    }
+    end(hash);
+}
+
+static void potad_space_alloc_run_refuses_bad_requests(void **state)
+{
+    static const struct unit_range range = {0, 64};
+    static const struct unit_run_request bad[] = {
+        {.units = 0}, {.units = 1, .align = ORDERS}, {.units = 1, .low = 9, .high = 9}};
+    struct unit_run run;
+    (void)state;
+    arena_open_frames(&arena, 0, FRAMES);
+    uint64_t hash = potad_state_hash(&arena.potad);
+    const struct potad_space_config config = {
+        .unit_shift = 12, .ranges = &range, .ranges_count = 1, .descriptor_bytes = 32};
+    add(&config);
+    for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        assert_int_equal(potad_space_alloc_run(&arena.potad, &space, &bad[i], &run),
+                         STATUS_INVALID);
+    }
+    end(hash);
+}
+
 static struct potad_space_config fault_config;
 static struct buddy *fault_block;
 static struct buddy *fault_parts[ORDERS];
@@ -415,7 +568,18 @@ static enum status act_split(void)
     return status;
 }
 
-/* F1, F3: every step of add, alloc and split fails, on every map; freeing asks for no step. */
+static struct unit_run fault_run;
+
+static enum status act_run(void)
+{
+    static const struct unit_run_request request = {.units = 1001, .low = 1030};
+    uint64_t before = potad_space_state_hash(&space);
+    enum status status = potad_space_alloc_run(&arena.potad, &space, &request, &fault_run);
+    assert_true(status == STATUS_OK || before == potad_space_state_hash(&space));
+    return status;
+}
+
+/* F1, F3: every step of add, alloc, run and split fails, on every map; freeing asks for no step. */
 static void potad_space_f1_each_step_fails(void **state)
 {
     static const struct unit_range ranges[] = {{1, 1022}, {1030, 3000}};
@@ -434,12 +598,14 @@ static void potad_space_f1_each_step_fails(void **state)
         fault_block = NULL;
         fail_each_step(site, run % 2 != 0, act_add);
         fail_each_step(site, run % 2 != 0, act_alloc);
+        fail_each_step(site, run % 2 != 0, act_run);
         fail_each_step(site, run % 2 != 0, act_split);
         validate();
         arena_fail(&arena, (enum fault_site)(run % FAULT_SITES), 1);
         for (unsigned i = 0; i < 10; i++) {
             give(fault_parts[i]);
         }
+        potad_space_free_run(&arena.potad, &space, &fault_run);
         for (unsigned asked = 0; asked < FAULT_SITES; asked++) {
             assert_int_equal(arena.steps[asked], 0);
         }
@@ -495,6 +661,9 @@ int main(void)
         cmocka_unit_test(potad_space_remove_refuses_while_busy),
         cmocka_unit_test(potad_space_homes_and_caches_are_the_users),
         cmocka_unit_test(potad_space_add_refuses_bad_configs),
+        cmocka_unit_test(potad_space_b6_runs_across_what_coalescing_made),
+        cmocka_unit_test(potad_space_b6_random_runs_agree_with_brute_force),
+        cmocka_unit_test(potad_space_alloc_run_refuses_bad_requests),
         cmocka_unit_test(potad_space_f1_each_step_fails),
         cmocka_unit_test(potad_space_memory_runs_out),
     };
