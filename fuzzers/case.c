@@ -120,7 +120,7 @@ bool op_is_range(enum op op)
 
 bool op_is_space(enum op op)
 {
-    return op >= OP_SPACE_ADD && op <= OP_SPACE_LOOKUP;
+    return op >= OP_SPACE_ADD && op <= OP_SPACE_RUN_FREE;
 }
 
 const char *fault_site_name(enum fault_site site)
@@ -371,6 +371,8 @@ static struct case_op space_op_clamp(struct case_op op, uint32_t slots)
         EDGES_RIGHT = 8,
         ZONES_LIMIT = 4,
         ORDER_LIMIT = 12,
+        RUN_LIMIT = 64,
+        RUN_ALIGNS = 8,
         SHIFTS = 8
     };
     static const uint8_t shifts[SHIFTS] = {0, 0, 0, 1, 4, 10, 18, 52};
@@ -383,6 +385,10 @@ static struct case_op space_op_clamp(struct case_op op, uint32_t slots)
     op.value %= UNITS_LIMIT;
     op.count %= BYTES_LIMIT;
     op.align = op.align < 64 ? op.align : (uint8_t)(9 + op.align % 8);
+    if ((operands & OPERAND_RUN) != 0) {
+        op.count %= RUN_LIMIT;
+        op.align %= RUN_ALIGNS;
+    }
     if (adds) {
         op.slot = op.slot < EDGES_LIMIT ? op.slot : op.slot % EDGES_RIGHT;
         op.type = op.type < ZONES_LIMIT ? op.type : (uint8_t)ZONE_ANY;

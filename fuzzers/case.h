@@ -172,7 +172,11 @@ enum operand {
     X(OP_SPACE_SPLIT, "space-split", 0, 0, 0, 2, OPERAND_SLOT | OPERAND_ORDER,                     \
       "split an allocated block of a space down to an order (A4)")                                 \
     X(OP_SPACE_LOOKUP, "space-lookup", 0, 0, 0, 1,                                                 \
-      OPERAND_SPACE | OPERAND_KEY | OPERAND_SHIFT | OPERAND_END, "ask what a unit belongs to")
+      OPERAND_SPACE | OPERAND_KEY | OPERAND_SHIFT | OPERAND_END, "ask what a unit belongs to")     \
+    X(OP_SPACE_RUN, "space-run", 0, 0, 0, 5,                                                       \
+      OPERAND_SPACE | OPERAND_SLOT | OPERAND_RUN | OPERAND_SHIFT | OPERAND_ALIGN,                  \
+      "allocate units=*2^shift in a row, from a multiple of align= on (B6)")                       \
+    X(OP_SPACE_RUN_FREE, "space-run-free", 0, 0, 0, 4, OPERAND_SLOT, "free units in a row")
 
 enum op {
 #define X(id, name, page, slab, range, space, operands, help) id,

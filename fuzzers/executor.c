@@ -334,6 +334,8 @@ static void run_op(struct executor *executor, const struct case_op *op)
     case OP_SPACE_FREE:
     case OP_SPACE_SPLIT:
     case OP_SPACE_LOOKUP:
+    case OP_SPACE_RUN:
+    case OP_SPACE_RUN_FREE:
         executor_run_space(executor, op);
         break;
     case OPS:

@@ -211,6 +211,37 @@ static void run_lookup(struct executor *executor, const struct case_op *op)
     }
 }
 
+/* The first run at or after @from, around the end, that there is or is not. Return: CASE_CONTIGS
+ * where there is none. */
+static uint32_t find_run(const struct executor *executor, uint32_t from, bool used)
+{
+    for (uint32_t i = 0; i < CASE_CONTIGS; i++) {
+        uint32_t index = (from + i) % CASE_CONTIGS;
+        if (executor->harness.spaces.runs[index].used == used) {
+            return index;
+        }
+    }
+    return CASE_CONTIGS;
+}
+
+static void run_run(struct executor *executor, const struct case_op *op)
+{
+    uint32_t number = find_space(executor, op->zone, true);
+    uint32_t index = find_run(executor, op->slot, false);
+    if (number < CASE_SPACES && index < CASE_CONTIGS) {
+        uint64_t units = scaled(op->count, op->order);
+        (void)harness_space_alloc_run(&executor->harness, number, units, op->align, index);
+    }
+}
+
+static void run_run_free(struct executor *executor, uint32_t from)
+{
+    uint32_t index = find_run(executor, from, true);
+    if (index < CASE_CONTIGS) {
+        harness_space_free_run(&executor->harness, index);
+    }
+}
+
 void executor_run_space(struct executor *executor, const struct case_op *op)
 {
     uint32_t number;
@@ -237,6 +268,12 @@ void executor_run_space(struct executor *executor, const struct case_op *op)
     case OP_SPACE_LOOKUP:
         run_lookup(executor, op);
         break;
+    case OP_SPACE_RUN:
+        run_run(executor, op);
+        break;
+    case OP_SPACE_RUN_FREE:
+        run_run_free(executor, op->slot);
+        break;
     default:
         break;
     }
@@ -248,6 +285,9 @@ void executor_tear_down_spaces(struct executor *executor)
     const struct case_op none = {0};
     while (executor->space_slots.count > 0 && !harness_violated(harness)) {
         run_free(executor, &none);
+    }
+    for (uint32_t i = 0; i < CASE_CONTIGS && !harness_violated(harness); i++) {
+        run_run_free(executor, i);
     }
     for (uint32_t number = 0; number < CASE_SPACES && !harness_violated(harness); number++) {
         if (harness->spaces.spaces[number].used) {

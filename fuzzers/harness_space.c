@@ -85,6 +85,8 @@ static void check_lookup(struct harness *harness, uint32_t number, uint64_t unit
     } else if (right && found && space_model_is_free(model, unit, unit)) {
         struct space_model_block expected = space_model_block_at(model, unit);
         right = info.is_free && info.unit == expected.unit && info.order == expected.order;
+    } else if (right && found) {
+        right = !info.is_free && (unit - info.unit) >> info.order == 0;
     }
     if (!right) {
         fail_lookup(harness, number, unit, found, &info);
@@ -366,6 +368,71 @@ bool harness_space_split(struct harness *harness, uint32_t index, order_t order,
     return true;
 }
 
+/* Compares a granted run with the model, and tells the model. */
+static void check_run(struct harness *harness, uint32_t number, uint64_t units, order_t align,
+                      const struct unit_run *run)
+{
+    struct space_model *model = &harness->spaces.spaces[number].model;
+    uint64_t last = run->unit + (units - 1);
+    if (run->units != units || run->unit % ((uint64_t)1 << align) != 0 || last < run->unit) {
+        harness_fail(harness, CHECK_ALIGNMENT, "%llu units from %#llx; asked for %llu at 2^%u",
+                     (ull)run->units, (ull)run->unit, (ull)units, align);
+    } else if (!space_model_is_free(model, run->unit, last)) {
+        harness_fail(harness, CHECK_OVERLAP, "units %#llx to %#llx of space %u are not all free",
+                     (ull)run->unit, (ull)last, number);
+    } else {
+        space_model_allocate(model, run->unit, last);
+    }
+}
+
+bool harness_space_alloc_run(struct harness *harness, uint32_t number, uint64_t units,
+                             order_t align, uint32_t index)
+{
+    struct harness_space *space = &harness->spaces.spaces[number];
+    struct harness_space_run *run = &harness->spaces.runs[index];
+    struct unit_run_request request = {.units = units, .align = align};
+    struct before before = harness_remember(harness);
+    bool there = units > 0 && space_model_has_run(&space->model, units, align);
+    enum status expected = units == 0 ? STATUS_INVALID : (there ? STATUS_OK : STATUS_NO_MEMORY);
+    bool must = memory_serves(harness, space, 2 * (uint64_t)ORDERS, 2 * NODES_OF_CUT, 0);
+    harness->operations++;
+    enum status status = ops_of(harness)->alloc_run(harness->instance, number, &request, &run->run);
+    if (status != STATUS_OK) {
+        check_failed(harness, "space-run", status, expected, must, &before);
+        space_settle(harness, number);
+        return false;
+    }
+    if (expected == STATUS_INVALID) {
+        harness_fail(harness, CHECK_STATUS, "a run of no units was granted");
+        return false;
+    }
+    check_run(harness, number, units, align, &run->run);
+    if (!harness_violated(harness)) {
+        space->blocks += run->run.parts;
+        run->space = number;
+        run->used = true;
+        space_settle(harness, number);
+        check_lookup(harness, number, run->run.unit, NULL);
+        check_lookup(harness, number, run->run.unit + (units - 1), NULL);
+    }
+    return true;
+}
+
+void harness_space_free_run(struct harness *harness, uint32_t index)
+{
+    struct harness_space_run *run = &harness->spaces.runs[index];
+    struct harness_space *space = &harness->spaces.spaces[run->space];
+    harness->operations++;
+    space_model_release(&space->model, run->run.unit, run->run.unit + (run->run.units - 1));
+    space->blocks -= run->run.parts;
+    run->used = false;
+    harness->freeing = true;
+    ops_of(harness)->free_run(harness->instance, run->space, &run->run);
+    harness->freeing = false;
+    space_settle(harness, run->space);
+    check_lookup(harness, run->space, run->run.unit, NULL);
+}
+
 /* The allocated block of space @number that @unit is in, or NULL. */
 static const struct harness_space_block *find_block(const struct harness_spaces *spaces,
                                                     uint32_t number, uint64_t unit)
@@ -427,6 +494,9 @@ void harness_space_reset(struct harness_spaces *spaces)
     }
     for (uint32_t i = 0; i < spaces->blocks_end; i++) {
         spaces->blocks[i].used = false;
+    }
+    for (uint32_t i = 0; i < CASE_CONTIGS; i++) {
+        spaces->runs[i].used = false;
     }
     spaces->blocks_end = 0;
     spaces->serial = 0;

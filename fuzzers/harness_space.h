@@ -29,10 +29,17 @@ struct harness_space_block {
     uint64_t serial; /* tells its descriptor's pattern from that of any other */
 };
 
+struct harness_space_run {
+    struct unit_run run;
+    uint32_t space;
+    bool used;
+};
+
 struct harness_spaces {
     struct harness_space spaces[CASE_SPACES];
     struct harness_space_block *blocks; /* as many as harness->blocks */
-    uint32_t blocks_end;                /* behind the last number used since boot */
+    struct harness_space_run runs[CASE_CONTIGS];
+    uint32_t blocks_end; /* behind the last number used since boot */
     uint64_t serial;
 };
 
@@ -49,6 +56,13 @@ void harness_space_free(struct harness *harness, uint32_t index);
  * Return: whether it is split now. */
 bool harness_space_split(struct harness *harness, uint32_t index, order_t order,
                          const uint32_t *parts);
+
+/* Allocates @units in a row, from a multiple of 2^@align on, as run number @index, an unused one.
+ * Return: whether there is a run now. */
+bool harness_space_alloc_run(struct harness *harness, uint32_t number, uint64_t units,
+                             order_t align, uint32_t index);
+void harness_space_free_run(struct harness *harness, uint32_t index);
+
 void harness_space_lookup(struct harness *harness, uint32_t number, uint64_t unit);
 
 /* Has the subject check all spaces, and looks up a unit of each block. */

@@ -153,6 +153,19 @@ bool space_model_is_free(const struct space_model *model, uint64_t first, uint64
     return runs_cover(&model->free, first, last, &at);
 }
 
+bool space_model_has_run(const struct space_model *model, uint64_t units, order_t align)
+{
+    uint64_t mask = ((uint64_t)1 << align) - 1;
+    for (uint64_t i = 0; i < model->free.count; i++) {
+        const struct space_run *run = &model->free.runs[i];
+        uint64_t start = (run->first + mask) & ~mask;
+        if (start >= run->first && start <= run->last && run->last - start >= units - 1) {
+            return true;
+        }
+    }
+    return false;
+}
+
 struct space_model_block space_model_block_at(const struct space_model *model, uint64_t unit)
 {
     struct space_run run = model->free.runs[find_run(&model->free, unit)];

@@ -49,6 +49,10 @@ bool space_model_exists(const struct space_model *model, uint64_t unit);
 /* Whether all units from @first to @last are free. */
 bool space_model_is_free(const struct space_model *model, uint64_t first, uint64_t last);
 
+/* Whether @units in a row are free, from a multiple of 2^@align on: of each run of free units, the
+ * first such place is tried. */
+bool space_model_has_run(const struct space_model *model, uint64_t units, order_t align);
+
 /* Marks units that are free as allocated, and back. */
 void space_model_allocate(struct space_model *model, uint64_t first, uint64_t last);
 void space_model_release(struct space_model *model, uint64_t first, uint64_t last);

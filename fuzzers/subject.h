@@ -138,6 +138,9 @@ struct subject_space_ops {
     void (*free)(void *instance, uint32_t number, const struct subject_space_block *block);
     enum status (*split)(void *instance, uint32_t number, const struct subject_space_block *block,
                          order_t order, struct subject_space_block *parts);
+    enum status (*alloc_run)(void *instance, uint32_t number,
+                             const struct unit_run_request *request, struct unit_run *run);
+    void (*free_run)(void *instance, uint32_t number, const struct unit_run *run);
     bool (*lookup)(void *instance, uint32_t number, uint64_t unit, struct potad_space_info *info);
 
     /* ORDERS counts of free blocks, and descriptors in use: of all blocks. */

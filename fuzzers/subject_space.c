@@ -68,6 +68,17 @@ static enum status space_split(void *instance, uint32_t number,
     return status;
 }
 
+static enum status space_alloc_run(void *instance, uint32_t number,
+                                   const struct unit_run_request *request, struct unit_run *run)
+{
+    return potad_space_alloc_run(instance, space_of(instance, number), request, run);
+}
+
+static void space_free_run(void *instance, uint32_t number, const struct unit_run *run)
+{
+    potad_space_free_run(instance, space_of(instance, number), run);
+}
+
 static bool space_lookup(void *instance, uint32_t number, uint64_t unit,
                          struct potad_space_info *info)
 {
@@ -101,6 +112,8 @@ const struct subject_space_ops subject_core_spaces = {
     .alloc = space_alloc,
     .free = space_free_block,
     .split = space_split,
+    .alloc_run = space_alloc_run,
+    .free_run = space_free_run,
     .lookup = space_lookup,
     .free_blocks = space_free_blocks,
     .descriptors = space_descriptors,

@@ -119,12 +119,13 @@ static void assert_lossless(const struct program *program, unsigned number)
 static struct case_op random_space_operands(struct case_op op, uint32_t slots)
 {
     bool adds = (op_operands((enum op)op.op) & OPERAND_UNITS) != 0;
+    bool run = (op_operands((enum op)op.op) & OPERAND_RUN) != 0;
     op.order = (uint8_t)random_below(64);
-    op.align = (uint8_t)random_below(64);
+    op.align = (uint8_t)random_below(run ? 8 : 64);
     op.zone = (uint8_t)random_below(CASE_SPACES);
     op.type = (uint8_t)random_below(adds ? 4 : 2);
     op.slot = (uint16_t)random_below(adds ? 16 : slots);
-    op.count = (uint16_t)random_below(4097);
+    op.count = (uint16_t)random_below(run ? 64 : 4097);
     op.value %= 4096;
     return op;
 }
