@@ -151,7 +151,7 @@ static void assert_none(struct scene *scene, const struct contig_request *reques
  *
  *   a.|..|....|.aaaaaaa        orders 0, 1, 2, 0: no block of 8, no two of 4 or of 2 side by side
  */
-static void contig_finds_what_coalescing_made_of_1_to_9(void **state)
+static void b6_contig_finds_what_coalescing_made_of_1_to_9(void **state)
 {
     (void)state;
     struct scene scene;
@@ -164,7 +164,7 @@ static void contig_finds_what_coalescing_made_of_1_to_9(void **state)
 }
 
 /* One block of 8; two of 4 that are no buddys; four of 2; eight frames, each time the only ones. */
-static void contig_tries_smaller_and_smaller_blocks(void **state)
+static void b6_contig_tries_smaller_and_smaller_blocks(void **state)
 {
     (void)state;
     static const char *const drawings[] = {
@@ -316,7 +316,7 @@ static void contig_crosses_ranges_but_no_zones_and_no_holes(void **state)
 
 /* B5: 1.5 TB with a hole from 3 to 4 GB. No aligned block of 1 TB is free, but 1 TB is, as
  * |4 GB|8|16| ... |512 GB| and a part of what follows. */
-static void contig_finds_a_terabyte_behind_the_pci_hole(void **state)
+static void b5_contig_finds_a_terabyte_behind_the_pci_hole(void **state)
 {
     (void)state;
     enum { NORMAL = 4096 };
@@ -945,15 +945,15 @@ static void contig_random_states_agree_with_brute_force(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(contig_finds_what_coalescing_made_of_1_to_9),
-        cmocka_unit_test(contig_tries_smaller_and_smaller_blocks),
+        cmocka_unit_test(b6_contig_finds_what_coalescing_made_of_1_to_9),
+        cmocka_unit_test(b6_contig_tries_smaller_and_smaller_blocks),
         cmocka_unit_test(contig_cuts_blocks_at_both_ends),
         cmocka_unit_test(contig_keeps_to_its_alignment),
         cmocka_unit_test(contig_keeps_to_its_limits),
         cmocka_unit_test(contig_takes_one_frame_or_all),
         cmocka_unit_test(contig_refuses_what_cannot_be_asked_for),
         cmocka_unit_test(contig_crosses_ranges_but_no_zones_and_no_holes),
-        cmocka_unit_test(contig_finds_a_terabyte_behind_the_pci_hole),
+        cmocka_unit_test(b5_contig_finds_a_terabyte_behind_the_pci_hole),
         cmocka_unit_test(contig_leaves_the_reserve_and_tries_the_next_zone),
         cmocka_unit_test(contig_accepts_what_it_takes),
         cmocka_unit_test(contig_leaves_all_free_where_accepting_fails),

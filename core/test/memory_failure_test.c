@@ -347,7 +347,7 @@ static void tell(void *context, struct memdesc *descriptor, pfn_t pfn)
 }
 
 /* B3: the owner is told once, of its descriptor and frame; nobody is told of a free frame. */
-static void memory_failure_tells_the_owner(void **state)
+static void b3_memory_failure_tells_the_owner(void **state)
 {
     (void)state;
     struct arena arena;
@@ -538,7 +538,7 @@ int main(void)
         cmocka_unit_test(memory_failure_without_memory_changes_nothing),
         cmocka_unit_test(free_pages_of_a_flawed_block_asks_no_fallible_step),
         cmocka_unit_test(memory_failure_says_what_it_cannot_do),
-        cmocka_unit_test(memory_failure_tells_the_owner),
+        cmocka_unit_test(b3_memory_failure_tells_the_owner),
         cmocka_unit_test(retire_moves_descriptors_of_poisoned_frames),
         cmocka_unit_test(memory_failure_finds_its_frame_in_a_new_slab),
         cmocka_unit_test(memory_failure_in_a_taken_block_is_busy),
