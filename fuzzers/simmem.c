@@ -84,7 +84,7 @@ bool simmem_open(struct simmem *mem, const struct boot_map *map)
     void *states = mmap(NULL, mem->frames, PROT_READ | PROT_WRITE, flags, -1, 0);
     mem->reserved = base == MAP_FAILED ? NULL : base;
     mem->states = states == MAP_FAILED ? NULL : states;
-    mem->touched = calloc(chunks_of(mem->frames), 1);
+    mem->touched = calloc(chunks_of(mem->frames), sizeof(*mem->touched));
     if (mem->reserved == NULL || mem->states == NULL || mem->touched == NULL) {
         simmem_close(mem);
         return false;
@@ -106,7 +106,7 @@ void simmem_close(struct simmem *mem)
     if (mem->states != NULL) {
         munmap(mem->states, mem->frames);
     }
-    free(mem->touched);
+    free((void *)mem->touched);
     *mem = (struct simmem){0};
 }
 
@@ -143,7 +143,9 @@ static void expose_run(const struct simmem *mem, pfn_t pfn, uint64_t frames, uns
     memset(mem->states + (pfn - mem->start), STATE_EXPOSED, frames);
     uint64_t last = (pfn - mem->start + frames - 1) / SIMMEM_CHUNK;
     for (uint64_t chunk = (pfn - mem->start) / SIMMEM_CHUNK; chunk <= last; chunk++) {
-        mem->touched[chunk] = 1;
+        if (!mem->touched[chunk]) {
+            mem->touched[chunk] = 1;
+        }
     }
 }
 

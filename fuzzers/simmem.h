@@ -23,9 +23,10 @@ struct simmem {
     uint64_t frames;
     void *reserved; /* the address space, and its size */
     size_t reserved_bytes;
-    unsigned char *base;    /* of frame start; frame 0 is, or would be, aligned to SIMMEM_ALIGN */
-    unsigned char *states;  /* one for each frame */
-    unsigned char *touched; /* for each SIMMEM_CHUNK of frames: whether any was ever exposed */
+    unsigned char *base;   /* of frame start; frame 0 is, or would be, aligned to SIMMEM_ALIGN */
+    unsigned char *states; /* one for each frame */
+    /* For each SIMMEM_CHUNK of frames: whether any was ever exposed. Threads share chunks. */
+    _Atomic unsigned char *touched;
 };
 
 /* Reserves address space for all ranges of @map. Return: false where there is none. */

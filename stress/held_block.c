@@ -4,6 +4,8 @@
 #include <stdlib.h>
 
 enum {
+    RUN_UNITS_MAX = 300,
+    RUN_ALIGNS = 8,
     LOOKUP_MARGIN = 64, /* frames around the map's span that are looked up too */
     LOOKUP_TIMES = 16,  /* of such a frame, in a row */
     LOOKUP_ORDERS = 14  /* a looked-up frame is rounded down to a start of one of so many orders */
@@ -171,6 +173,61 @@ void held_block_lookup(struct worker *worker, const struct held_block *held)
     }
     worker_count(worker, PATH_LOOKUP);
     worker_end(worker);
+}
+
+/* Makes the frames of @run the worker's, looks at its ends, and gives it back. */
+static void run_visit(struct worker *worker, const struct contig_request *request,
+                      const struct contig *run)
+{
+    struct world *world = worker->world;
+    struct shadow_conflict conflict;
+    char text[COOKIE_TEXT_MAX];
+    uint64_t cookie = worker_cookie(worker);
+    const struct range *first = world_range_of(world, run->pfn);
+    const struct range *last = world_range_of(world, run->pfn + run->units - 1);
+    if (run->units != request->units || !pfn_is_aligned(run->pfn, request->align) ||
+        first == NULL || last == NULL || first->zone != last->zone) {
+        worker_report(worker, FINDING_CONTAINMENT,
+                      "asked for %" PRIu64 " frames, gets %" PRIu64 " at %#" PRIx64, request->units,
+                      run->units, run->pfn);
+        return;
+    }
+    if (!shadow_claim(&world->shadow, run->pfn, run->units, cookie, &conflict)) {
+        worker_report(worker, FINDING_OVERLAP,
+                      "gets %" PRIu64 " frames at %#" PRIx64 ", but frame %#" PRIx64 " is of %s",
+                      run->units, run->pfn, conflict.pfn, cookie_describe(conflict.cookie, text));
+    }
+    if (!shadow_is_accepted(&world->shadow, run->pfn, run->units)) {
+        worker_report(worker, FINDING_ACCEPT,
+                      "gets %" PRIu64 " frames at %#" PRIx64 ", not all of them accepted",
+                      run->units, run->pfn);
+    }
+    if (!shadow_release(&world->shadow, run->pfn, run->units, cookie, &conflict)) {
+        worker_report(worker, FINDING_OWNERSHIP, "frame %#" PRIx64 " of a run is of %s",
+                      conflict.pfn, cookie_describe(conflict.cookie, text));
+    }
+    world->subject->free_contig(world->instance, run);
+}
+
+bool held_run_cycle(struct worker *worker)
+{
+    struct world *world = worker->world;
+    struct contig run;
+    struct contig_request request = {
+        .units = 1 + random_below(&worker->random, RUN_UNITS_MAX),
+        .align = (order_t)random_below(&worker->random, RUN_ALIGNS),
+        .zone = ZONE_ANY,
+        .migratetype = (enum migratetype)random_below(&worker->random, MIGRATETYPES),
+    };
+    worker_begin(worker, "run");
+    enum status status = world->subject->alloc_contig(world->instance, &request, &run);
+    bool taken = worker_expect(worker, status) && status == STATUS_OK;
+    if (taken) {
+        run_visit(worker, &request, &run);
+    }
+    worker_count(worker, taken ? PATH_RUN : PATH_RUN_FAILED);
+    worker_end(worker);
+    return taken;
 }
 
 /* The frame of a hole from where a search for a block's first frame takes its longest steps, and

@@ -39,6 +39,9 @@ unsigned held_block_split(struct worker *worker, const struct held_block *held, 
 void held_block_lookup(struct worker *worker, const struct held_block *held);
 
 /* Looks up a random frame of the map or near it, whoever owns it. */
+/* Takes a random number of frames in a row, and gives them back. Return: whether there were. */
+bool held_run_cycle(struct worker *worker);
+
 void held_block_lookup_any(struct worker *worker);
 
 #endif

@@ -98,6 +98,13 @@ static bool mix_lookup_any(struct worker *worker, struct holdings *holdings, con
     return true;
 }
 
+static bool mix_run(struct worker *worker, struct holdings *holdings, const struct mix *mix)
+{
+    (void)holdings;
+    (void)mix;
+    return held_run_cycle(worker);
+}
+
 static bool mix_object_free(struct worker *worker, struct holdings *holdings, const struct mix *mix)
 {
     (void)mix;

@@ -19,6 +19,7 @@ enum { HOLDINGS_MAX = 2048 };
     X(MIX_SPLIT, MIX_KEEPS, SUBJECT_SPLIT, mix_split)                                              \
     X(MIX_LOOKUP, MIX_KEEPS, SUBJECT_LOOKUP, mix_lookup)                                           \
     X(MIX_LOOKUP_ANY, MIX_KEEPS, SUBJECT_LOOKUP, mix_lookup_any)                                   \
+    X(MIX_RUN, MIX_KEEPS, SUBJECT_CONTIG, mix_run)                                                 \
     X(MIX_OBJECT_ALLOC, MIX_GROWS, SUBJECT_CACHE, mix_object_alloc)                                \
     X(MIX_OBJECT_BULK, MIX_GROWS, SUBJECT_CACHE, mix_object_bulk)                                  \
     X(MIX_OBJECT_FREE, MIX_SHRINKS, SUBJECT_CACHE, mix_object_free)                                \

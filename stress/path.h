@@ -19,6 +19,8 @@
     X(PATH_SPLIT, "split", SUBJECT_SPLIT)                                                          \
     X(PATH_SPLIT_FAILED, "split-failed", SUBJECT_SPLIT)                                            \
     X(PATH_LOOKUP, "lookup", SUBJECT_LOOKUP)                                                       \
+    X(PATH_RUN, "run", SUBJECT_CONTIG)                                                             \
+    X(PATH_RUN_FAILED, "run-failed", SUBJECT_CONTIG)                                               \
     X(PATH_OBJECT_ALLOC, "object-alloc", SUBJECT_CACHE)                                            \
     X(PATH_OBJECT_FAILED, "object-failed", SUBJECT_CACHE)                                          \
     X(PATH_OBJECT_FREE, "object-free", SUBJECT_CACHE)                                              \

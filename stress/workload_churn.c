@@ -16,6 +16,7 @@ static const struct mix churn_mix = {
             [MIX_SPLIT] = 6,
             [MIX_LOOKUP] = 6,
             [MIX_LOOKUP_ANY] = 6,
+            [MIX_RUN] = 3,
             [MIX_OBJECT_ALLOC] = 15,
             [MIX_OBJECT_BULK] = 3,
             [MIX_OBJECT_FREE] = 30,
@@ -45,8 +46,8 @@ const struct workload workload_churn = {
     .scene = &scene_world,
     .frames = 16384,
     .required = PATH_BIT(PATH_ALLOC) | PATH_BIT(PATH_ALLOC_DESC) | PATH_BIT(PATH_FREE) |
-                PATH_BIT(PATH_SPLIT) | PATH_BIT(PATH_LOOKUP) | PATH_BIT(PATH_OBJECT_FREE) |
-                PATH_BIT(PATH_CACHE_CYCLE) | PATH_BIT(PATH_SHRINK),
+                PATH_BIT(PATH_SPLIT) | PATH_BIT(PATH_LOOKUP) | PATH_BIT(PATH_RUN) |
+                PATH_BIT(PATH_OBJECT_FREE) | PATH_BIT(PATH_CACHE_CYCLE) | PATH_BIT(PATH_SHRINK),
     .own_bytes = sizeof(struct holdings),
     .threads_min = 1,
     .step = churn_step,

@@ -19,6 +19,7 @@ static const struct mix exhaust_mix = {
             [MIX_SPLIT] = 8,
             [MIX_LOOKUP] = 2,
             [MIX_LOOKUP_ANY] = 2,
+            [MIX_RUN] = 2,
             [MIX_OBJECT_ALLOC] = 10,
             [MIX_OBJECT_BULK] = 4,
             [MIX_OBJECT_FREE] = 4,
