@@ -202,7 +202,7 @@ static bool search_kind(struct contig_search *search, enum contig_kind kind, pfn
     order_t whole = units == 1 ? 0 : 64 - (order_t)__builtin_clzll(units - 1);
     search->kinds = 1U << kind;
     search->from = search->kinds;
-    search->least = 62 - (order_t)__builtin_clzll(units + 1);
+    search->least = units == UINT64_MAX ? ORDERS - 1 : 62 - (order_t)__builtin_clzll(units + 1);
     for (order_t order = whole > align ? whole : align; order < ORDERS; order++) {
         if (search_order(search, order, true, found)) {
             return true;

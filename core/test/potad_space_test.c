@@ -524,6 +524,29 @@ static void potad_space_b6_random_runs_agree_with_brute_force(void **state)
     end(hash);
 }
 
+/* B5, B6: all units that there can be, in a row. */
+static void potad_space_b6_run_of_all_numbers(void **state)
+{
+    static const struct unit_range range = {0, UINT64_MAX};
+    (void)state;
+    arena_open_frames(&arena, 0, FRAMES);
+    uint64_t hash = potad_state_hash(&arena.potad);
+    const struct potad_space_config config = {.unit_shift = 9,
+                                              .map = BLOCK_MAP_TREE,
+                                              .ranges = &range,
+                                              .ranges_count = 1,
+                                              .descriptor_bytes = 32};
+    add(&config);
+    struct unit_run_request request = {.units = UINT64_MAX};
+    struct unit_run run = take_run(&request, 0);
+    assert_int_equal(run.parts, 64);
+    potad_space_free_run(&arena.potad, &space, &run);
+    request = (struct unit_run_request){.units = (uint64_t)1 << 63, .align = 1, .low = 3};
+    run = take_run(&request, 4);
+    potad_space_free_run(&arena.potad, &space, &run);
+    end(hash);
+}
+
 static void potad_space_alloc_run_refuses_bad_requests(void **state)
 {
     static const struct unit_range range = {0, 64};
@@ -663,6 +686,7 @@ int main(void)
         cmocka_unit_test(potad_space_add_refuses_bad_configs),
         cmocka_unit_test(potad_space_b6_runs_across_what_coalescing_made),
         cmocka_unit_test(potad_space_b6_random_runs_agree_with_brute_force),
+        cmocka_unit_test(potad_space_b6_run_of_all_numbers),
         cmocka_unit_test(potad_space_alloc_run_refuses_bad_requests),
         cmocka_unit_test(potad_space_f1_each_step_fails),
         cmocka_unit_test(potad_space_memory_runs_out),

@@ -103,7 +103,7 @@ static void sparse_random_blocks_agree_with_an_array(void **state)
 static void sparse_open_again_is_empty(void **state)
 {
     (void)state;
-    static const uint64_t counts[] = {(uint64_t)1 << 40, 1000, (uint64_t)1 << 30, 3};
+    static const uint64_t counts[] = {(uint64_t)1 << 36, 1000, (uint64_t)1 << 30, 3};
     static struct sparse sparse;
     const void *memory = NULL;
     for (size_t i = 0; i < LENGTH(counts); i++) {
