@@ -181,7 +181,9 @@ static bool search_order(const struct contig_search *search, order_t order, bool
 
 static bool search_runs(const struct contig_search *search, pfn_t *found)
 {
-    uint64_t places = ((search->high - search->low) >> search->goal->align) + 1;
+    /* Where a run may start: there is room for one, so this is no more than there are units. */
+    uint64_t room = search->high - search->low - search->goal->units;
+    uint64_t places = (room >> search->goal->align) + 1;
     if (places < count_leads(search)) {
         return search_places(search, found);
     }

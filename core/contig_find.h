@@ -26,7 +26,8 @@ struct contig_goal {
  * block serves, and limits rule no block out, one. Else, for each kind, at most 2 * ORDERS times
  * the smaller of two numbers: F, the free blocks of order floor(log2(units + 1)) - 1 or more, at
  * most 4 / units of the space; and P, the multiples of 2^align between the limits. For more than
- * one kind the same, with F the number of all free blocks but those of the kind that has most.
+ * one kind, a run may have as many blocks as units: at most all blocks between the limits for each
+ * of P places, or the runs around all free blocks but those of the kind that has most.
  *
  * Context: the lock of @space. Return: false where there is no such run; else *@found is its first
  * unit. */

@@ -27,29 +27,26 @@ struct cma_window {
     struct contig_call *call;
     struct space *zone;
     enum watermark watermark;
-    uint32_t movable;       /* types whose owners can be asked, as bits */
-    pfn_t from;             /* windows start here or behind */
-    pfn_t pfn;              /* the one that is being cleared */
+    uint32_t movable;                      /* types whose owners can be asked, as bits */
+    struct memdesc_ops ops[MEMDESC_TYPES]; /* theirs, for all stages of a move */
+    pfn_t from;                            /* windows start here or behind */
+    pfn_t pfn;                             /* the one that is being cleared */
     struct list_head moves; /* of owners that agreed: the new block's buddy, the owner's, ... */
     struct epoch_list nodes;
 };
 
-static struct memdesc_ops owner_ops(struct potad *potad, enum memdesc_type type)
+/* Takes note of whom to ask. */
+static void window_ops(struct cma_window *window)
 {
+    struct potad *potad = window->call->potad;
+    window->movable = 0;
     spinlock_lock(&potad->owners_lock);
-    struct memdesc_ops ops = potad->owners[type];
-    spinlock_unlock(&potad->owners_lock);
-    return ops;
-}
-
-static uint32_t movable_types(struct potad *potad)
-{
-    uint32_t types = 0;
     for (unsigned type = 0; type < MEMDESC_TYPES; type++) {
-        bool moves = owner_ops(potad, (enum memdesc_type)type).migrate != NULL;
-        types |= moves && type != MEMDESC_SLAB ? 1U << type : 0;
+        window->ops[type] = potad->owners[type];
+        bool moves = window->ops[type].migrate != NULL && type != MEMDESC_SLAB;
+        window->movable |= moves ? 1U << type : 0;
     }
-    return types;
+    spinlock_unlock(&potad->owners_lock);
 }
 
 /* Whether the owner of the block under @word can be asked to move it. */
@@ -110,6 +107,23 @@ static bool window_find(struct cma_window *window)
     return false;
 }
 
+/* Free frames of the window: what it takes of the zone's. Blocks that move leave as many as they
+ * take elsewhere. */
+static uint64_t window_free(const struct cma_window *window)
+{
+    uint64_t frames = 0;
+    pfn_t end = window->pfn + window->call->goal.units;
+    pfn_t at = window->pfn;
+    while (at < end) {
+        struct frame_entry entry = block_map_find(&window->zone->map, at);
+        pfn_t next = entry.pfn + order_frames(memdesc_head(entry.word)->order);
+        next = next < end ? next : end;
+        frames += memdesc_type(entry.word) == MEMDESC_BUDDY_FREE ? next - at : 0;
+        at = next;
+    }
+    return frames;
+}
+
 /* Finds a window and holds what is free in it, with all in hand that cutting its ends will take.
  * Context: no lock. Descriptors never come out of CMA memory, so the window stays as it is while
  * they are allocated. */
@@ -120,7 +134,8 @@ static bool window_hold(struct cma_window *window)
     uint64_t units = call->goal.units;
     for (;;) {
         spinlock_lock(&zone->lock);
-        if (!zone_may_give(zone, &call->block, window->watermark, units) || !window_find(window)) {
+        if (!window_find(window) ||
+            !zone_may_give(zone, &call->block, window->watermark, window_free(window))) {
             break;
         }
         struct contig_cut cut = contig_cut_of(zone, window->pfn, units);
@@ -145,16 +160,17 @@ static bool window_hold(struct cma_window *window)
 }
 
 /* Tells the owner of the block of @buddy. Context: no lock; the owner holds still. */
-static void owner_finish(struct potad *potad, struct buddy *buddy, pfn_t from, pfn_t to,
+static void owner_finish(const struct cma_window *window, struct buddy *buddy, pfn_t from, pfn_t to,
                          enum migrate_stage stage)
 {
+    struct potad *potad = window->call->potad;
     struct space *zone = &potad->zones[buddy->head.zone];
     struct migration move = {from, to, buddy_order(buddy), buddy};
     spinlock_lock(&zone->lock);
     memdesc_t word = block_map_read(&zone->map, buddy->pfn);
     spinlock_unlock(&zone->lock);
-    struct memdesc_ops ops = owner_ops(potad, memdesc_type(word));
-    (void)ops.migrate(ops.context, memdesc_head(word), &move, stage);
+    const struct memdesc_ops *ops = &window->ops[memdesc_type(word)];
+    (void)ops->migrate(ops->context, memdesc_head(word), &move, stage);
 }
 
 static void replacement_free(struct contig_call *call, struct buddy *buddy)
@@ -172,7 +188,7 @@ static void window_abort(struct cma_window *window)
     while (!list_is_empty(&window->moves)) {
         struct buddy *replacement = buddy_of_link(list_pop(&window->moves));
         struct buddy *buddy = buddy_of_link(list_pop(&window->moves));
-        owner_finish(call->potad, buddy, buddy->pfn, replacement->pfn, MIGRATE_CANCEL);
+        owner_finish(window, buddy, buddy->pfn, replacement->pfn, MIGRATE_CANCEL);
         replacement_free(call, replacement);
     }
     spinlock_lock(&window->zone->lock);
@@ -205,6 +221,20 @@ static struct buddy *replacement_alloc(struct cma_window *window, order_t order)
 
 enum asked { ASKED_AGREED, ASKED_REFUSED, ASKED_NO_MEMORY };
 
+/* Whether the owner that agreed to @move has just that block: another thread may have freed the one
+ * that was seen, and allocated another under the same descriptor. Context: no lock; the owner holds
+ * still. */
+static bool move_is_meant(const struct cma_window *window, const struct migration *move)
+{
+    struct space *zone = window->zone;
+    spinlock_lock(&zone->lock);
+    const struct buddy *buddy = move->buddy;
+    bool meant = buddy->pfn == move->from && buddy_order(buddy) == move->order &&
+                 buddy_state(buddy) == BUDDY_ALLOCATED;
+    spinlock_unlock(&zone->lock);
+    return meant;
+}
+
 /* Asks the owner of the block under @entry. Context: no lock. */
 static enum asked owner_ask(struct cma_window *window, const struct frame_entry *entry,
                             order_t order)
@@ -212,7 +242,7 @@ static enum asked owner_ask(struct cma_window *window, const struct frame_entry 
     struct potad *potad = window->call->potad;
     enum memdesc_type type = memdesc_type(entry->word);
     struct memdesc *head = memdesc_head(entry->word);
-    struct memdesc_ops ops = owner_ops(potad, type);
+    const struct memdesc_ops *ops = &window->ops[type];
     struct buddy *replacement = replacement_alloc(window, order);
     if (replacement == NULL) {
         return ASKED_NO_MEMORY;
@@ -221,13 +251,17 @@ static enum asked owner_ask(struct cma_window *window, const struct frame_entry 
     if (type == MEMDESC_BUDDY_ALLOCATED) {
         move.buddy = (struct buddy *)(void *)head;
     }
-    if (ops.migrate == NULL || port_fault(potad, FAULT_MIGRATE) ||
-        !ops.migrate(ops.context, head, &move, MIGRATE_TRY)) {
+    bool agreed =
+        !port_fault(potad, FAULT_MIGRATE) && ops->migrate(ops->context, head, &move, MIGRATE_TRY);
+    ASSERT(!agreed || move.buddy != NULL);
+    if (agreed && !move_is_meant(window, &move)) {
+        (void)ops->migrate(ops->context, head, &move, MIGRATE_CANCEL);
+        agreed = false;
+    }
+    if (!agreed) {
         replacement_free(window->call, replacement);
         return ASKED_REFUSED;
     }
-    ASSERT(move.buddy != NULL);
-    ASSERT(move.buddy->pfn == entry->pfn);
     list_push(&window->moves, &move.buddy->list);
     list_push(&window->moves, &replacement->list);
     return ASKED_AGREED;
@@ -348,7 +382,7 @@ static void window_commit(struct cma_window *window)
     while (!list_is_empty(&window->moves)) {
         struct buddy *replacement = buddy_of_link(list_pop(&window->moves));
         struct buddy *buddy = buddy_of_link(list_pop(&window->moves));
-        owner_finish(call->potad, buddy, replacement->pfn, buddy->pfn, MIGRATE_COMMIT);
+        owner_finish(window, buddy, replacement->pfn, buddy->pfn, MIGRATE_COMMIT);
     }
     spinlock_lock(&zone->lock);
     block_map_attach(&zone->map, &window->nodes);
@@ -366,8 +400,8 @@ enum status contig_move_out(struct contig_call *call, struct space *zone, enum w
         .call = call,
         .zone = zone,
         .watermark = watermark,
-        .movable = movable_types(call->potad),
     };
+    window_ops(&window);
     list_init(&window.moves);
     /* Each turn that fails goes on behind a block at least. */
     while (call->alloc.transaction->nodes_short == 0 && window_hold(&window)) {

@@ -18,9 +18,9 @@
       "a block's first word names its descriptor, which names that frame; its other words are 0")  \
     X(INVARIANT_ZONE_BORDER, "I4", "zone-border", "no block reaches over its zone's border")       \
     X(INVARIANT_FREE_LIST, "I5", "free-list",                                                      \
-      "each free block is on the list of its order and acceptance, and the lists hold no other")   \
+      "each free block is on the list of its order and kind, and the lists hold no other")         \
     X(INVARIANT_COALESCED, "I6", "coalesced",                                                      \
-      "no two free buddies of one order, zone and acceptance lie side by side")                    \
+      "no two free buddies of one order, zone, acceptance and CMA-ness lie side by side")          \
     X(INVARIANT_ACCOUNTING, "I7", "accounting",                                                    \
       "free, allocated, metadata and poisoned frames add up to the managed ones, zone by zone")    \
     X(INVARIANT_DESC_COUNT, "I8", "desc-count",                                                    \

@@ -44,7 +44,9 @@ struct memdesc_ops {
      * is: only its place changes. Where @descriptor is the owner's own, only the owner knows the
      * struct buddy, and fills in @move->buddy when it agrees (requirement A6).
      * Context: no lock of the core is held; must not allocate or free. The block may have been
-     * freed already, as with memory_failure(): then the owner refuses.
+     * freed already, as with memory_failure(), and another one allocated under @descriptor: the
+     * owner refuses unless its block is of @move->order at @move->from. A block moves to zones of
+     * no higher class, also one that was asked for in a certain zone.
      * Return: for MIGRATE_TRY, whether it agrees.
      * Source: requirements B6, D3. */
     bool (*migrate)(void *context, struct memdesc *descriptor, struct migration *move,
@@ -198,9 +200,9 @@ struct memdesc_info {
 bool memdesc_lookup(struct potad *potad, pfn_t pfn, struct memdesc_info *info);
 
 /* Has the owners of blocks of @type told from now on when their memory fails. @ops: copied; one
- * without a function ends it. Return: INVALID for a type that no block in use has: other than
- * MEMDESC_BUDDY_ALLOCATED, whose blocks have no descriptor but the struct buddy, MEMDESC_SLAB and
- * those of alloc_pages_desc().
+ * without a function ends it; a move that is under way ends with the functions that it began with.
+ * Return: INVALID for a type that no block in use has: other than MEMDESC_BUDDY_ALLOCATED, whose
+ * blocks have no descriptor but the struct buddy, MEMDESC_SLAB and those of alloc_pages_desc().
  * Source: requirement B3. */
 enum status memdesc_register(struct potad *potad, enum memdesc_type type,
                              const struct memdesc_ops *ops) __attribute__((warn_unused_result));

@@ -215,7 +215,8 @@ struct merge_preview space_preview_free(const struct space *space, const struct 
 /* What it would do if the frame of @buddy had a record: nothing merges. */
 struct merge_preview space_preview_poison(const struct buddy *buddy, const void *page);
 
-/* Checks I1 to I8 and I11 for this zone. Return: whether all hold; if not, @violation says which.
+/* Checks I1 to I8, I11 and I16 for this space. Return: whether all hold; if not, @violation says
+ * which.
  */
 bool space_validate(const struct space *space, struct violation *violation);
 

@@ -59,7 +59,8 @@ enum {
     X(OPERAND_FRAME, "frame", value, KIND_NUMBER, "counted from the first frame of the map")       \
     X(OPERAND_CACHE, "cache", zone, KIND_NUMBER, "which cache")                                    \
     X(OPERAND_SIZE, "size", value, KIND_NUMBER, "of an object, in bytes")                          \
-    X(OPERAND_ALIGN, "align", align, KIND_LOG2, "of an object, in bytes: a power of two")          \
+    X(OPERAND_ALIGN, "align", align, KIND_LOG2,                                                    \
+      "a power of two: bytes of an object, units of a run")                                        \
     X(OPERAND_COUNT, "count", count, KIND_NUMBER, "of objects, all or none; entries; stores")      \
     X(OPERAND_KEY, "key", value, KIND_NUMBER, "first key, or unit, in 2^shift")                    \
     X(OPERAND_SHIFT, "shift", order, KIND_NUMBER, "log2 of what keys and units count in")          \
@@ -158,6 +159,9 @@ enum operand {
     X(OP_RANGE_EXIT, "range-exit", 0, 0, 4, 0, OPERAND_SECTION, "end a section")                   \
     X(OP_CONTIG, "contig", 2, 0, 0, 10, CONTIG_OPERANDS | OPERAND_TYPE,                            \
       "allocate frames in a row, outside of CMA ranges (B6)")                                      \
+    X(OP_CONTIG_LARGE, "contig-large", 0, 0, 0, 2,                                                 \
+      OPERAND_SLOT | OPERAND_ZONE | OPERAND_RUN | OPERAND_SHIFT | OPERAND_ALIGN | OPERAND_TYPE,    \
+      "the same without limits, units=*2^shift of them")                                           \
     X(OP_CONTIG_CMA, "contig-cma", 0, 0, 0, 10, CONTIG_OPERANDS,                                   \
       "the same in CMA ranges, whose movable blocks move out")                                     \
     X(OP_CONTIG_FREE, "contig-free", 2, 0, 0, 10, OPERAND_SLOT, "free frames in a row")            \

@@ -207,10 +207,11 @@ static void run_contig(struct executor *executor, const struct case_op *op)
     struct harness *harness = &executor->harness;
     uint32_t index = find_contig(executor, op->slot, false);
     bool cma = op->op == OP_CONTIG_CMA;
-    bool limited = op->order != 0 && op->order < ORDERS;
+    bool large = op->op == OP_CONTIG_LARGE;
+    bool limited = !large && op->order != 0 && op->order < ORDERS;
     pfn_t low = harness->model.start + op->value;
     struct contig_request request = {
-        .units = op->count,
+        .units = large ? (uint64_t)op->count << op->order : op->count,
         .align = op->align,
         .low = limited ? low : 0,
         .high = limited ? low + ((uint64_t)1 << op->order) : 0,
@@ -254,6 +255,7 @@ static uint32_t op_needs(enum op op)
     case OP_UNPOISON:
         return SUBJECT_POISON;
     case OP_CONTIG:
+    case OP_CONTIG_LARGE:
     case OP_CONTIG_FREE:
         return SUBJECT_CONTIG;
     case OP_CONTIG_CMA:
@@ -321,6 +323,7 @@ static void run_op(struct executor *executor, const struct case_op *op)
         executor_run_range(harness, op);
         break;
     case OP_CONTIG:
+    case OP_CONTIG_LARGE:
     case OP_CONTIG_CMA:
         run_contig(executor, op);
         break;

@@ -69,13 +69,16 @@ static bool all_can_move(const struct harness *harness, zone_id_t zone)
            harness_metadata_room(harness) >= (blocks << largest) + 2 * slack;
 }
 
-/* F2: whether nothing excuses a failure: some zone that will do has a run and may give it away, and
- * the descriptors for cutting it are there, or are sure not to be made of it. Taken before the
+/* F2: zones (bit n: zone n) of which nothing excuses that they do not give a run: they will do,
+ * have one and may give it away, and the descriptors for cutting it are there, or are sure not to
+ * be made of it. In *@moved, those that have one once owners have moved. Taken before the
  * operation. */
-static bool contig_must_succeed(struct harness *harness, const struct contig_request *request,
-                                const struct subject_request *served)
+static uint32_t contig_zones(struct harness *harness, const struct contig_request *request,
+                             const struct subject_request *served, uint32_t *moved)
 {
     const struct model *model = &harness->model;
+    uint32_t zones = 0;
+    *moved = 0;
     uint64_t slack = harness_slack_frames(harness);
     bool spare = harness_spare_descriptors(harness) >= 2 * (uint64_t)model->orders;
     bool room = harness_metadata_room(harness) >= slack;
@@ -87,7 +90,8 @@ static bool contig_must_succeed(struct harness *harness, const struct contig_req
     };
     for (zone_id_t zone = 0; zone < model->map.zones_count; zone++) {
         const struct zone_config *config = &model->map.zones[zone];
-        uint64_t need = config->watermark_min + request->units + slack;
+        uint64_t low = config->watermark_min + config->watermark_min / 4;
+        uint64_t need = low + request->units + slack;
         bool above = config->watermark_min == 0 ||
                      harness_zone_free(model, zone, served->migratetype) >= need;
         bool apart = request->cma || !zone_class_holds_metadata(config->zone_class);
@@ -96,15 +100,66 @@ static bool contig_must_succeed(struct harness *harness, const struct contig_req
             continue;
         }
         if ((spare || (apart && room)) && model_has_run(model, &run, frame_serves, &question)) {
-            return true;
+            zones |= 1U << zone;
         }
         question.moved = true;
         if (request->cma && all_can_move(harness, zone) &&
             model_has_run(model, &run, frame_serves, &question)) {
-            return true;
+            *moved |= 1U << zone;
         }
     }
-    return false;
+    return zones;
+}
+
+/* Compares the zone of the run with those that were @sure to give one, and with what it keeps. */
+static void check_zone(struct harness *harness, const struct contig_request *request,
+                       const struct contig *contig, uint32_t sure, const struct before *before)
+{
+    const struct model *model = &harness->model;
+    uint64_t kept = model->map.zones[contig->zone].watermark_min;
+    uint64_t grown = model->metadata_frames - before->metadata_frames;
+    if ((harness->subject->capabilities & SUBJECT_ZONES) == 0) {
+        return;
+    }
+    /* What was free before is free, or is metadata now; of a CMA run, some had to move. */
+    if (kept > 0 && !request->reserve && !request->cma &&
+        harness_zone_free(model, contig->zone, request->migratetype) + grown <
+            kept + request->units) {
+        harness_fail(harness, CHECK_WATERMARK, "zone %u keeps %llu frames, and gave a run of them",
+                     contig->zone, (unsigned long long)kept);
+    }
+    for (zone_id_t zone = 0; harness->fault.fired == 0 && zone < model->map.zones_count; zone++) {
+        if ((sure >> zone & 1) != 0 && zone != contig->zone &&
+            harness_zone_is_before(&model->map, request->node, zone, contig->zone)) {
+            harness_fail(harness, CHECK_ZONE_ORDER, "zone %u gave a run, before zone %u",
+                         contig->zone, zone);
+        }
+    }
+}
+
+/* The largest order of an aligned block of @frames from @pfn on. */
+static order_t order_within(pfn_t pfn, uint64_t frames)
+{
+    order_t order = 0;
+    while (pfn % ((pfn_t)2 << order) == 0 && (uint64_t)2 << order <= frames) {
+        order++;
+    }
+    return order;
+}
+
+/* Marks the run as allocated by @owner, or as free. */
+static void run_mark(struct model *model, const struct contig *run, bool allocated, uint32_t owner)
+{
+    pfn_t end = run->pfn + run->units;
+    for (pfn_t at = run->pfn; at < end;) {
+        order_t order = order_within(at, end - at);
+        if (allocated) {
+            model_allocate(model, at, order, owner);
+        } else {
+            model_release(model, at, order);
+        }
+        at += (pfn_t)1 << order;
+    }
 }
 
 /* Compares the run granted with what was asked, and with the model, frame by frame. */
@@ -127,7 +182,7 @@ static void check_granted(struct harness *harness, const struct contig_request *
         return;
     }
     struct contig_question question = {harness, contig->zone, request->cma, false};
-    for (pfn_t at = contig->pfn; at < contig->pfn + contig->units; at++) {
+    for (pfn_t at = contig->pfn; at < contig->pfn + contig->units; at += model_alike(model, at)) {
         if (model_use(model, at) != USE_FREE) {
             harness_fail(harness, CHECK_OVERLAP, "run %#llx: frame %#llx is not free", pfn,
                          (unsigned long long)at);
@@ -192,7 +247,8 @@ void harness_contig_alloc(struct harness *harness, const struct contig_request *
     bool any = request->zone == ZONE_ANY;
     bool invalid =
         request->units == 0 || (!any && !harness_zone_serves(harness, &served, request->zone));
-    bool must = !invalid && contig_must_succeed(harness, request, &served);
+    uint32_t moved = 0;
+    uint32_t sure = invalid ? 0 : contig_zones(harness, request, &served, &moved);
     harness->operations++;
     enum status status = harness->subject->alloc_contig(harness->instance, request, &contig);
     check_moves(harness);
@@ -201,7 +257,10 @@ void harness_contig_alloc(struct harness *harness, const struct contig_request *
         return;
     }
     if (status != STATUS_OK) {
-        if (must && harness->fault.fired == 0) {
+        bool accept = status == STATUS_ACCEPT_FAILED && harness->fault.fired > 0;
+        if (!invalid && status != STATUS_NO_MEMORY && !accept) {
+            harness_fail(harness, CHECK_STATUS, "contig answers %d", (int)status);
+        } else if ((sure | moved) != 0 && harness->fault.fired == 0) {
             harness_fail(harness, CHECK_CONTIG,
                          "%llu frames at 2^%u in zone %u: answers %d where there are such",
                          (unsigned long long)request->units, request->align, request->zone,
@@ -215,14 +274,14 @@ void harness_contig_alloc(struct harness *harness, const struct contig_request *
     if (harness_violated(harness)) {
         return;
     }
+    check_zone(harness, request, &contig, sure, &before);
     *held = (struct harness_contig){
         .contig = contig,
         .migratetype = request->cma ? MIGRATE_UNMOVABLE : request->migratetype,
         .used = true,
     };
-    for (uint64_t i = 0; i < contig.units; i++) {
-        model_allocate(&harness->model, contig.pfn + i, 0, HARNESS_CONTIG_OWNER + index);
-    }
+    run_mark(&harness->model, &contig, true, HARNESS_CONTIG_OWNER + index);
+    harness_check_ahead(harness, contig.pfn, &before);
     harness->contig_parts += contig.parts;
     harness_settle(harness);
     check_parts(harness, &contig);
@@ -233,9 +292,7 @@ void harness_contig_free(struct harness *harness, uint32_t index)
     struct harness_contig *held = &harness->contigs[index];
     harness->operations++;
     harness->freeing = true;
-    for (uint64_t i = 0; i < held->contig.units; i++) {
-        model_release(&harness->model, held->contig.pfn + i, 0);
-    }
+    run_mark(&harness->model, &held->contig, false, 0);
     held->used = false;
     harness->contig_parts -= held->contig.parts;
     harness->subject->free_contig(harness->instance, &held->contig);

@@ -38,6 +38,9 @@ bool harness_zone_serves(const struct harness *harness, const struct subject_req
 /* Free frames of @zone that a block of @type can have. */
 uint64_t harness_zone_free(const struct model *model, zone_id_t zone, enum migratetype type);
 
+/* Whether @node tries zone @a before zone @b. */
+bool harness_zone_is_before(const struct boot_map *map, uint32_t node, zone_id_t a, zone_id_t b);
+
 /* F2: whether nothing excuses a failure to allocate: some zone that will do has a block, may give
  * it away, and the descriptors for cutting it are there or can be made. Taken before the operation.
  */

@@ -174,8 +174,7 @@ static bool better_block(const struct harness *harness, const struct subject_req
     return better;
 }
 
-/* Whether node @node tries zone @a before zone @b. */
-static bool zone_is_before(const struct boot_map *map, uint32_t node, zone_id_t a, zone_id_t b)
+bool harness_zone_is_before(const struct boot_map *map, uint32_t node, zone_id_t a, zone_id_t b)
 {
     const struct zone_config *one = &map->zones[a];
     const struct zone_config *other = &map->zones[b];
@@ -194,7 +193,7 @@ static zone_id_t earlier_zone(const struct harness *harness, const struct subjec
     for (zone_id_t zone = 0; zone < model->map.zones_count; zone++) {
         uint64_t min = request->reserve ? 0 : model->map.zones[zone].watermark_min;
         if (zone != granted && harness_zone_serves(harness, request, zone) &&
-            zone_is_before(&model->map, request->node, zone, granted) &&
+            harness_zone_is_before(&model->map, request->node, zone, granted) &&
             zone_can_give(model, request, zone, cuts, min + min / 4)) {
             return zone;
         }

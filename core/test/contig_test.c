@@ -942,6 +942,142 @@ static void contig_random_states_agree_with_brute_force(void **state)
     }
 }
 
+/* Below: a device asks for the 16 CMA frames of zone 1 while one block is in them.
+ *
+ *   zone 0: 512 frames         zone 1:   1024       1040       1056
+ *                                        | cma, 16  | 16 more  |
+ */
+static const struct boot_map small_cma = {
+    .zones_count = 2,
+    .ranges_count = 3,
+    .zones = {{.zone_class = ZONE_NORMAL}, {.zone_class = ZONE_NORMAL, .watermark_min = 8}},
+    .ranges = {{.start = 0, .frames = 512, .zone = 0},
+               {.start = 1024, .frames = 16, .zone = 1, .cma = true},
+               {.start = 1040, .frames = 16, .zone = 1}},
+};
+
+static struct {
+    struct arena arena;
+    _Alignas(MEMDESC_ALIGN) struct memdesc head;
+    struct buddy *buddy;
+    order_t next_order; /* of the block that takes the place of the first one */
+    bool changed;
+    unsigned told[MIGRATE_CANCEL + 1];
+} owned;
+
+static bool owner_agrees(void *context, struct memdesc *descriptor, struct migration *move,
+                         enum migrate_stage stage)
+{
+    (void)context;
+    assert_ptr_equal(descriptor, &owned.head);
+    owned.told[stage]++;
+    move->buddy = stage == MIGRATE_TRY ? owned.buddy : move->buddy;
+    return true;
+}
+
+static void owned_take(order_t order)
+{
+    struct page_request request = {
+        .order = order, .zone = 1, .migratetype = MIGRATE_MOVABLE, .reserve = true};
+    assert_int_equal(
+        alloc_pages_desc(&owned.arena.potad, &request, &owned.head, MEMDESC_ANONMEM, &owned.buddy),
+        STATUS_OK);
+}
+
+static void owned_open(bool (*migrate)(void *, struct memdesc *, struct migration *,
+                                       enum migrate_stage))
+{
+    struct page_request fill = {.order = 4, .zone = 1, .reserve = true};
+    struct memdesc_ops ops = {.migrate = migrate};
+    struct buddy *buddy;
+    owned.changed = false;
+    memset(owned.told, 0, sizeof(owned.told));
+    arena_open(&owned.arena, &small_cma);
+    assert_int_equal(memdesc_register(&owned.arena.potad, MEMDESC_ANONMEM, &ops), STATUS_OK);
+    assert_int_equal(alloc_pages(&owned.arena.potad, &fill, &buddy), STATUS_OK);
+}
+
+/* As another CPU between the look at the block and the question. */
+static bool other_frees_and_allocates(void *context, enum fault_site site)
+{
+    (void)context;
+    if (site == FAULT_MIGRATE && !owned.changed) {
+        owned.changed = true;
+        free_pages(&owned.arena.potad, owned.buddy);
+        owned_take(owned.next_order);
+    }
+    return false;
+}
+
+/* An owner agrees, but its block is another one by now, under the same descriptor: it hears that
+ * nothing moves. */
+static void contig_moves_only_the_block_that_was_seen(void **state)
+{
+    (void)state;
+    const struct contig_request request = {.units = 16, .zone = 1, .cma = true, .reserve = true};
+    struct contig contig;
+    for (owned.next_order = 0; owned.next_order < 2; owned.next_order++) {
+        owned_open(owner_agrees);
+        owned_take(1);
+        owned.arena.port.fault = other_frees_and_allocates;
+        owned.arena.potad.port.fault = other_frees_and_allocates;
+        enum status status = alloc_contig(&owned.arena.potad, &request, &contig);
+        assert_int_equal(status == STATUS_OK, owned.next_order == 1);
+        assert_int_equal(owned.told[MIGRATE_TRY],
+                         owned.told[MIGRATE_COMMIT] + owned.told[MIGRATE_CANCEL]);
+        arena_validate(&owned.arena);
+        arena_close(&owned.arena);
+    }
+}
+
+static bool owner_leaves(void *context, struct memdesc *descriptor, struct migration *move,
+                         enum migrate_stage stage)
+{
+    const struct memdesc_ops none = {.migrate = NULL};
+    if (stage == MIGRATE_TRY) {
+        assert_int_equal(memdesc_register(&owned.arena.potad, MEMDESC_ANONMEM, &none), STATUS_OK);
+    }
+    return owner_agrees(context, descriptor, move, stage);
+}
+
+/* Whoever has agreed hears the end of it, registered or not. */
+static void contig_ends_a_move_with_whom_it_began(void **state)
+{
+    (void)state;
+    const struct contig_request request = {.units = 16, .zone = 1, .cma = true, .reserve = true};
+    struct contig contig;
+    owned_open(owner_leaves);
+    owned_take(1);
+    assert_int_equal(alloc_contig(&owned.arena.potad, &request, &contig), STATUS_OK);
+    assert_int_equal(owned.told[MIGRATE_COMMIT], 1);
+    arena_validate(&owned.arena);
+    arena_close(&owned.arena);
+}
+
+/* Zone 1 keeps 8 frames, and has 16 beside the CMA range: what moves to zone 0 takes none of them.
+ */
+static void contig_moves_out_above_the_watermark(void **state)
+{
+    (void)state;
+    struct contig_request request = {.units = 16, .zone = 1, .cma = true};
+    struct contig contig;
+    struct buddy *buddy;
+    struct memdesc_ops ops = {.migrate = owner_agrees};
+    arena_open(&owned.arena, &small_cma);
+    assert_int_equal(memdesc_register(&owned.arena.potad, MEMDESC_ANONMEM, &ops), STATUS_OK);
+    struct page_request fill = {.order = 4, .zone = 1, .reserve = true};
+    assert_int_equal(alloc_pages(&owned.arena.potad, &fill, &buddy), STATUS_OK);
+    owned_take(4);
+    assert_int_equal(owned.buddy->pfn, 1024);
+    free_pages(&owned.arena.potad, buddy);
+    memset(owned.told, 0, sizeof(owned.told));
+    assert_int_equal(alloc_contig(&owned.arena.potad, &request, &contig), STATUS_OK);
+    assert_int_equal(owned.told[MIGRATE_COMMIT], 1);
+    assert_true(owned.arena.potad.zones[1].frames[BUDDY_FREE] >= 8);
+    arena_validate(&owned.arena);
+    arena_close(&owned.arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -966,6 +1102,9 @@ int main(void)
         cmocka_unit_test(contig_goes_elsewhere_where_an_owner_refuses),
         cmocka_unit_test(contig_undoes_moves_that_a_fault_stops),
         cmocka_unit_test(contig_moves_no_failed_frames),
+        cmocka_unit_test(contig_moves_only_the_block_that_was_seen),
+        cmocka_unit_test(contig_ends_a_move_with_whom_it_began),
+        cmocka_unit_test(contig_moves_out_above_the_watermark),
         cmocka_unit_test(contig_random_states_agree_with_brute_force),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
