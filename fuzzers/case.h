@@ -78,7 +78,8 @@ enum {
     X(OPERAND_SPACE, "space", zone, KIND_NUMBER, "which space")                                    \
     X(OPERAND_UNIT, "unit", align, KIND_LOG2, "of a space, in bytes: a power of two")              \
     X(OPERAND_UNITS, "units", value, KIND_NUMBER, "of a space, in 2^shift")                        \
-    X(OPERAND_EDGES, "edges", slot, KIND_NUMBER, "how its ranges lie; from 8 on, one is wrong")    \
+    X(OPERAND_EDGES, "edges", slot, KIND_NUMBER,                                                   \
+      "0 whole 1 odd start 2 hole 3 holes 4 top 5 top, hole 6 touching 7 far; 8-13 wrong")         \
     X(OPERAND_BYTES, "bytes", count, KIND_NUMBER, "of its descriptors")                            \
     X(OPERAND_HOME, "home", type, KIND_ZONE, "the zone that its metadata may lie in, or any")
 

@@ -59,7 +59,7 @@ static void usage(void)
          "                   (swap), not in memory: that holds the descriptors only\n"
          "  --json FILE      write the results as JSON\n\n"
          "Exit status: 0 nothing found, 1 a violation was found, 2 bad usage or bad input,\n"
-         "3 a case did not run, because its map has no room for metadata.");
+         "3 a case or trace did not run, because its map has no room for metadata.");
 }
 
 static bool parse_units(const char *text, uint64_t *units)

@@ -212,8 +212,9 @@ static int run_status(const struct trace_options *options, const struct traffic 
         return EXIT_VIOLATION;
     }
     if (!booted) {
-        fprintf(stderr, "potad-case run: the map has no room for the allocator's metadata\n");
-        return EXIT_BAD_INPUT;
+        fprintf(stderr, "potad-case run: the map has no room for metadata%s\n",
+                options->space_units > 0 ? ", the space's included" : "");
+        return EXIT_INCONCLUSIVE;
     }
     if (!good) {
         fprintf(stderr, "potad-case run: %s\n", trace_error(trace));
