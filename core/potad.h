@@ -151,7 +151,8 @@ struct contig_request {
     uint32_t node;
     enum zone_class below;
     bool reserve;
-    bool cma; /* out of CMA ranges, which movable blocks are moved out of where need be */
+    bool cma; /* out of CMA ranges, which movable blocks are moved out of where need be; the parts
+               * are unmovable, also where the zone is ZONE_MOVABLE */
 };
 
 /* A run of frames. */
