@@ -266,13 +266,10 @@ static uint32_t op_needs(enum op op)
     }
 }
 
-static void run_op(struct executor *executor, const struct case_op *op)
+/* An operation on blocks, runs of them, or objects. */
+static void run_memory_op(struct executor *executor, const struct case_op *op)
 {
     struct harness *harness = &executor->harness;
-    if ((op_needs((enum op)op->op) & ~harness->subject->capabilities) != 0) {
-        return;
-    }
-    fault_arm(&harness->fault, op);
     switch ((enum op)op->op) {
     case OP_ALLOC:
     case OP_ALLOC_DESC:
@@ -310,18 +307,6 @@ static void run_op(struct executor *executor, const struct case_op *op)
     case OP_UNPOISON:
         harness_unpoison(harness, harness->model.start + op->value);
         break;
-    case OP_RANGE_STORE:
-    case OP_RANGE_STORE_EMPTY:
-    case OP_RANGE_ERASE:
-    case OP_RANGE_CLEAR:
-    case OP_RANGE_LOAD:
-    case OP_RANGE_GAP:
-    case OP_RANGE_PREPARE:
-    case OP_RANGE_BUILD:
-    case OP_RANGE_ENTER:
-    case OP_RANGE_EXIT:
-        executor_run_range(harness, op);
-        break;
     case OP_CONTIG:
     case OP_CONTIG_LARGE:
     case OP_CONTIG_CMA:
@@ -330,19 +315,24 @@ static void run_op(struct executor *executor, const struct case_op *op)
     case OP_CONTIG_FREE:
         run_contig_free(executor, op);
         break;
-    case OP_SPACE_ADD:
-    case OP_SPACE_ADD_TABLE:
-    case OP_SPACE_REMOVE:
-    case OP_SPACE_ALLOC:
-    case OP_SPACE_FREE:
-    case OP_SPACE_SPLIT:
-    case OP_SPACE_LOOKUP:
-    case OP_SPACE_RUN:
-    case OP_SPACE_RUN_FREE:
+    default:
+        break;
+    }
+}
+
+static void run_op(struct executor *executor, const struct case_op *op)
+{
+    struct harness *harness = &executor->harness;
+    if ((op_needs((enum op)op->op) & ~harness->subject->capabilities) != 0) {
+        return;
+    }
+    fault_arm(&harness->fault, op);
+    if (op_is_range((enum op)op->op)) {
+        executor_run_range(harness, op);
+    } else if (op_is_space((enum op)op->op)) {
         executor_run_space(executor, op);
-        break;
-    case OPS:
-        break;
+    } else {
+        run_memory_op(executor, op);
     }
 }
 

@@ -394,7 +394,7 @@ bool harness_space_alloc_run(struct harness *harness, uint32_t number, uint64_t 
     struct before before = harness_remember(harness);
     bool there = units > 0 && space_model_has_run(&space->model, units, align);
     enum status expected = units == 0 ? STATUS_INVALID : (there ? STATUS_OK : STATUS_NO_MEMORY);
-    bool must = memory_serves(harness, space, 2 * (uint64_t)ORDERS, 2 * NODES_OF_CUT, 0);
+    bool must = memory_serves(harness, space, 2 * (uint64_t)ORDERS, 2 * (uint64_t)NODES_OF_CUT, 0);
     harness->operations++;
     enum status status = ops_of(harness)->alloc_run(harness->instance, number, &request, &run->run);
     if (status != STATUS_OK) {
