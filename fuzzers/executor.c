@@ -52,6 +52,25 @@ void slot_set(struct slot_map *map, uint32_t slot, bool used)
     map->count += used ? 1U : ~0U;
 }
 
+bool slots_take(struct slot_map *map, uint32_t from, uint32_t count, uint32_t *taken)
+{
+    if (slots_left(map) < count) {
+        return false;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        taken[i] = slot_find(map, from, false);
+        slot_set(map, taken[i], true);
+    }
+    return true;
+}
+
+void slots_give(struct slot_map *map, const uint32_t *taken, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        slot_set(map, taken[i], false);
+    }
+}
+
 void executor_init(struct executor *executor, const struct subject *subject, uint32_t slots)
 {
     *executor = (struct executor){0};
@@ -115,17 +134,9 @@ static void run_split(struct executor *executor, const struct case_op *op)
     uint32_t slot = slot_find(slots, op->slot, true);
     order_t whole = executor->harness.blocks[slot].block.order;
     order_t count = op->order < whole ? whole - op->order : 0;
-    if (slots_left(slots) < count) {
-        return;
-    }
-    for (order_t i = 0; i < count; i++) {
-        parts[i] = slot_find(slots, slot, false);
-        slot_set(slots, parts[i], true);
-    }
-    if (!harness_split(&executor->harness, slot, op->order, parts)) {
-        for (order_t i = 0; i < count; i++) {
-            slot_set(slots, parts[i], false);
-        }
+    if (slots_take(slots, slot, count, parts) &&
+        !harness_split(&executor->harness, slot, op->order, parts)) {
+        slots_give(slots, parts, count);
     }
 }
 
@@ -133,13 +144,9 @@ static void run_split(struct executor *executor, const struct case_op *op)
  */
 static struct harness_cache *find_cache(struct executor *executor, uint32_t from, bool used)
 {
-    for (uint32_t i = 0; i < CASE_CACHES; i++) {
-        struct harness_cache *cache = &executor->caches[(from + i) % CASE_CACHES];
-        if (cache->used == used) {
-            return cache;
-        }
-    }
-    return NULL;
+    uint32_t index =
+        ring_find(&executor->caches[0].used, sizeof(executor->caches[0]), CASE_CACHES, from, used);
+    return index < CASE_CACHES ? &executor->caches[index] : NULL;
 }
 
 static void run_cache_create(struct executor *executor, const struct case_op *op)
@@ -193,13 +200,8 @@ static void run_cache_destroy(struct executor *executor, const struct case_op *o
 /* The first run at or after @from, around the end, that is used or is not; CASE_CONTIGS: none. */
 static uint32_t find_contig(const struct executor *executor, uint32_t from, bool used)
 {
-    for (uint32_t i = 0; i < CASE_CONTIGS; i++) {
-        uint32_t index = (from + i) % CASE_CONTIGS;
-        if (executor->harness.contigs[index].used == used) {
-            return index;
-        }
-    }
-    return CASE_CONTIGS;
+    const struct harness_contig *contigs = executor->harness.contigs;
+    return ring_find(&contigs[0].used, sizeof(contigs[0]), CASE_CONTIGS, from, used);
 }
 
 static void run_contig(struct executor *executor, const struct case_op *op)

@@ -127,13 +127,8 @@ static uint64_t base_address(const struct harness *harness, uint32_t unit_shift)
  * where there is none. */
 static uint32_t find_space(const struct executor *executor, uint32_t from, bool used)
 {
-    for (uint32_t i = 0; i < CASE_SPACES; i++) {
-        uint32_t number = (from + i) % CASE_SPACES;
-        if (executor->harness.spaces.spaces[number].used == used) {
-            return number;
-        }
-    }
-    return CASE_SPACES;
+    const struct harness_space *spaces = executor->harness.spaces.spaces;
+    return ring_find(&spaces[0].used, sizeof(spaces[0]), CASE_SPACES, from, used);
 }
 
 static void run_add(struct executor *executor, const struct case_op *op)
@@ -188,17 +183,9 @@ static void run_split(struct executor *executor, const struct case_op *op)
     uint32_t slot = slot_find(slots, op->slot, true);
     order_t whole = executor->harness.spaces.blocks[slot].block.order;
     order_t count = op->order < whole ? whole - op->order : 0;
-    if (slots_left(slots) < count) {
-        return;
-    }
-    for (order_t i = 0; i < count; i++) {
-        parts[i] = slot_find(slots, slot, false);
-        slot_set(slots, parts[i], true);
-    }
-    if (!harness_space_split(&executor->harness, slot, op->order, parts)) {
-        for (order_t i = 0; i < count; i++) {
-            slot_set(slots, parts[i], false);
-        }
+    if (slots_take(slots, slot, count, parts) &&
+        !harness_space_split(&executor->harness, slot, op->order, parts)) {
+        slots_give(slots, parts, count);
     }
 }
 
@@ -215,13 +202,8 @@ static void run_lookup(struct executor *executor, const struct case_op *op)
  * where there is none. */
 static uint32_t find_run(const struct executor *executor, uint32_t from, bool used)
 {
-    for (uint32_t i = 0; i < CASE_CONTIGS; i++) {
-        uint32_t index = (from + i) % CASE_CONTIGS;
-        if (executor->harness.spaces.runs[index].used == used) {
-            return index;
-        }
-    }
-    return CASE_CONTIGS;
+    const struct harness_space_run *runs = executor->harness.spaces.runs;
+    return ring_find(&runs[0].used, sizeof(runs[0]), CASE_CONTIGS, from, used);
 }
 
 static void run_run(struct executor *executor, const struct case_op *op)

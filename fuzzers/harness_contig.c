@@ -137,22 +137,12 @@ static void check_zone(struct harness *harness, const struct contig_request *req
     }
 }
 
-/* The largest order of an aligned block of @frames from @pfn on. */
-static order_t order_within(pfn_t pfn, uint64_t frames)
-{
-    order_t order = 0;
-    while (pfn % ((pfn_t)2 << order) == 0 && (uint64_t)2 << order <= frames) {
-        order++;
-    }
-    return order;
-}
-
 /* Marks the run as allocated by @owner, or as free. */
 static void run_mark(struct model *model, const struct contig *run, bool allocated, uint32_t owner)
 {
     pfn_t end = run->pfn + run->units;
     for (pfn_t at = run->pfn; at < end;) {
-        order_t order = order_within(at, end - at);
+        order_t order = pfn_order_max(at, end - at);
         if (allocated) {
             model_allocate(model, at, order, owner);
         } else {

@@ -3,8 +3,8 @@
  * executor_range_test.c: the core's map by ranges under the executor, with one thing wrong at a
  * time in what it answers or does: the executor must name the check that is violated.
  */
-#include "fuzzers/executor.h"
 #include "fuzzers/subject_range.h"
+#include "fuzzers/test/flaw.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -137,21 +137,6 @@ static uint64_t flawed_count(void *tree)
     return real->count(tree) + (flaw_now == FLAW_COUNT ? 1 : 0);
 }
 
-static void parse(struct program *program, const char *text)
-{
-    struct case_error error;
-    if (!case_parse(program, text, strlen(text), &error)) {
-        fail_msg("%s in:\n%s", error.text, text);
-    }
-}
-
-struct flaw_case {
-    enum flaw flaw;
-    enum check check;
-    uint32_t op;
-    const char *program;
-};
-
 static struct flaw_case flaw_cases[FLAWS] = {
 #define X(id, name, check, op, program) [id] = {id, check, op, MAP program},
     FLAW_TABLE(X)
@@ -175,29 +160,17 @@ static struct subject_range_ops flawed_range(void)
     return range;
 }
 
+static void plant(unsigned flaw)
+{
+    flaw_now = (enum flaw)flaw;
+}
+
 static void executor_run_finds_flaw(void **state)
 {
-    const struct flaw_case *flaw = *state;
     struct subject subject = *subject_find("core");
     struct subject_range_ops range = flawed_range();
-    struct executor executor;
-    struct program program;
     subject.range = &range;
-    program_init(&program);
-    parse(&program, flaw->program);
-    executor_init(&executor, &subject, SLOTS);
-    /* Without the flaw, the program is a good one. */
-    flaw_now = FLAW_NONE;
-    assert_true(executor_run(&executor, &program));
-    flaw_now = flaw->flaw;
-    bool clean = executor_run(&executor, &program);
-    flaw_now = FLAW_NONE;
-    assert_false(clean);
-    assert_string_equal(executor.harness.report.name, check_name(flaw->check));
-    assert_int_equal(executor.op_index, flaw->op);
-    assert_true(executor_run(&executor, &program));
-    executor_close(&executor);
-    program_free(&program);
+    flaw_assert_found(&subject, *state, plant);
 }
 
 /* An allocator without a map by ranges: its operations do nothing. */
@@ -210,7 +183,7 @@ static void executor_run_passes_over_ranges(void **state)
     subject.capabilities &= ~(uint32_t)SUBJECT_RANGE;
     subject.range = NULL;
     program_init(&program);
-    parse(&program, MAP STORE("1") ERASE("1") GAP("0"));
+    flaw_parse(&program, MAP STORE("1") ERASE("1") GAP("0"));
     executor_init(&executor, &subject, SLOTS);
     assert_true(executor_run(&executor, &program));
     executor_close(&executor);

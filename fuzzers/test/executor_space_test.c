@@ -3,8 +3,8 @@
  * executor_space_test.c: the core's spaces under the executor, with one thing wrong at a time in
  * what they answer or do: the executor must name the check that is violated.
  */
-#include "fuzzers/executor.h"
 #include "fuzzers/subject_space.h"
+#include "fuzzers/test/flaw.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -167,21 +167,6 @@ static uint64_t flawed_descriptors(void *instance, uint32_t number)
     return real->descriptors(instance, number) + (flaw_now == FLAW_DESCRIPTORS ? 1 : 0);
 }
 
-static void parse(struct program *program, const char *text)
-{
-    struct case_error error;
-    if (!case_parse(program, text, strlen(text), &error)) {
-        fail_msg("%s in:\n%s", error.text, text);
-    }
-}
-
-struct flaw_case {
-    enum flaw flaw;
-    enum check check;
-    uint32_t op;
-    const char *program;
-};
-
 static struct flaw_case flaw_cases[FLAWS] = {
 #define X(id, name, check, op, program) [id] = {id, check, op, MAP program},
     FLAW_TABLE(X)
@@ -202,30 +187,18 @@ static struct subject_space_ops flawed_spaces(void)
     return spaces;
 }
 
+static void plant(unsigned flaw)
+{
+    flaw_now = (enum flaw)flaw;
+    frees = 0;
+}
+
 static void executor_run_finds_flaw(void **state)
 {
-    const struct flaw_case *flaw = *state;
     struct subject subject = *subject_find("core");
     struct subject_space_ops spaces = flawed_spaces();
-    struct executor executor;
-    struct program program;
     subject.spaces = &spaces;
-    program_init(&program);
-    parse(&program, flaw->program);
-    executor_init(&executor, &subject, SLOTS);
-    /* Without the flaw, the program is a good one. */
-    flaw_now = FLAW_NONE;
-    assert_true(executor_run(&executor, &program));
-    flaw_now = flaw->flaw;
-    frees = 0;
-    bool clean = executor_run(&executor, &program);
-    flaw_now = FLAW_NONE;
-    assert_false(clean);
-    assert_string_equal(executor.harness.report.name, check_name(flaw->check));
-    assert_int_equal(executor.op_index, flaw->op);
-    assert_true(executor_run(&executor, &program));
-    executor_close(&executor);
-    program_free(&program);
+    flaw_assert_found(&subject, *state, plant);
 }
 
 /* An allocator without spaces: operations on them do nothing. */
@@ -238,7 +211,7 @@ static void executor_run_passes_over_spaces(void **state)
     subject.capabilities &= ~(uint32_t)SUBJECT_SPACES;
     subject.spaces = NULL;
     program_init(&program);
-    parse(&program, MAP ADD("0") ALLOC("0") SPLIT LOOKUP FREE REMOVE);
+    flaw_parse(&program, MAP ADD("0") ALLOC("0") SPLIT LOOKUP FREE REMOVE);
     executor_init(&executor, &subject, SLOTS);
     assert_true(executor_run(&executor, &program));
     executor_close(&executor);

@@ -7,7 +7,7 @@
  * Not shown here: forbidden-touch ends the process (the canary shows it), determinism is the
  * replayer's to check, and executor_range_test.c has the checks of maps by ranges.
  */
-#include "fuzzers/executor.h"
+#include "fuzzers/test/flaw.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -764,14 +764,6 @@ static struct subject fake_subject(uint32_t capabilities)
 
 /* Running programs */
 
-static void parse(struct program *program, const char *text)
-{
-    struct case_error error;
-    if (!case_parse(program, text, strlen(text), &error)) {
-        fail_msg("%s in:\n%s", error.text, text);
-    }
-}
-
 /* @seed and @number: of a random program; 0 for others. */
 static void assert_clean(struct executor *executor, const struct program *program, unsigned number)
 {
@@ -782,42 +774,21 @@ static void assert_clean(struct executor *executor, const struct program *progra
     }
 }
 
-struct flaw_case {
-    enum flaw flaw;
-    enum check check;
-    uint32_t op;
-    const char *program;
-};
-
 static struct flaw_case flaw_cases[FLAWS] = {
 #define X(id, name, check, op, program) [id] = {id, check, op, MAP program},
     FLAW_TABLE(X)
 #undef X
 };
 
+static void plant(unsigned flaw)
+{
+    fake_flaw = (enum flaw)flaw;
+}
+
 static void executor_run_finds_flaw(void **state)
 {
-    const struct flaw_case *flaw = *state;
     struct subject subject = fake_subject(FAKE_CAN);
-    struct executor executor;
-    struct program program;
-    program_init(&program);
-    parse(&program, flaw->program);
-    executor_init(&executor, &subject, SLOTS);
-    /* Without the flaw, the program is a good one. */
-    fake_flaw = FLAW_NONE;
-    assert_clean(&executor, &program, 0);
-    fake_flaw = flaw->flaw;
-    bool clean = executor_run(&executor, &program);
-    fake_flaw = FLAW_NONE;
-    assert_false(clean);
-    assert_string_equal(executor.harness.report.name, check_name(flaw->check));
-    assert_string_equal(executor.harness.report.sentence, check_sentence(flaw->check));
-    assert_int_equal(executor.op_index, flaw->op);
-    /* The violation is not left over in the next run. */
-    assert_clean(&executor, &program, 0);
-    executor_close(&executor);
-    program_free(&program);
+    flaw_assert_found(&subject, *state, plant);
 }
 
 static void executor_run_finds_every_check(void **state)
@@ -901,7 +872,7 @@ static void executor_run_takes_allocator_without_acceptance(void **state)
     struct executor executor;
     struct program program;
     program_init(&program);
-    parse(&program, MAP ALL_OF_B ALLOC("2", "3", "1") "free slot=2\n");
+    flaw_parse(&program, MAP ALL_OF_B ALLOC("2", "3", "1") "free slot=2\n");
     executor_init(&executor, &subject, SLOTS);
     /* It grants such memory without asking anybody. */
     fake_flaw = FLAW_UNACCEPTED;
@@ -921,10 +892,10 @@ static void executor_run_sweeps_faults(void **state)
     struct executor executor;
     struct program program;
     program_init(&program);
-    parse(&program,
-          MAP ALL_OF_B ALLOC("2", "3", "1")
-              CACHE("5000", "8") "cache-bulk slot=0 cache=0 count=5\ncache-free slot=2\n"
-                                 "memory-failure frame=96\nfree slot=0\nunpoison frame=96\n");
+    flaw_parse(&program,
+               MAP ALL_OF_B ALLOC("2", "3", "1")
+                   CACHE("5000", "8") "cache-bulk slot=0 cache=0 count=5\ncache-free slot=2\n"
+                                      "memory-failure frame=96\nfree slot=0\nunpoison frame=96\n");
     executor_init(&executor, &subject, SLOTS);
     for (uint32_t op = 0; op < program.ops_count; op++) {
         struct case_op clean = program.ops[op];
@@ -949,8 +920,8 @@ static void executor_run_takes_one_frame(void **state)
     struct executor executor;
     struct program program;
     program_init(&program);
-    parse(&program, "potad-case 2\nrange zone=0 start=7 frames=1\n" ALLOC("0", "0", "any")
-                        ALLOC("1", "0", "any") "free slot=0\n");
+    flaw_parse(&program, "potad-case 2\nrange zone=0 start=7 frames=1\n" ALLOC("0", "0", "any")
+                             ALLOC("1", "0", "any") "free slot=0\n");
     executor_init(&executor, &subject, SLOTS);
     assert_clean(&executor, &program, 0);
     assert_int_equal(executor.harness.operations, 4); /* and the shrink of the teardown */

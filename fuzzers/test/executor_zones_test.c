@@ -3,7 +3,7 @@
  * executor_zones_test.c: the core's zones under the executor, with one thing wrong at a time in
  * what is asked of it or what it answers: the executor must name the check that is violated.
  */
-#include "fuzzers/executor.h"
+#include "fuzzers/test/flaw.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -96,47 +96,24 @@ static bool flawed_lookup(void *instance, pfn_t pfn, struct memdesc_info *info)
     return found;
 }
 
-struct flaw_case {
-    enum flaw flaw;
-    enum check check;
-    uint32_t op;
-    const char *program;
-};
-
 static struct flaw_case flaw_cases[FLAWS] = {
 #define X(id, name, check, op, program) [id] = {id, check, op, MAP program},
     FLAW_TABLE(X)
 #undef X
 };
 
+static void plant(unsigned flaw)
+{
+    flaw_now = (enum flaw)flaw;
+}
+
 static void executor_run_finds_flaw(void **state)
 {
-    const struct flaw_case *flaw = *state;
     struct subject subject = *core();
-    struct executor executor;
-    struct program program;
-    struct case_error error;
     subject.alloc = flawed_alloc;
     subject.free_blocks = flawed_free_blocks;
     subject.lookup = flawed_lookup;
-    program_init(&program);
-    if (!case_parse(&program, flaw->program, strlen(flaw->program), &error)) {
-        fail_msg("%s", error.text);
-    }
-    executor_init(&executor, &subject, SLOTS);
-    flaw_now = FLAW_NONE;
-    if (!executor_run(&executor, &program)) {
-        fail_msg("without the flaw: %s: %s", executor.harness.report.name,
-                 executor.harness.report.detail);
-    }
-    flaw_now = flaw->flaw;
-    bool clean = executor_run(&executor, &program);
-    flaw_now = FLAW_NONE;
-    assert_false(clean);
-    assert_string_equal(executor.harness.report.name, check_name(flaw->check));
-    assert_int_equal(executor.op_index, flaw->op);
-    executor_close(&executor);
-    program_free(&program);
+    flaw_assert_found(&subject, *state, plant);
 }
 
 int main(void)
