@@ -328,7 +328,7 @@ bool harness_alloc(struct harness *harness, const struct subject_request *reques
     struct subject_request asked = *request;
     before.spare = harness_spare_descriptors(harness);
     bool invalid = request_is_invalid(harness, request);
-    bool must = !invalid && harness_alloc_must_succeed(harness, request);
+    bool must = !invalid && harness_alloc_must_succeed(harness, request, before.spare);
     asked.descriptor = &block->descriptor;
     harness->operations++;
     enum status status = harness->subject->alloc(harness->instance, &asked, &block->block);

@@ -42,9 +42,10 @@ uint64_t harness_zone_free(const struct model *model, zone_id_t zone, enum migra
 bool harness_zone_is_before(const struct boot_map *map, uint32_t node, zone_id_t a, zone_id_t b);
 
 /* F2: whether nothing excuses a failure to allocate: some zone that will do has a block, may give
- * it away, and the descriptors for cutting it are there or can be made. Taken before the operation.
- */
-bool harness_alloc_must_succeed(struct harness *harness, const struct subject_request *request);
+ * it away, and the descriptors for cutting it are there (@spare of them) or can be made. Taken
+ * before the operation. */
+bool harness_alloc_must_succeed(const struct harness *harness,
+                                const struct subject_request *request, uint64_t spare);
 
 /* Checks that the block at @pfn, granted but not yet marked in the model, is one that @request was
  * to get: zone, watermark, type. */

@@ -53,12 +53,13 @@ static bool zone_can_give(const struct model *model, const struct subject_reques
     return false;
 }
 
-bool harness_alloc_must_succeed(struct harness *harness, const struct subject_request *request)
+bool harness_alloc_must_succeed(const struct harness *harness,
+                                const struct subject_request *request, uint64_t spare)
 {
     const struct model *model = &harness->model;
     uint64_t slack = harness_slack_frames(harness);
     bool roomy = harness_metadata_room(harness) >= ((uint64_t)1 << request->order) + slack;
-    uint64_t cuts = roomy ? ORDERS : harness_spare_descriptors(harness);
+    uint64_t cuts = roomy ? ORDERS : spare;
     for (zone_id_t zone = 0; zone < model->map.zones_count; zone++) {
         uint64_t kept = request->reserve ? 0 : model->map.zones[zone].watermark_min;
         /* Slabs for the cut may come from the same zone. */
