@@ -32,6 +32,7 @@ void zone_accept_ahead(struct potad *potad, struct space *zone)
     spinlock_lock(&zone->lock);
     struct block_request request = {
         .order = order_ahead(zone),
+        .as_of = zone->born,
         .migratetype = MIGRATE_MOVABLE,
         .reserve = true,
     };

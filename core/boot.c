@@ -21,21 +21,21 @@ struct carving {
     uint64_t frames;
 };
 
-static bool range_is_valid(const struct boot_map *map, uint32_t index)
+bool zone_config_is_valid(const struct zone_config *config)
 {
-    const struct range *range = &map->ranges[index];
-    const struct range *last = index > 0 ? &map->ranges[index - 1] : NULL;
+    return (uint32_t)config->zone_class < ZONE_CLASSES && config->node < NODES_MAX &&
+           config->watermark_min >> 62 == 0;
+}
+
+bool range_is_valid(const struct range *range, const struct range *last)
+{
     uint64_t end = range->start + range->frames;
     pfn_t limit = (pfn_t)1 << (64 - FRAME_SHIFT);
-    if (range->frames == 0 || range->frames > limit || range->start >= limit || end > limit) {
+    if (range->frames == 0 || range->frames > limit || range->start >= limit || end > limit ||
+        (range->unaccepted && range->cma)) {
         return false;
     }
-    zone_id_t next = last == NULL ? 0 : last->zone + 1;
-    if (range->unaccepted && range->cma) {
-        return false;
-    }
-    bool zone_fits = range->zone == next || (last != NULL && range->zone == last->zone);
-    return zone_fits && (last == NULL || range->start >= last->start + last->frames);
+    return last == NULL || range->start >= last->start + last->frames;
 }
 
 static bool map_is_valid(const struct boot_map *map)
@@ -45,16 +45,19 @@ static bool map_is_valid(const struct boot_map *map)
         return false;
     }
     for (zone_id_t id = 0; id < map->zones_count; id++) {
-        const struct zone_config *zone = &map->zones[id];
-        if ((uint32_t)zone->zone_class >= ZONE_CLASSES || zone->node >= NODES_MAX ||
-            zone->watermark_min >> 62 != 0) {
+        if (!zone_config_is_valid(&map->zones[id])) {
             return false;
         }
     }
+    const struct range *last = NULL;
     for (uint32_t i = 0; i < map->ranges_count; i++) {
-        if (!range_is_valid(map, i)) {
+        const struct range *range = &map->ranges[i];
+        zone_id_t next = last == NULL ? 0 : last->zone + 1;
+        bool zone_fits = range->zone == next || (last != NULL && range->zone == last->zone);
+        if (!zone_fits || !range_is_valid(range, last)) {
             return false;
         }
+        last = range;
     }
     return map->ranges[map->ranges_count - 1].zone == map->zones_count - 1;
 }
@@ -72,10 +75,10 @@ static uint64_t bytes_to_frames(uint64_t bytes)
 
 /* Lays the pageblocks of all zones out, one zone's behind the other's, from @pageblocks on. Return:
  * how many. */
-static uint64_t pageblocks_lay(struct potad *potad, struct pageblock *pageblocks)
+static uint64_t pageblocks_lay(struct potad *potad, uint32_t zones, struct pageblock *pageblocks)
 {
     uint64_t count = 0;
-    for (zone_id_t id = 0; id < potad->zones_count; id++) {
+    for (zone_id_t id = 0; id < zones; id++) {
         struct space *zone = &potad->zones[id];
         uint64_t *first = &potad->range_pageblocks[zone->ranges - potad->ranges];
         zone->pageblock_first = first;
@@ -99,7 +102,7 @@ static uint64_t zone_blocks_max(const struct space *zone)
 static bool carve(struct potad *potad, const struct boot_map *map, struct carving *carving)
 {
     uint64_t blocks = 0;
-    for (zone_id_t id = 0; id < potad->zones_count; id++) {
+    for (zone_id_t id = 0; id < map->zones_count; id++) {
         const struct space *zone = &potad->zones[id];
         blocks += zone_blocks_max(zone);
         if (map->kind != BLOCK_MAP_TABLE) {
@@ -109,7 +112,8 @@ static bool carve(struct potad *potad, const struct boot_map *map, struct carvin
     carving->table_frames = bytes_to_frames(potad->table.frames * sizeof(atomic_word_t));
     carving->node_frames = bytes_to_frames(potad->boot_nodes_count * RANGE_NODE_BYTES);
     carving->buddy_bytes = blocks * sizeof(struct buddy);
-    uint64_t pageblock_bytes = pageblocks_lay(potad, NULL) * sizeof(struct pageblock);
+    uint64_t pageblock_bytes =
+        pageblocks_lay(potad, map->zones_count, NULL) * sizeof(struct pageblock);
     carving->frames = carving->table_frames + carving->node_frames +
                       bytes_to_frames(carving->buddy_bytes + pageblock_bytes);
     for (uint32_t i = 0; i < potad->ranges_count; i++) {
@@ -124,9 +128,20 @@ static bool carve(struct potad *potad, const struct boot_map *map, struct carvin
     return false;
 }
 
+void zone_configure(struct space *zone, const struct zone_config *config, order_t pageblock_order)
+{
+    zone->metadata_allowed = zone_class_holds_metadata(config->zone_class);
+    zone->zone_class = config->zone_class;
+    zone->node = config->node;
+    zone->watermark_min = config->watermark_min;
+    zone->pageblock_order = (uint8_t)pageblock_order;
+}
+
+/* Makes the zones of @map, and those that may be added, which are empty: without blocks yet. */
 static void boot_zones(struct potad *potad, const struct boot_map *map)
 {
     uint32_t first = 0;
+    spinlock_init(&potad->claims_lock);
     for (zone_id_t id = 0; id < map->zones_count; id++) {
         uint32_t count = 0;
         while (first + count < potad->ranges_count && potad->ranges[first + count].zone == id) {
@@ -135,23 +150,21 @@ static void boot_zones(struct potad *potad, const struct boot_map *map)
         struct space *zone = &potad->zones[id];
         space_init(zone, id, &potad->ranges[first], count);
         block_map_init(&zone->map, map->kind, &potad->table, &potad->epoch);
-        const struct zone_config *config = &map->zones[id];
-        zone->metadata_allowed = zone_class_holds_metadata(config->zone_class);
-        zone->zone_class = config->zone_class;
-        zone->node = config->node;
-        zone->watermark_min = config->watermark_min;
-        zone->pageblock_order =
-            (uint8_t)(map->pageblock_order == 0 ? (order_t)PAGEBLOCK_ORDER : map->pageblock_order);
-        potad->has_watermarks = potad->has_watermarks || config->watermark_min > 0;
+        zone_configure(zone, &map->zones[id], potad->pageblock_order);
+        potad->claims[id] = (struct zone_claim){.start = zone->start, .end = zone->end};
         first += count;
+    }
+    for (zone_id_t id = map->zones_count; id < ZONES_MAX; id++) {
+        space_init(&potad->zones[id], id, NULL, 0);
+        potad->claims[id] = (struct zone_claim){.end = 0};
     }
 }
 
 /* Gives each zone's tree its first nodes. */
-static void boot_nodes(struct potad *potad)
+static void boot_nodes(struct potad *potad, const struct boot_map *map)
 {
     unsigned char *node = potad->boot_nodes;
-    for (zone_id_t id = 0; id < potad->zones_count && potad->boot_nodes_count > 0; id++) {
+    for (zone_id_t id = 0; id < map->zones_count && potad->boot_nodes_count > 0; id++) {
         struct space *zone = &potad->zones[id];
         for (uint64_t i = map_nodes_boot(zone, zone_blocks_max(zone)); i > 0; i--) {
             range_node_put(&zone->map.tree, node);
@@ -229,7 +242,7 @@ enum status potad_boot(struct potad *potad, const struct port *port, const struc
     const struct range *last = &map->ranges[map->ranges_count - 1];
     potad->port = *port;
     potad->ranges_count = map->ranges_count;
-    potad->zones_count = map->zones_count;
+    potad->pageblock_order = map->pageblock_order == 0 ? PAGEBLOCK_ORDER : map->pageblock_order;
     for (uint32_t i = 0; i < map->ranges_count; i++) {
         potad->ranges[i] = map->ranges[i];
     }
@@ -243,12 +256,10 @@ enum status potad_boot(struct potad *potad, const struct port *port, const struc
     atomic_word_poke(&potad->slab_generation, 0);
     atomic_word_poke(&potad->chain_depth_seen, 0);
     potad->boot_nodes_count = 0;
-    potad->has_watermarks = false;
-    potad->has_trees = map->kind != BLOCK_MAP_TABLE;
     epoch_init(&potad->epoch);
     epoch_init(&potad->locked_epoch);
     boot_zones(potad, map);
-    zonelists_init(potad);
+    zonelist_init(potad);
     if (!carve(potad, map, &carving)) {
         return STATUS_NO_MEMORY;
     }
@@ -260,16 +271,20 @@ enum status potad_boot(struct potad *potad, const struct port *port, const struc
     potad->table.words = (atomic_word_t *)(void *)metadata;
     potad->boot_nodes = metadata + carving.table_frames * FRAME_SIZE;
     boot_caches(potad);
-    boot_nodes(potad);
+    boot_nodes(potad, map);
     uint64_t before_buddys = carving.table_frames + carving.node_frames;
     unsigned char *buddys = metadata + before_buddys * FRAME_SIZE;
     struct buddy *next = (struct buddy *)(void *)buddys;
-    (void)pageblocks_lay(potad, (struct pageblock *)(void *)(buddys + carving.buddy_bytes));
+    (void)pageblocks_lay(potad, map->zones_count,
+                         (struct pageblock *)(void *)(buddys + carving.buddy_bytes));
     buddy_stash_init(&released);
     for (uint32_t i = 0; i < potad->ranges_count; i++) {
         const struct range *range = &potad->ranges[i];
         next =
             boot_range(potad, range, range == carving.from ? carving.frames : 0, next, &released);
+    }
+    for (zone_id_t id = 0; id < map->zones_count; id++) {
+        zonelist_add(potad, id);
     }
     descriptors_release(potad, &released);
     return STATUS_OK;

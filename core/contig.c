@@ -43,7 +43,8 @@ static bool run_hold(struct contig_call *call, struct space *zone, enum watermar
     struct buddy_stash *pending = &call->alloc.transaction->pending;
     uint64_t units = call->goal.units;
     for (;;) {
-        if (!zone_may_give(zone, &call->block, watermark, units) ||
+        if (!zone_serves(zone, &call->block) ||
+            !zone_may_give(zone, &call->block, watermark, units) ||
             !contig_find(zone, &call->goal, pfn)) {
             return false;
         }
@@ -101,8 +102,9 @@ static enum status contig_try_above(struct contig_call *call, enum watermark wat
 {
     struct potad *potad = call->potad;
     enum status status = STATUS_NO_MEMORY;
-    for (uint32_t i = 0; i < potad->zones_count; i++) {
-        zone_id_t id = potad->zonelists[call->block.node][i];
+    uint64_t list = atomic_word_acquire(&potad->index.lists[call->block.node]);
+    zone_id_t id;
+    while (zonelist_next(&list, &id)) {
         struct space *zone = &potad->zones[id];
         if ((call->block.zones >> id & 1) == 0) {
             continue;
@@ -122,7 +124,7 @@ static enum status contig_try_above(struct contig_call *call, enum watermark wat
 static enum status contig_try(struct contig_call *call)
 {
     enum status status = STATUS_NO_MEMORY;
-    if (call->potad->has_watermarks && !call->block.reserve) {
+    if (zones_have(call->potad, ZONES_HAVE_WATERMARKS) && !call->block.reserve) {
         status = contig_try_above(call, WATERMARK_LOW);
     }
     return status == STATUS_OK ? status : contig_try_above(call, WATERMARK_MIN);

@@ -134,7 +134,7 @@ static bool window_hold(struct cma_window *window)
     uint64_t units = call->goal.units;
     for (;;) {
         spinlock_lock(&zone->lock);
-        if (!window_find(window) ||
+        if (!zone_serves(zone, &call->block) || !window_find(window) ||
             !zone_may_give(zone, &call->block, window->watermark, window_free(window))) {
             break;
         }
@@ -202,8 +202,10 @@ static struct buddy *replacement_alloc(struct cma_window *window, order_t order)
 {
     struct contig_call *call = window->call;
     struct buddy *buddy;
+    uint64_t as_of = atomic_word_acquire(&call->potad->index.births);
     struct block_request request = {
         .order = order,
+        .as_of = as_of,
         .zones = zonelist_filter(call->potad, window->zone->zone_class + 1, MIGRATE_MOVABLE),
         .node = window->zone->node,
         .migratetype = MIGRATE_MOVABLE,
@@ -351,7 +353,10 @@ static bool window_swap(struct cma_window *window)
 {
     struct potad *potad = window->call->potad;
     struct space *zone = window->zone;
-    for (zone_id_t id = 0; id < potad->zones_count; id++) {
+    /* Those that there are blocks of in hand are among them, and stay. */
+    uint32_t zones = zones_present(potad);
+    zones_for_each(zones, id)
+    {
         spinlock_lock(&potad->zones[id].lock);
     }
     /* The new blocks' cuts may have made the tree higher. */
@@ -367,7 +372,8 @@ static bool window_swap(struct cma_window *window)
             buddys_swap(potad, buddy_of_link(link->next), buddy_of_link(link));
         }
     }
-    for (zone_id_t id = potad->zones_count; id-- > 0;) {
+    zones_for_each(zones, id)
+    {
         spinlock_unlock(&potad->zones[id].lock);
     }
     return done;

@@ -108,6 +108,12 @@ static void move_all(struct epoch_list *from, struct epoch_list *to)
     }
 }
 
+void epoch_queue_end(struct epoch_queue *queue, struct epoch_list *ended)
+{
+    move_all(&queue->waiting, ended);
+    move_all(&queue->fresh, ended);
+}
+
 void epoch_poll(struct epoch_queue *queue, struct epoch_list *ended)
 {
     if (queue->waiting.count > 0 && grace_period_ended(queue->epoch, queue->target)) {

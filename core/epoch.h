@@ -90,6 +90,9 @@ void epoch_retire(struct epoch_queue *queue, struct epoch_link *link);
  * runs. Never waits. */
 void epoch_poll(struct epoch_queue *queue, struct epoch_list *ended);
 
+/* Moves all to @ended. Context: all sections that were open when they were retired have ended. */
+void epoch_queue_end(struct epoch_queue *queue, struct epoch_list *ended);
+
 /* Waits until all sections that are open now have ended, at most @patience looks at them (0: for
  * ever). Return: whether they have; if not, @stall says which is the oldest. */
 bool epoch_synchronise(struct epoch *epoch, uint64_t patience, struct epoch_stall *stall)

@@ -6,12 +6,34 @@
 
 struct space *zone_of(struct potad *potad, pfn_t pfn)
 {
-    for (zone_id_t id = 0; id < potad->zones_count; id++) {
-        struct space *zone = &potad->zones[id];
-        if (pfn >= zone->start && pfn < zone->end) {
-            return zone;
+    const struct zone_spans *spans = &potad->spans;
+    uint64_t before;
+    zone_id_t id;
+    do {
+        before = atomic_word_acquire(&spans->changes);
+        for (id = 0; id < ZONES_MAX; id++) {
+            pfn_t start = atomic_word_acquire(&spans->spans[id].start);
+            pfn_t end = atomic_word_acquire(&spans->spans[id].end);
+            if (pfn >= start && pfn < end) {
+                break;
+            }
         }
+        /* Pairs with span_set(): had one of the words been a newer one, this would be, too. */
+    } while ((before & 1) != 0 || atomic_word_peek(&spans->changes) != before);
+    return id < ZONES_MAX ? &potad->zones[id] : NULL;
+}
+
+struct space *zone_lock_of(struct potad *potad, pfn_t pfn)
+{
+    struct space *zone = zone_of(potad, pfn);
+    if (zone == NULL) {
+        return NULL;
     }
+    spinlock_lock(&zone->lock);
+    if (zone_has(zone, pfn)) {
+        return zone;
+    }
+    spinlock_unlock(&zone->lock);
     return NULL;
 }
 
@@ -75,11 +97,10 @@ static bool zone_lookup(const struct space *zone, pfn_t pfn, struct memdesc_info
 
 bool memdesc_lookup(struct potad *potad, pfn_t pfn, struct memdesc_info *info)
 {
-    struct space *zone = zone_of(potad, pfn);
+    struct space *zone = zone_lock_of(potad, pfn);
     if (zone == NULL) {
         return false;
     }
-    spinlock_lock(&zone->lock);
     bool found = zone_lookup(zone, pfn, info);
     spinlock_unlock(&zone->lock);
     return found;

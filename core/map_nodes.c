@@ -72,8 +72,7 @@ bool map_nodes_ready(struct alloc_context alloc, struct space *zone, uint64_t no
     return ready;
 }
 
-/* Takes nodes until @zone's tree has as many spare ones as it takes to go on. */
-static bool zone_fill(struct potad *potad, struct alloc_context alloc, struct space *zone)
+bool map_nodes_take(struct potad *potad, struct alloc_context alloc, struct space *zone)
 {
     void *nodes[TAKE_MOST];
     for (;;) {
@@ -106,9 +105,9 @@ bool map_nodes_fill(struct potad *potad, struct alloc_context alloc)
     }
     alloc.transaction->nodes_short = 0;
     alloc.filling = true;
-    for (zone_id_t id = 0; id < potad->zones_count; id++) {
-        bool wanted = (zones >> id & 1) != 0;
-        filled = (!wanted || zone_fill(potad, alloc, &potad->zones[id])) && filled;
+    zones_for_each(zones, id)
+    {
+        filled = map_nodes_take(potad, alloc, &potad->zones[id]) && filled;
     }
     return filled;
 }
@@ -132,7 +131,7 @@ static bool node_leaves(void *context, const void *node)
            slab_of(&leaving->potad->source, node)->generation > leaving->generation;
 }
 
-static void put_nodes(struct potad *potad, struct epoch_list *nodes, struct buddy_stash *released)
+void map_nodes_put(struct potad *potad, struct epoch_list *nodes, struct buddy_stash *released)
 {
     while (nodes->count > 0) {
         void *node = range_node_of_link(epoch_list_pop(nodes));
@@ -149,19 +148,22 @@ uint64_t map_nodes_leave(struct potad *potad, uint64_t generation, bool reserve,
 {
     struct leaving leaving = {.potad = potad, .generation = generation};
     uint64_t left = 0;
-    for (zone_id_t id = 0; id < potad->zones_count; id++) {
+    uint32_t zones = zones_have(potad, ZONES_HAVE_TREES) ? zones_present(potad) : 0;
+    zones_for_each(zones, id)
+    {
         struct space *zone = &potad->zones[id];
-        if (!block_map_has_tree(&zone->map)) {
+        spinlock_lock(&zone->lock);
+        if (zone->born == 0 || !block_map_has_tree(&zone->map)) {
+            spinlock_unlock(&zone->lock);
             continue;
         }
-        spinlock_lock(&zone->lock);
         uint64_t keep = reserve ? chain_reserve(zone) : 0;
         zone->map.tree.floor = keep;
         range_tree_compact(&zone->map.tree);
         struct epoch_list gone = range_tree_evacuate(&zone->map.tree, keep, node_leaves, &leaving);
         spinlock_unlock(&zone->lock);
         left += gone.count;
-        put_nodes(potad, &gone, released);
+        map_nodes_put(potad, &gone, released);
     }
     return left;
 }
@@ -185,19 +187,22 @@ static struct epoch_list take_spare(const struct potad *potad, struct range_tree
 
 void map_nodes_trim(struct potad *potad, struct buddy_stash *released)
 {
-    for (zone_id_t id = 0; potad->has_trees && id < potad->zones_count; id++) {
+    uint32_t zones = zones_have(potad, ZONES_HAVE_TREES) ? zones_present(potad) : 0;
+    zones_for_each(zones, id)
+    {
         struct space *zone = &potad->zones[id];
         struct epoch_list surplus = {0};
-        if (!block_map_has_tree(&zone->map)) {
+        spinlock_lock(&zone->lock);
+        if (zone->born == 0 || !block_map_has_tree(&zone->map)) {
+            spinlock_unlock(&zone->lock);
             continue;
         }
-        spinlock_lock(&zone->lock);
         uint64_t keep = fill_target(zone) + MAP_SPARE_KEEP;
         keep = keep > potad->boot_nodes_count ? keep : potad->boot_nodes_count;
         if (zone->map.tree.spare.count > keep) {
             surplus = take_spare(potad, &zone->map.tree, zone->map.tree.spare.count - keep);
         }
         spinlock_unlock(&zone->lock);
-        put_nodes(potad, &surplus, released);
+        map_nodes_put(potad, &surplus, released);
     }
 }

@@ -131,6 +131,9 @@ static enum status failure_try(struct failure *failure)
 {
     struct space *zone = failure->zone;
     struct frame_entry entry;
+    if (!zone_has(zone, failure->pfn)) {
+        return STATUS_INVALID;
+    }
     if (!block_find(zone, failure->pfn, &entry)) {
         bool reserved = failure->pfn - zone->reserved_start < zone->reserved_frames;
         return reserved ? STATUS_BUSY : STATUS_INVALID;
@@ -231,12 +234,11 @@ enum status unpoison(struct potad *potad, pfn_t pfn)
     struct frame_entry entry;
     struct poison *record = NULL;
     bool poisoned = false;
-    struct space *zone = zone_of(potad, pfn);
+    struct space *zone = zone_lock_of(potad, pfn);
     if (zone == NULL) {
         return STATUS_INVALID;
     }
     buddy_stash_init(&released);
-    spinlock_lock(&zone->lock);
     if (block_find(zone, pfn, &entry)) {
         poisoned = memdesc_type(entry.word) == MEMDESC_POISONED;
         if (poisoned) {

@@ -162,6 +162,9 @@ static struct buddy *block_pick(const struct block_place *place,
 {
     const struct space *zone = place->zone;
     order_t order = request->order;
+    if (!zone_serves(zone, request)) {
+        return NULL;
+    }
     if (!zone_may_give(zone, request, place->watermark, order_frames(order))) {
         return NULL;
     }
@@ -267,8 +270,9 @@ static enum status block_alloc_above(struct potad *potad, struct alloc_context a
                                      enum watermark watermark, struct buddy **buddy)
 {
     enum status status = STATUS_NO_MEMORY;
-    for (uint32_t i = 0; i < potad->zones_count; i++) {
-        zone_id_t id = potad->zonelists[request->node][i];
+    uint64_t list = atomic_word_acquire(&potad->index.lists[request->node]);
+    zone_id_t id;
+    while (zonelist_next(&list, &id)) {
         for (unsigned unaccepted = 0; unaccepted < 2 && (request->zones >> id & 1) != 0;
              unaccepted++) {
             struct block_place place = {
@@ -291,7 +295,7 @@ enum status block_alloc(struct potad *potad, struct alloc_context alloc,
 {
     alloc.depth++;
     /* While zones have enough, none is drawn upon that has not. */
-    bool twice = potad->has_watermarks && !request->reserve;
+    bool twice = zones_have(potad, ZONES_HAVE_WATERMARKS) && !request->reserve;
     enum status status = STATUS_NO_MEMORY;
     if (twice) {
         status = block_alloc_above(potad, alloc, request, owner, WATERMARK_LOW, buddy);
@@ -302,28 +306,21 @@ enum status block_alloc(struct potad *potad, struct alloc_context alloc,
     return status;
 }
 
-uint32_t zones_for_metadata(const struct potad *potad)
-{
-    uint32_t zones = 0;
-    for (zone_id_t id = 0; id < potad->zones_count; id++) {
-        zones |= potad->zones[id].metadata_allowed ? 1U << id : 0;
-    }
-    return zones;
-}
-
 bool request_resolve(const struct potad *potad, const struct page_request *request,
                      struct block_request *block)
 {
     bool any = request->zone == ZONE_ANY;
     if (request->order >= ORDERS || (uint32_t)request->migratetype >= MIGRATETYPES ||
         request->node >= NODES_MAX || (uint32_t)request->below > ZONE_CLASSES ||
-        (!any && request->zone >= potad->zones_count)) {
+        (!any && request->zone >= ZONES_MAX)) {
         return false;
     }
+    uint64_t as_of = atomic_word_acquire(&potad->index.births);
     uint32_t zones = zonelist_filter(potad, request->below, request->migratetype);
     *block = (struct block_request){
         .order = request->order,
         .zones = any ? zones : zones & 1U << request->zone,
+        .as_of = as_of,
         .node = request->node,
         .migratetype = request->migratetype,
         .reserve = request->reserve,

@@ -14,6 +14,7 @@
 struct block_request {
     order_t order;
     uint32_t zones; /* bit n: zone n will do */
+    uint64_t as_of; /* births when the zones were chosen: later ones are others */
     uint32_t node;  /* zones are tried in the order of its zonelist */
     enum migratetype migratetype;
     bool reserve; /* below the watermarks, too */
@@ -64,13 +65,58 @@ bool block_accept(struct potad *potad, struct space *zone, struct buddy *buddy, 
 bool frames_accept(struct potad *potad, struct space *zone, pfn_t pfn, uint64_t frames)
     __attribute__((warn_unused_result));
 
-/* zonelist.c: the order in which each node's allocations try the zones: the node's own, the highest
- * class first, then those of the next node, and so on. */
-void zonelists_init(struct potad *potad);
+/* zonelist.c: an index without zones. */
+void zonelist_init(struct potad *potad);
+
+/* Makes zone @id, which is complete, one that allocations and lookups find. */
+void zonelist_add(struct potad *potad, zone_id_t id);
+
+/* Ends that. Who has found the zone already will see that it is not the one it was: zone_serves(),
+ * zone_lock_of(). Context: the zone is not born any more. */
+void zonelist_remove(struct potad *potad, zone_id_t id);
+
+/* The zones of all classes of the word @classes, as bits. */
+static inline uint32_t zones_of_classes(uint64_t classes)
+{
+    uint32_t zones = (uint32_t)classes;
+    zones |= zones >> 16;
+    return (zones | zones >> 8) & 0xff;
+}
+
+/* The zones that are there, as bits. */
+static inline uint32_t zones_present(const struct potad *potad)
+{
+    return zones_of_classes(atomic_word_acquire(&potad->index.classes));
+}
+
+/* Whether some zone has what @trait, ZONES_HAVE_..., says. */
+static inline bool zones_have(const struct potad *potad, uint64_t trait)
+{
+    return (atomic_word_acquire(&potad->index.classes) & trait) != 0;
+}
+
+/* The first zone of @list, which goes on to the next one. Return: whether there is one. */
+static inline bool zonelist_next(uint64_t *list, zone_id_t *id)
+{
+    *id = *list & 0xff;
+    *list = *list >> 8 | ~(ZONELIST_END >> 8);
+    return *id != (ZONELIST_END & 0xff);
+}
+
+/* Visits the numbers of the @zones, bits, in order. */
+#define zones_for_each(zones, id)                                                                  \
+    for (uint32_t left_ = (zones), id = left_ == 0 ? 0 : (uint32_t)__builtin_ctz(left_);           \
+         left_ != 0; left_ &= left_ - 1, (id) = left_ == 0 ? 0 : (uint32_t)__builtin_ctz(left_))
 
 /* The zones that a block may come from, as bits: of classes below @below (ZONE_DMA: of any) that
  * take blocks of @type. */
 uint32_t zonelist_filter(const struct potad *potad, enum zone_class below, enum migratetype type);
+
+/* Whether @zone is still the one that @request means. Context: its lock. */
+static inline bool zone_serves(const struct space *zone, const struct block_request *request)
+{
+    return zone->born != 0 && zone->born <= request->as_of;
+}
 
 /* How far a zone's reserve is drawn upon. */
 enum watermark { WATERMARK_HIGH, WATERMARK_LOW, WATERMARK_MIN, WATERMARK_NONE };
@@ -93,8 +139,18 @@ enum status block_alloc_unaccepted(struct potad *potad, struct alloc_context all
                                    struct space *zone, const struct block_request *request,
                                    struct buddy **buddy) __attribute__((warn_unused_result));
 
-/* lookup.c: the zone whose span @pfn is in, or NULL. */
+/* lookup.c: the zone whose span @pfn is in, or NULL. It may be gone as soon as this has answered,
+ * unless the frame is in use. */
 struct space *zone_of(struct potad *potad, pfn_t pfn);
+
+/* Whether @pfn is in the span of @zone, and this is there. Context: its lock. */
+static inline bool zone_has(const struct space *zone, pfn_t pfn)
+{
+    return zone->born != 0 && pfn - zone->start < zone->end - zone->start;
+}
+
+/* The zone whose span @pfn is in, locked, or NULL. */
+struct space *zone_lock_of(struct potad *potad, pfn_t pfn);
 
 /* The slab_source's find(). */
 struct frame_entry block_of_slab(void *context, pfn_t pfn);
@@ -131,8 +187,22 @@ bool contig_gather(struct contig_call *call, struct contig_cut cut)
 enum status contig_move_out(struct contig_call *call, struct space *zone, enum watermark watermark)
     __attribute__((warn_unused_result));
 
+/* boot.c: whether a zone of @config can be. */
+bool zone_config_is_valid(const struct zone_config *config);
+
+/* Whether @range can be, behind @last, the one before it, or NULL. */
+bool range_is_valid(const struct range *range, const struct range *last);
+
+/* Makes @zone what @config says. */
+void zone_configure(struct space *zone, const struct zone_config *config, order_t pageblock_order);
+
 /* map_nodes.c: nodes for a zone of @blocks blocks at boot. */
 uint64_t map_nodes_boot(const struct space *zone, uint64_t blocks);
+
+/* Takes nodes until @zone's tree has as many spare ones as any cut takes. Return: whether it has.
+ * Context: no lock. */
+bool map_nodes_take(struct potad *potad, struct alloc_context alloc, struct space *zone)
+    __attribute__((warn_unused_result));
 
 /* Whether a cut that takes @nodes may go ahead; if not, notes that. Context: the zone's lock. */
 bool map_nodes_ready(struct alloc_context alloc, struct space *zone, uint64_t nodes);
@@ -151,7 +221,13 @@ uint64_t map_nodes_leave(struct potad *potad, uint64_t generation, bool reserve,
 void map_nodes_trim(struct potad *potad, struct buddy_stash *released);
 
 /* The zones that may hold metadata, as bits. */
-uint32_t zones_for_metadata(const struct potad *potad);
+static inline uint32_t zones_for_metadata(const struct potad *potad)
+{
+    return (uint32_t)(atomic_word_acquire(&potad->index.classes) >> ZONES_HOMES & 0xff);
+}
+
+/* Gives nodes that are no zone's any more back to their slabs. */
+void map_nodes_put(struct potad *potad, struct epoch_list *nodes, struct buddy_stash *released);
 
 /* Address of frame @pfn. */
 static inline unsigned char *pfn_address(const struct potad *potad, pfn_t pfn)

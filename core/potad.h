@@ -54,25 +54,63 @@ struct memdesc_ops {
     void *context;
 };
 
+/* What calls look at of all zones before they lock one: each a word, so that zones can come and go
+ * meanwhile (zonelist.c). */
+struct zone_index {
+    atomic_word_t lists[NODES_MAX]; /* a byte a zone, in the order that a node tries them */
+    atomic_word_t classes; /* a byte a class: its zones as bits; then ZONES_HOMES; then traits */
+    atomic_word_t births;  /* zones that have come so far */
+};
+
+enum {
+    ZONES_HOMES = 8 * ZONE_CLASSES, /* from this bit on, the zones that may hold metadata */
+    ZONES_TRAITS = ZONES_HOMES + 8  /* and what some zone has */
+};
+
+#define ZONES_HAVE_WATERMARKS ((uint64_t)1 << ZONES_TRAITS)
+#define ZONES_HAVE_TREES      ((uint64_t)2 << ZONES_TRAITS)
+#define ZONELIST_END          UINT64_MAX
+
+_Static_assert(ZONES_MAX <= 8, "a set of zones is a byte, a list of them a word");
+_Static_assert(ZONE_CLASSES == 4, "zones_of_classes()");
+
+/* From frames to zones. */
+struct zone_spans {
+    atomic_word_t changes; /* odd while the others change */
+    struct {
+        atomic_word_t start;
+        atomic_word_t end; /* 0: no such zone */
+    } spans[ZONES_MAX];
+};
+
+/* Whose the frames of a zone are, be it there, or on its way to or fro. */
+struct zone_claim {
+    pfn_t start;
+    pfn_t end;                /* 0: nobody's */
+    bool moving;              /* on its way */
+    struct kmem_cache *cache; /* of @metadata; NULL: the zone is there from the boot on */
+    void *metadata;           /* of a zone that was added: see zone_add.c */
+};
+
 struct potad {
     struct port port;
 
     /* What most calls look at, and hardly any writes. */
-    _Alignas(CACHE_LINE_BYTES) uint32_t zones_count;
-    bool has_watermarks;                     /* some zone has */
-    bool has_trees;                          /* the zones have trees for their maps */
-    uint8_t zonelists[NODES_MAX][ZONES_MAX]; /* all zones, in the order that a node tries them */
-    uint8_t zones_of_class[ZONE_CLASSES];    /* as bits */
-    atomic_word_t spent_any;                 /* a hint: whether spent has any */
-    atomic_word_t slab_generation;           /* slabs of descriptor caches made so far */
-    struct frame_table table;                /* of zones whose map is a table */
+    _Alignas(CACHE_LINE_BYTES) struct zone_index index;
+    atomic_word_t spent_any;       /* a hint: whether spent has any */
+    atomic_word_t slab_generation; /* slabs of descriptor caches made so far */
 
-    struct epoch epoch;        /* of those who look into trees without the zone's lock */
-    struct epoch locked_epoch; /* of trees read under a lock only: no section is ever open */
-    struct range ranges[RANGES_MAX];
+    struct zone_spans spans;
+    struct frame_table table;        /* of zones whose map is a table */
+    struct epoch epoch;              /* of those who look into trees without the zone's lock */
+    struct epoch locked_epoch;       /* of trees read under a lock only: no section is ever open */
+    struct range ranges[RANGES_MAX]; /* of the boot's zones */
     uint32_t ranges_count;
+    order_t pageblock_order;
     uint64_t range_pageblocks[RANGES_MAX]; /* each range's first, in its zone's array */
-    struct space zones[ZONES_MAX];
+    struct space zones[ZONES_MAX];         /* those that are there: zones_present() */
+    spinlock_t claims_lock;
+    struct zone_claim claims[ZONES_MAX];
     struct slab_source source;
     struct kmem_cache cache_buddy;  /* kmem_cache_buddy of the mail */
     struct kmem_cache cache_slab;   /* kmem_cache_slab */
@@ -92,8 +130,6 @@ struct potad {
     atomic_word_t chain_depth_seen;           /* the deepest __alloc_slab() so far */
 };
 
-_Static_assert(ZONES_MAX <= 8, "a set of zones is a byte");
-
 /* Boots @potad on the memory of @map. The frame table or the first tree nodes, as map->kind asks,
  * and the first descriptors are carved from
  * the end of the first accepted range that may hold them.
@@ -101,6 +137,26 @@ _Static_assert(ZONES_MAX <= 8, "a set of zones is a byte");
  * may hold metadata, accepted, has room for these.
  * Source: requirements A1, E3. */
 enum status potad_boot(struct potad *potad, const struct port *port, const struct boot_map *map)
+    __attribute__((warn_unused_result));
+
+/* Adds memory as zone number @id, one that is not there yet: @count sorted @ranges (their zone
+ * numbers do not matter), outside of all other zones, from the first to the last one. Its map is a
+ * tree. It holds no metadata, whatever its class, for it may go again; what describes it lies in
+ * zones of the boot. Other threads may use the allocator meanwhile, and see the zone at once or not
+ * yet.
+ * Return: OK; or with nothing changed: EXISTS where the number, or frames between the first and the
+ * last one, are taken; NO_MEMORY; INVALID where ranges or @config are not as boot_map.h says.
+ * Source: requirements B2, E1. */
+enum status potad_zone_add(struct potad *potad, zone_id_t id, const struct zone_config *config,
+                           const struct range *ranges, uint32_t count)
+    __attribute__((warn_unused_result));
+
+/* Removes zone number @id, which potad_zone_add() has added, with its poisoned frames. Never
+ * allocates. Waits until all who look frames up without a lock have come back.
+ * Return: OK; or with nothing changed: BUSY while a block of the zone is in use, a frame in use has
+ * failed, or the zone is just being added or removed; INVALID where there is none, and for zones of
+ * the boot. */
+enum status potad_zone_remove(struct potad *potad, zone_id_t id)
     __attribute__((warn_unused_result));
 
 struct page_request {

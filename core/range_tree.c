@@ -96,7 +96,7 @@ void range_tree_trim(struct range_tree *tree)
     trim_to(tree, spare_reserved(tree));
 }
 
-void range_tree_destroy(struct range_tree *tree)
+void range_tree_empty(struct range_tree *tree)
 {
     range_word_t root = atomic_word_peek(&tree->root);
     if (root != 0) {
@@ -105,6 +105,18 @@ void range_tree_destroy(struct range_tree *tree)
     }
     tree->prepared = 0;
     tree->floor = 0;
+}
+
+void range_tree_drain(struct range_tree *tree)
+{
+    uint64_t before = tree->spare.count;
+    epoch_queue_end(&tree->retired, &tree->spare);
+    tree->events[RANGE_EVENT_RETURNED] += tree->spare.count - before;
+}
+
+void range_tree_destroy(struct range_tree *tree)
+{
+    range_tree_empty(tree);
     range_poll_retired(tree);
     ASSERT(tree->retired.waiting.count == 0);
     trim_to(tree, 0);

@@ -96,6 +96,13 @@ struct range_tree {
 void range_tree_init(struct range_tree *tree, struct epoch *epoch,
                      const struct range_source *source);
 
+/* Empties the tree: its nodes are retired. */
+void range_tree_empty(struct range_tree *tree);
+
+/* Makes all retired nodes spare ones. Context: no section is open that began before the last was
+ * retired. */
+void range_tree_drain(struct range_tree *tree);
+
 /* Empties the tree and gives all nodes to @source. Context: no section is open. */
 void range_tree_destroy(struct range_tree *tree);
 

@@ -25,18 +25,21 @@ struct retirement {
     uint64_t gains;    /* places that merging itself leaves over */
 };
 
+/* While the first lock is held, no zone comes or goes. */
 static void lock_all(struct potad *potad)
 {
     spinlock_lock(&potad->cache_buddy.lock);
     spinlock_lock(&potad->cache_slab.lock);
-    for (zone_id_t id = 0; id < potad->zones_count; id++) {
+    zones_for_each(zones_present(potad), id)
+    {
         spinlock_lock(&potad->zones[id].lock);
     }
 }
 
 static void unlock_all(struct potad *potad)
 {
-    for (zone_id_t id = potad->zones_count; id-- > 0;) {
+    zones_for_each(zones_present(potad), id)
+    {
         spinlock_unlock(&potad->zones[id].lock);
     }
     spinlock_unlock(&potad->cache_slab.lock);
@@ -215,7 +218,8 @@ struct slab *retire_put(struct potad *potad, struct buddy *buddy, struct buddy_s
     struct retirement plan;
     lock_all(potad);
     /* Somebody may have given the slab back meanwhile: its frame tells, under its zone's lock. */
-    memdesc_t word = block_map_read(&zone_of(potad, pfn)->map, pfn);
+    const struct space *zone = zone_of(potad, pfn);
+    memdesc_t word = zone == NULL ? 0 : block_map_read(&zone->map, pfn);
     bool same = memdesc_type(word) == MEMDESC_SLAB && (void *)memdesc_head(word) == (void *)slab;
     bool listed = same && atomic_flags_peek(&slab->head.flags) == SLAB_LISTED;
     if (listed && slab->cache == cache && retire_plan(potad, slab, released, &plan)) {

@@ -38,6 +38,9 @@ static void slab_own_block(struct space *zone, struct slab *slab, struct buddy *
 /* The smallest free block of @zone that metadata can have, accepted or not yet, or NULL. */
 static struct buddy *smallest_block(const struct space *zone, bool unaccepted)
 {
+    if (zone->born == 0 || !zone->metadata_allowed) {
+        return NULL;
+    }
     return unaccepted ? space_smallest(zone, AREA_UNACCEPTED, 0) : space_smallest_accepted(zone, 0);
 }
 
@@ -46,9 +49,10 @@ static struct space *smallest_zone(struct potad *potad, bool unaccepted)
 {
     struct space *best = NULL;
     order_t best_order = ORDERS;
-    for (zone_id_t id = potad->zones_count; id-- > 0;) {
+    uint32_t homes = zones_for_metadata(potad);
+    for (zone_id_t id = ZONES_MAX; id-- > 0;) {
         struct space *zone = &potad->zones[id];
-        if (!zone->metadata_allowed) {
+        if ((homes >> id & 1) == 0) {
             continue;
         }
         spinlock_lock(&zone->lock);
@@ -264,9 +268,11 @@ static enum made block_make(struct potad *potad, struct kmem_cache *cache, struc
                             struct alloc_context alloc)
 {
     struct buddy *buddy;
+    uint64_t as_of = atomic_word_acquire(&potad->index.births);
     uint32_t homes = zones_for_metadata(potad);
     struct block_request request = {
         .order = cache->order,
+        .as_of = as_of,
         .zones = cache->zones == 0 ? homes : homes & cache->zones,
         .migratetype = MIGRATE_UNMOVABLE,
         .reserve = true,

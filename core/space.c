@@ -4,17 +4,27 @@
 void space_init(struct space *space, zone_id_t id, const struct range *ranges,
                 uint32_t ranges_count)
 {
-    ASSERT(ranges_count > 0);
-    const struct range *last = &ranges[ranges_count - 1];
-    *space = (struct space){
-        .id = id,
-        .ranges = ranges,
-        .ranges_count = ranges_count,
-        .start = ranges[0].start,
-        .end = last->start + last->frames,
-    };
-    space->orders = (uint8_t)(64 - __builtin_clzll(space->end - space->start));
     spinlock_init(&space->lock);
+    space_reset(space, id, ranges, ranges_count);
+}
+
+void space_reset(struct space *space, zone_id_t id, const struct range *ranges,
+                 uint32_t ranges_count)
+{
+    unsigned char *bytes = (unsigned char *)space;
+    /* All but the lock, which comes first. */
+    for (size_t i = offsetof(struct space, id); i < sizeof(*space); i++) {
+        bytes[i] = 0;
+    }
+    space->id = id;
+    space->ranges = ranges;
+    space->ranges_count = ranges_count;
+    if (ranges_count > 0) {
+        const struct range *last = &ranges[ranges_count - 1];
+        space->start = ranges[0].start;
+        space->end = last->start + last->frames;
+        space->orders = (uint8_t)(64 - __builtin_clzll(space->end - space->start));
+    }
     list_init(&space->flaws);
     for (unsigned area = 0; area < AREAS; area++) {
         for (order_t order = 0; order < ORDERS; order++) {

@@ -68,6 +68,7 @@ struct space {
     uint8_t pageblock_order;
     uint8_t orders;        /* no block can be of this order or above */
     bool metadata_allowed; /* slabs may live here (requirement E3) */
+    uint64_t born; /* zones there had been when this one came, itself counted; 0: it is not there */
 
     _Alignas(CACHE_LINE_BYTES) uint64_t frames[BUDDY_STATES]; /* by the state of their blocks */
     uint64_t blocks;                                          /* each has one struct buddy */
@@ -84,9 +85,13 @@ struct space {
     struct list_head flaws; /* the records of failed frames in blocks that are in use */
 };
 
-/* Makes an empty zone of sorted @ranges (at least one), without a map. */
+/* Makes an empty zone of sorted @ranges, without a map. */
 void space_init(struct space *space, zone_id_t id, const struct range *ranges,
                 uint32_t ranges_count);
+
+/* The same of a zone that was another one before, whose lock others may be waiting for. */
+void space_reset(struct space *space, zone_id_t id, const struct range *ranges,
+                 uint32_t ranges_count);
 
 /* Spare nodes of the map's tree that cutting a block takes at most: @halvings of them. */
 static inline uint64_t space_cut_nodes(const struct space *space, order_t halvings)

@@ -74,7 +74,8 @@ bool potad_validate(struct potad *potad, struct violation *violation)
     uint64_t slab_frames = 0;
     uint64_t nodes = 0;
     *violation = (struct violation){.pfn = PFN_NONE};
-    for (zone_id_t id = 0; id < potad->zones_count; id++) {
+    zones_for_each(zones_present(potad), id)
+    {
         if (!range_tree_validate(&potad->zones[id].map.tree, violation) ||
             !space_validate(&potad->zones[id], violation)) {
             return false;
@@ -105,7 +106,8 @@ bool potad_validate(struct potad *potad, struct violation *violation)
 uint64_t potad_state_hash(struct potad *potad)
 {
     uint64_t hash = 0;
-    for (zone_id_t id = 0; id < potad->zones_count; id++) {
+    zones_for_each(zones_present(potad), id)
+    {
         hash += space_hash(&potad->zones[id]);
     }
     list_for_each (link, &potad->caches) {

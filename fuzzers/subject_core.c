@@ -189,7 +189,7 @@ static void core_stats(void *instance, struct subject_stats *stats)
             stats->cache_objects_live += cache->live;
         }
     }
-    for (zone_id_t id = 0; id < potad->zones_count; id++) {
+    for (zone_id_t id = 0; id < ZONES_MAX; id++) {
         if (!cuts_have_nodes(&potad->zones[id])) {
             stats->descriptors_spare = 0;
         }
