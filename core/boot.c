@@ -50,6 +50,7 @@ static bool map_is_valid(const struct boot_map *map)
         }
     }
     const struct range *last = NULL;
+    bool some = false;
     for (uint32_t i = 0; i < map->ranges_count; i++) {
         const struct range *range = &map->ranges[i];
         zone_id_t next = last == NULL ? 0 : last->zone + 1;
@@ -58,8 +59,9 @@ static bool map_is_valid(const struct boot_map *map)
             return false;
         }
         last = range;
+        some = some || !map->zones[range->zone].later;
     }
-    return map->ranges[map->ranges_count - 1].zone == map->zones_count - 1;
+    return some && last->zone == map->zones_count - 1;
 }
 
 /* At most this many naturally aligned blocks make up a range of @frames. */
@@ -80,6 +82,9 @@ static uint64_t pageblocks_lay(struct potad *potad, uint32_t zones, struct pageb
     uint64_t count = 0;
     for (zone_id_t id = 0; id < zones; id++) {
         struct space *zone = &potad->zones[id];
+        if (zone->ranges_count == 0) {
+            continue;
+        }
         uint64_t *first = &potad->range_pageblocks[zone->ranges - potad->ranges];
         zone->pageblock_first = first;
         zone->pageblocks = pageblocks == NULL ? NULL : pageblocks + count;
@@ -105,7 +110,7 @@ static bool carve(struct potad *potad, const struct boot_map *map, struct carvin
     for (zone_id_t id = 0; id < map->zones_count; id++) {
         const struct space *zone = &potad->zones[id];
         blocks += zone_blocks_max(zone);
-        if (map->kind != BLOCK_MAP_TABLE) {
+        if (map->kind != BLOCK_MAP_TABLE && zone->ranges_count > 0) {
             potad->boot_nodes_count += map_nodes_boot(zone, zone_blocks_max(zone));
         }
     }
@@ -130,7 +135,7 @@ static bool carve(struct potad *potad, const struct boot_map *map, struct carvin
 
 void zone_configure(struct space *zone, const struct zone_config *config, order_t pageblock_order)
 {
-    zone->metadata_allowed = zone_class_holds_metadata(config->zone_class);
+    zone->metadata_allowed = zone_holds_metadata(config);
     zone->zone_class = config->zone_class;
     zone->node = config->node;
     zone->watermark_min = config->watermark_min;
@@ -149,6 +154,10 @@ static void boot_zones(struct potad *potad, const struct boot_map *map)
         }
         struct space *zone = &potad->zones[id];
         space_init(zone, id, &potad->ranges[first], count);
+        potad->claims[id] = (struct zone_claim){.end = 0};
+        if (count == 0) {
+            continue;
+        }
         block_map_init(&zone->map, map->kind, &potad->table, &potad->epoch);
         zone_configure(zone, &map->zones[id], potad->pageblock_order);
         potad->claims[id] = (struct zone_claim){.start = zone->start, .end = zone->end};
@@ -166,6 +175,9 @@ static void boot_nodes(struct potad *potad, const struct boot_map *map)
     unsigned char *node = potad->boot_nodes;
     for (zone_id_t id = 0; id < map->zones_count && potad->boot_nodes_count > 0; id++) {
         struct space *zone = &potad->zones[id];
+        if (zone->ranges_count == 0) {
+            continue;
+        }
         for (uint64_t i = map_nodes_boot(zone, zone_blocks_max(zone)); i > 0; i--) {
             range_node_put(&zone->map.tree, node);
             node += RANGE_NODE_BYTES;
@@ -239,14 +251,16 @@ enum status potad_boot(struct potad *potad, const struct port *port, const struc
     if (!map_is_valid(map)) {
         return STATUS_INVALID;
     }
-    const struct range *last = &map->ranges[map->ranges_count - 1];
     potad->port = *port;
-    potad->ranges_count = map->ranges_count;
     potad->pageblock_order = map->pageblock_order == 0 ? PAGEBLOCK_ORDER : map->pageblock_order;
+    potad->ranges_count = 0;
     for (uint32_t i = 0; i < map->ranges_count; i++) {
-        potad->ranges[i] = map->ranges[i];
+        if (!map->zones[map->ranges[i].zone].later) {
+            potad->ranges[potad->ranges_count++] = map->ranges[i];
+        }
     }
-    potad->table = (struct frame_table){.start = map->ranges[0].start};
+    const struct range *last = &potad->ranges[potad->ranges_count - 1];
+    potad->table = (struct frame_table){.start = potad->ranges[0].start};
     if (map->kind != BLOCK_MAP_TREE) {
         potad->table.frames = last->start + last->frames - potad->table.start;
     }
@@ -284,7 +298,9 @@ enum status potad_boot(struct potad *potad, const struct port *port, const struc
             boot_range(potad, range, range == carving.from ? carving.frames : 0, next, &released);
     }
     for (zone_id_t id = 0; id < map->zones_count; id++) {
-        zonelist_add(potad, id);
+        if (!map->zones[id].later) {
+            zonelist_add(potad, id);
+        }
     }
     descriptors_release(potad, &released);
     return STATUS_OK;

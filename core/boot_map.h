@@ -35,6 +35,7 @@ struct zone_config {
     enum zone_class zone_class;
     uint32_t node;          /* below NODES_MAX */
     uint64_t watermark_min; /* free frames that are kept for those who may use the reserve */
+    bool later; /* not there at boot: it may be added, potad_zone_add(), and removed again */
 };
 
 /* How a zone finds a block from a frame: see block_map.h. */
@@ -43,23 +44,22 @@ enum block_map_kind { BLOCK_MAP_TABLE, BLOCK_MAP_TREE, BLOCK_MAP_BOTH };
 struct boot_map {
     enum block_map_kind kind;
     order_t pageblock_order; /* frames whose free parts share one type; 0: PAGEBLOCK_ORDER */
-    uint32_t zones_count;    /* 1 to ZONES_MAX */
+    uint32_t zones_count;    /* 1 to ZONES_MAX; one at least is there at boot */
     uint32_t ranges_count;
     struct zone_config zones[ZONES_MAX];
     struct range ranges[RANGES_MAX]; /* disjoint, by ascending start; a zone's ranges in a row */
 };
 
-/* Whether metadata may live in a zone of @zone_class (requirement E3). */
-static inline bool zone_class_holds_metadata(enum zone_class zone_class)
+/* Whether metadata may live in a zone of @config (requirement E3): not where it may go again. */
+static inline bool zone_holds_metadata(const struct zone_config *config)
 {
-    return zone_class <= ZONE_NORMAL;
+    return config->zone_class <= ZONE_NORMAL && !config->later;
 }
 
 /* Whether metadata may live in @range of @map. */
 static inline bool range_holds_metadata(const struct boot_map *map, const struct range *range)
 {
-    return zone_class_holds_metadata(map->zones[range->zone].zone_class) && !range->unaccepted &&
-           !range->cma;
+    return zone_holds_metadata(&map->zones[range->zone]) && !range->unaccepted && !range->cma;
 }
 
 #endif

@@ -142,11 +142,11 @@ enum status potad_boot(struct potad *potad, const struct port *port, const struc
 /* Adds memory as zone number @id, one that is not there yet: @count sorted @ranges (their zone
  * numbers do not matter), outside of all other zones, from the first to the last one. Its map is a
  * tree. It holds no metadata, whatever its class, for it may go again; what describes it lies in
- * zones of the boot. Other threads may use the allocator meanwhile, and see the zone at once or not
- * yet.
- * Return: OK; or with nothing changed: EXISTS where the number, or frames between the first and the
- * last one, are taken; NO_MEMORY; INVALID where ranges or @config are not as boot_map.h says.
- * Source: requirements B2, E1. */
+ * zones of the boot. Whether a boot map had it as one to come later does not matter. Other threads
+ * may use the allocator meanwhile, and see the zone at once or not yet. Return: OK; or with nothing
+ * changed: EXISTS where the number, or frames between the first and the last one, are taken;
+ * NO_MEMORY; INVALID where ranges or @config are not as boot_map.h says. Source: requirements B2,
+ * E1. */
 enum status potad_zone_add(struct potad *potad, zone_id_t id, const struct zone_config *config,
                            const struct range *ranges, uint32_t count)
     __attribute__((warn_unused_result));

@@ -10,7 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum range_flag { RANGE_NEW_ZONE = 1, RANGE_UNACCEPTED = 2, RANGE_CMA = 4, RANGE_FLAGS = 7 };
+enum range_flag {
+    RANGE_NEW_ZONE = 1,
+    RANGE_UNACCEPTED = 2,
+    RANGE_CMA = 4,
+    RANGE_LATER = 8, /* of a zone: it is not there at boot */
+    RANGE_FLAGS = 15
+};
 
 /* A range as in a record. */
 struct range_record {
@@ -277,6 +283,7 @@ static void map_add(struct boot_map *map, const struct range_record *record)
             .zone_class = (enum zone_class)class_of_byte(record->zone_class),
             .node = record->node,
             .watermark_min = ((uint64_t)1 << record->watermark) / 2,
+            .later = map->ranges_count > 0 && (record->flags & RANGE_LATER) != 0,
         };
     }
     bool cma = (record->flags & RANGE_CMA) != 0;
@@ -302,7 +309,7 @@ static struct range_record range_record(const struct boot_map *map, uint32_t ind
         .frames = range->frames,
     };
     if (last == NULL || last->zone != range->zone) {
-        record.flags |= RANGE_NEW_ZONE;
+        record.flags |= RANGE_NEW_ZONE | (zone->later ? RANGE_LATER : 0);
         record.zone_class = class_of_byte((uint8_t)zone->zone_class);
         record.node = (uint8_t)zone->node;
         record.watermark = 0;
@@ -457,9 +464,12 @@ static struct range_record range_clamp(struct range_record record, const struct 
 {
     enum { NODES_LIMIT = 2, WATERMARK_LIMIT = 6, CLASSES = 8 };
     static const uint8_t classes[CLASSES] = {0, 1, 2, 3, 0, 0, 0, 3};
+    if (record.flags > 4 * RANGE_FLAGS) {
+        record.flags &= (uint8_t)~RANGE_LATER; /* most zones are there from the beginning */
+    }
     record.flags &= RANGE_FLAGS;
     if ((record.flags & RANGE_UNACCEPTED) != 0 && (record.flags & RANGE_CMA) != 0) {
-        record.flags &= RANGE_NEW_ZONE; /* half of all ranges are ordinary memory */
+        record.flags &= RANGE_NEW_ZONE | RANGE_LATER; /* half of all ranges are ordinary memory */
     }
     record.zone_class = classes[record.zone_class % CLASSES];
     record.node %= NODES_LIMIT;

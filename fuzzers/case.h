@@ -11,8 +11,8 @@
  *
  * There are 64 << slots slots. pageblock is an order, 0 for the core's own. A range starts gap
  * frames behind the end of the last one, so that no ranges overlap. What is the whole zone's stands
- * with its first range: class (0 normal, 1 dma, 2 movable, 3 highmem), node, and its watermark as
- * the logarithm of twice the frames, 0 for none. Text: one
+ * with its first range: class (0 normal, 1 dma, 2 movable, 3 highmem), node, its watermark as the
+ * logarithm of twice the frames, 0 for none, and whether it comes later than at boot. Text: one
  * range or operation a line, `name operand=value ...`, comments from # to the end of the line.
  * In canonical form, operands that an operation does not have are 0; text and binary of a
  * canonical case are the same thing.
@@ -181,7 +181,10 @@ enum operand {
     X(OP_SPACE_RUN, "space-run", 0, 0, 0, 5,                                                       \
       OPERAND_SPACE | OPERAND_SLOT | OPERAND_RUN | OPERAND_SHIFT | OPERAND_ALIGN,                  \
       "allocate units=*2^shift in a row, from a multiple of align= on (B6)")                       \
-    X(OP_SPACE_RUN_FREE, "space-run-free", 0, 0, 0, 4, OPERAND_SLOT, "free units in a row")
+    X(OP_SPACE_RUN_FREE, "space-run-free", 0, 0, 0, 4, OPERAND_SLOT, "free units in a row")        \
+    X(OP_ZONE_ADD, "zone-add", 1, 0, 0, 4, OPERAND_ZONE,                                           \
+      "add a zone that comes later than at boot: exists if it is there (B2)")                      \
+    X(OP_ZONE_REMOVE, "zone-remove", 1, 0, 0, 3, OPERAND_ZONE, "remove it again: busy while in use")
 
 enum op {
 #define X(id, name, page, slab, range, space, operands, help) id,

@@ -101,6 +101,9 @@ static void print_zone(FILE *out, const struct zone_config *zone)
     if (zone->watermark_min != 0) {
         fprintf(out, " watermark=%llu", (unsigned long long)zone->watermark_min);
     }
+    if (zone->later) {
+        fprintf(out, " later");
+    }
 }
 
 void case_print_map(FILE *out, const struct boot_map *map)
@@ -378,6 +381,7 @@ struct range_line {
     uint64_t fields[RANGE_FIELDS];
     bool unaccepted;
     bool cma;
+    bool later;
 };
 
 static bool parse_range_field(struct word word, struct range_line *line)
@@ -409,6 +413,8 @@ static bool parse_range_words(struct parser *parser, struct range_line *line)
             line->unaccepted = true;
         } else if (word_is(word, "cma")) {
             line->cma = true;
+        } else if (word_is(word, "later")) {
+            line->later = true;
         } else if (!parse_range_field(word, line)) {
             return parse_fail(parser, "bad operand '%.*s' of a range", (int)word.length,
                               word.start);
@@ -425,8 +431,12 @@ static bool parse_zone(const struct parser *parser, const struct range_line *lin
     uint64_t watermark = line->fields[FIELD_WATERMARK];
     uint64_t zone_class = line->fields[FIELD_CLASS];
     if (!begins) {
-        return (node & watermark & zone_class) == UINT64_MAX ||
-               parse_fail(parser, "class, node and watermark belong to a zone's first range");
+        return ((node & watermark & zone_class) == UINT64_MAX && !line->later) ||
+               parse_fail(parser,
+                          "class, node, watermark and later belong to a zone's first range");
+    }
+    if (line->later && map->zones_count == 0) {
+        return parse_fail(parser, "zone 0 is there at boot");
     }
     node = node == UINT64_MAX ? 0 : node;
     watermark = watermark == UINT64_MAX ? 0 : watermark;
@@ -437,6 +447,7 @@ static bool parse_zone(const struct parser *parser, const struct range_line *lin
         .zone_class = zone_class == UINT64_MAX ? ZONE_NORMAL : (enum zone_class)zone_class,
         .node = (uint32_t)node,
         .watermark_min = watermark,
+        .later = line->later,
     };
     return true;
 }

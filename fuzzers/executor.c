@@ -262,6 +262,9 @@ static uint32_t op_needs(enum op op)
         return SUBJECT_CONTIG;
     case OP_CONTIG_CMA:
         return SUBJECT_CONTIG | SUBJECT_ZONES;
+    case OP_ZONE_ADD:
+    case OP_ZONE_REMOVE:
+        return SUBJECT_HOTPLUG;
     default:
         return (op_is_range(op) ? (uint32_t)SUBJECT_RANGE : 0) |
                (op_is_space(op) ? (uint32_t)SUBJECT_SPACES : 0);
@@ -317,6 +320,12 @@ static void run_memory_op(struct executor *executor, const struct case_op *op)
     case OP_CONTIG_FREE:
         run_contig_free(executor, op);
         break;
+    case OP_ZONE_ADD:
+        harness_zone_add(harness, op->zone);
+        break;
+    case OP_ZONE_REMOVE:
+        harness_zone_remove(harness, op->zone);
+        break;
     default:
         break;
     }
@@ -363,6 +372,11 @@ static void tear_down(struct executor *executor)
         }
     }
     harness_unpoison_all(harness);
+    for (zone_id_t zone = 0; zone < ZONES_MAX && !harness_violated(harness); zone++) {
+        if (model_has_zone(&harness->model, zone) && harness->model.map.zones[zone].later) {
+            harness_zone_remove(harness, zone);
+        }
+    }
     if (!harness_violated(harness)) {
         harness_shrink(harness);
     }

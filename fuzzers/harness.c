@@ -108,7 +108,8 @@ static bool map_is_too_small(const struct subject *subject, const struct boot_ma
 }
 
 /* What the subject is shown of @asked: one without acceptance sees no unaccepted memory, one
- * without zones that differ sees none but in whether they may hold metadata. */
+ * without zones that differ sees none but in whether they may hold metadata, and to one whose zones
+ * do not come and go all are there at boot. */
 static struct boot_map visible_map(const struct subject *subject, const struct boot_map *asked)
 {
     struct boot_map map = *asked;
@@ -119,8 +120,13 @@ static struct boot_map visible_map(const struct subject *subject, const struct b
     }
     for (uint32_t i = 0; (subject->capabilities & SUBJECT_ZONES) == 0 && i < map.zones_count; i++) {
         enum zone_class seen = map.zones[i].zone_class;
-        map.zones[i] =
-            (struct zone_config){.zone_class = seen == ZONE_MOVABLE ? ZONE_HIGHMEM : seen};
+        map.zones[i] = (struct zone_config){
+            .zone_class = seen == ZONE_MOVABLE ? ZONE_HIGHMEM : seen,
+            .later = map.zones[i].later,
+        };
+    }
+    for (uint32_t i = 0; i < map.zones_count; i++) {
+        map.zones[i].later = map.zones[i].later && (subject->capabilities & SUBJECT_HOTPLUG) != 0;
     }
     return map;
 }
@@ -238,7 +244,7 @@ uint64_t harness_metadata_room(const struct harness *harness)
     const struct model *model = &harness->model;
     uint64_t frames = 0;
     for (zone_id_t zone = 0; zone < model->map.zones_count; zone++) {
-        if (zone_class_holds_metadata(model->map.zones[zone].zone_class)) {
+        if (zone_holds_metadata(&model->map.zones[zone])) {
             frames += model->free_frames[model_kind(zone, FRAME_ACCEPTED)] +
                       model->free_frames[model_kind(zone, FRAME_UNACCEPTED)];
         }

@@ -140,6 +140,10 @@ void harness_contig_alloc(struct harness *harness, const struct contig_request *
                           uint32_t index);
 void harness_contig_free(struct harness *harness, uint32_t index);
 
+/* Adds zone @zone of the map, or removes it. */
+void harness_zone_add(struct harness *harness, zone_id_t zone);
+void harness_zone_remove(struct harness *harness, zone_id_t zone);
+
 void harness_shrink(struct harness *harness);
 
 /* Frame @pfn, any number, fails, or is taken into use again. */

@@ -129,7 +129,7 @@ bool harness_objects_fit(const struct harness *harness, uint32_t zones, uint64_t
     }
     for (zone_id_t zone = 0; zone < model->map.zones_count; zone++) {
         bool asked = zones == 0 || (zones >> zone & 1) != 0;
-        if (asked && zone_class_holds_metadata(model->map.zones[zone].zone_class) &&
+        if (asked && zone_holds_metadata(&model->map.zones[zone]) &&
             (model_smallest(model, model_kind(zone, FRAME_ACCEPTED), order + 1) < ORDERS)) {
             return true;
         }

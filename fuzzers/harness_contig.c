@@ -94,7 +94,7 @@ static uint32_t contig_zones(struct harness *harness, const struct contig_reques
         uint64_t need = low + request->units + slack;
         bool above = config->watermark_min == 0 ||
                      harness_zone_free(model, zone, served->migratetype) >= need;
-        bool apart = request->cma || !zone_class_holds_metadata(config->zone_class);
+        bool apart = request->cma || !zone_holds_metadata(config);
         struct contig_question question = {harness, zone, request->cma, false};
         if (!harness_zone_serves(harness, served, zone) || !above) {
             continue;

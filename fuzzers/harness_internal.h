@@ -73,12 +73,18 @@ uint64_t harness_spare_descriptors(struct harness *harness);
 enum {
     /* A growing allocator takes at most this many frames for slabs of descriptors: with so many
      * left beside the block asked for, it has no excuse. */
-    SLACK_FRAMES = 6
+    SLACK_FRAMES = 6,
+    ADDED_SLACK_FRAMES = 16 /* more for each zone that has come later: for what maps its blocks */
 };
 
 static inline uint64_t harness_slack_frames(const struct harness *harness)
 {
-    return SLACK_FRAMES + harness->subject->slack_frames * harness->model.map.zones_count;
+    const struct boot_map *map = &harness->model.map;
+    uint64_t slack = SLACK_FRAMES + harness->subject->slack_frames * map->zones_count;
+    for (zone_id_t zone = 0; zone < map->zones_count; zone++) {
+        slack += map->zones[zone].later ? ADDED_SLACK_FRAMES : 0;
+    }
+    return slack;
 }
 
 /* Has the subject tell of failures, of blocks of any type. */

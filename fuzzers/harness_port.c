@@ -34,7 +34,7 @@ static void port_expose(void *context, pfn_t pfn, uint64_t frames, bool zeroed)
         }
         uint8_t kind = model_frame_kind(model, at);
         if (model_kind_class(kind) != FRAME_ACCEPTED ||
-            !zone_class_holds_metadata(model->map.zones[model_kind_zone(kind)].zone_class)) {
+            !zone_holds_metadata(&model->map.zones[model_kind_zone(kind)])) {
             harness_fail(harness, CHECK_METADATA_HOME, "metadata in frame %#llx of zone %u%s",
                          (unsigned long long)at, model_kind_zone(kind),
                          model_kind_unaccepted(kind)           ? ", unaccepted"

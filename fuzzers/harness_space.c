@@ -31,7 +31,7 @@ static bool config_is_valid(const struct harness *harness,
     const struct boot_map *map = &harness->model.map;
     uint32_t homes = 0;
     for (zone_id_t zone = 0; zone < map->zones_count; zone++) {
-        homes |= zone_class_holds_metadata(map->zones[zone].zone_class) ? 1U << zone : 0;
+        homes |= zone_holds_metadata(&map->zones[zone]) ? 1U << zone : 0;
     }
     if ((config->homes & ~homes) != 0 || config->unit_shift < UNIT_SHIFT_MIN ||
         config->unit_shift > UNIT_SHIFT_MAX || config->base % ((uint64_t)1 << config->unit_shift) ||

@@ -12,7 +12,7 @@ enum {
 
 static bool zone_asked(const struct harness *harness, zone_id_t asked, zone_id_t zone)
 {
-    return zone < harness->model.map.zones_count && (asked == ZONE_ANY || asked == zone);
+    return model_has_zone(&harness->model, zone) && (asked == ZONE_ANY || asked == zone);
 }
 
 bool harness_zone_serves(const struct harness *harness, const struct subject_request *request,

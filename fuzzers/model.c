@@ -90,6 +90,24 @@ static void make_used(struct model *model, pfn_t pfn, order_t order, enum model_
     model->free_frames[kind] -= (uint64_t)1 << order;
 }
 
+/* A value of its own for each frame and thing that is true of it, for the hash. */
+static uint64_t frame_hash(pfn_t pfn, uint64_t what)
+{
+    return mix(mix(pfn) + what);
+}
+
+static void count_poisoned(struct model *model, pfn_t pfn)
+{
+    model->poisoned_frames++;
+    model->hash += frame_hash(pfn, USE_POISONED);
+}
+
+static void uncount_poisoned(struct model *model, pfn_t pfn)
+{
+    model->poisoned_frames--;
+    model->hash -= frame_hash(pfn, USE_POISONED);
+}
+
 bool model_open(struct model *model, const struct boot_map *map)
 {
     const struct range *last = &map->ranges[map->ranges_count - 1];
@@ -105,8 +123,22 @@ bool model_open(struct model *model, const struct boot_map *map)
     }
     bool opened = sparse_open(&facts, model->start, model->frames);
     model->facts = facts;
-    for (uint32_t i = 0; opened && i < map->ranges_count; i++) {
-        const struct range *range = &map->ranges[i];
+    for (zone_id_t zone = 0; opened && zone < map->zones_count; zone++) {
+        if (!map->zones[zone].later) {
+            model_add_zone(model, zone);
+        }
+    }
+    return opened;
+}
+
+void model_add_zone(struct model *model, zone_id_t zone)
+{
+    model->zones |= 1U << zone;
+    for (uint32_t i = 0; i < model->map.ranges_count; i++) {
+        const struct range *range = &model->map.ranges[i];
+        if (range->zone != zone) {
+            continue;
+        }
         enum frame_class class = range->unaccepted ? FRAME_UNACCEPTED
                                  : range->cma      ? FRAME_CMA
                                                    : FRAME_ACCEPTED;
@@ -118,7 +150,44 @@ bool model_open(struct model *model, const struct boot_map *map)
             pfn += (uint64_t)1 << order;
         }
     }
-    return opened;
+}
+
+bool model_uses_zone(const struct model *model, zone_id_t zone)
+{
+    for (uint32_t i = 0; i < model->map.ranges_count; i++) {
+        const struct range *range = &model->map.ranges[i];
+        pfn_t end = range->start + range->frames;
+        for (pfn_t pfn = range->start; range->zone == zone && pfn < end;) {
+            enum model_use use = model_use(model, pfn);
+            if (use != USE_FREE && use != USE_POISONED) {
+                return true;
+            }
+            pfn += model_alike(model, pfn);
+        }
+    }
+    return false;
+}
+
+void model_remove_zone(struct model *model, zone_id_t zone)
+{
+    model->zones &= ~(1U << zone);
+    for (uint32_t i = 0; i < model->map.ranges_count; i++) {
+        const struct range *range = &model->map.ranges[i];
+        pfn_t end = range->start + range->frames;
+        for (pfn_t pfn = range->start; range->zone == zone && pfn < end;) {
+            uint64_t alike = model_alike(model, pfn);
+            order_t order = order_within(pfn, alike < end - pfn ? alike : end - pfn);
+            if (model_use(model, pfn) == USE_POISONED) {
+                uncount_poisoned(model, pfn);
+                order = 0;
+                sparse_set(&model->facts, pfn, order,
+                           word_make(USE_HOLE, model_frame_kind(model, pfn), 0));
+            } else {
+                make_used(model, pfn, order, USE_HOLE, 0);
+            }
+            pfn += (uint64_t)1 << order;
+        }
+    }
 }
 
 void model_close(struct model *model)
@@ -154,18 +223,6 @@ void model_set_owner(struct model *model, pfn_t pfn, order_t order, uint32_t own
 void model_allocate(struct model *model, pfn_t pfn, order_t order, uint32_t owner)
 {
     make_used(model, pfn, order, USE_ALLOCATED, owner);
-}
-
-/* A value of its own for each frame and thing that is true of it, for the hash. */
-static uint64_t frame_hash(pfn_t pfn, uint64_t what)
-{
-    return mix(mix(pfn) + what);
-}
-
-static void count_poisoned(struct model *model, pfn_t pfn)
-{
-    model->poisoned_frames++;
-    model->hash += frame_hash(pfn, USE_POISONED);
 }
 
 static void add_failed(struct model *model, pfn_t pfn)
@@ -209,8 +266,7 @@ void model_heal(struct model *model, pfn_t pfn)
         remove_failed(model, pfn);
         return;
     }
-    model->poisoned_frames--;
-    model->hash -= frame_hash(pfn, USE_POISONED);
+    uncount_poisoned(model, pfn);
     make_free(model, pfn, 0, model_frame_kind(model, pfn));
 }
 
@@ -293,7 +349,8 @@ enum model_use model_use(const struct model *model, pfn_t pfn)
 
 uint8_t model_frame_kind(const struct model *model, pfn_t pfn)
 {
-    return word_kind(word_at(model, pfn));
+    uint32_t word = word_at(model, pfn);
+    return word_use(word) == USE_HOLE ? 0 : word_kind(word);
 }
 
 uint32_t model_owner(const struct model *model, pfn_t pfn)

@@ -62,6 +62,7 @@ struct model {
     pfn_t start;
     uint64_t frames;      /* from the first range's start to the last one's end */
     order_t orders;       /* no block can be of this order or above */
+    uint32_t zones;       /* bit n: zone n is there */
     struct sparse facts;  /* a word for each frame; 0 in a hole */
     pfn_t *failed;        /* the frames that are in use and have failed, in no order */
     uint64_t failed_room; /* for so many */
@@ -75,11 +76,25 @@ struct model {
     uint64_t hash;          /* of free blocks, metadata frames, poisoned and failed ones */
 };
 
-/* Makes all frames of @map free. @model is zeroed or was opened before: its memory is used again
- * where it is large enough. Return: false where there is no memory. */
+/* Makes all frames of zones of @map that are there at boot free. @model is zeroed or was opened
+ * before: its memory is used again where it is large enough. Return: false where there is no
+ * memory. */
 bool model_open(struct model *model, const struct boot_map *map)
     __attribute__((warn_unused_result));
 void model_close(struct model *model);
+
+static inline bool model_has_zone(const struct model *model, zone_id_t zone)
+{
+    return zone < ZONES_MAX && (model->zones >> zone & 1) != 0;
+}
+
+/* Makes the frames of @zone of the map, which is not there, free; and frames of one that is there,
+ * all of them free or poisoned, holes. */
+void model_add_zone(struct model *model, zone_id_t zone);
+void model_remove_zone(struct model *model, zone_id_t zone);
+
+/* Whether frames of @zone are in use. */
+bool model_uses_zone(const struct model *model, zone_id_t zone);
 
 /* Whether the aligned block of @order at @pfn is free, of one zone and acceptance. */
 bool model_is_free(const struct model *model, pfn_t pfn, order_t order);

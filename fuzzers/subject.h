@@ -18,7 +18,7 @@
 #include "core/potad_space.h"
 #include "core/range_tree.h"
 
-enum { SUBJECT_VERSION = 3, SUBJECT_SPACES_MAX = 4 };
+enum { SUBJECT_VERSION = 4, SUBJECT_SPACES_MAX = 4 };
 
 /* X(id, bit, name) */
 #define SUBJECT_CAPABILITY_TABLE(X)                                                                \
@@ -35,7 +35,8 @@ enum { SUBJECT_VERSION = 3, SUBJECT_SPACES_MAX = 4 };
     X(SUBJECT_RANGE, 10, "range")          /* range */                                             \
     X(SUBJECT_ZONES, 11, "zones")          /* classes, nodes, watermarks, CMA, migrate types */    \
     X(SUBJECT_CONTIG, 12, "contig")        /* alloc_contig(), free_contig(); migration */          \
-    X(SUBJECT_SPACES, 13, "spaces")        /* spaces */
+    X(SUBJECT_SPACES, 13, "spaces")        /* spaces */                                            \
+    X(SUBJECT_HOTPLUG, 14, "hotplug")      /* zone_config.later; zone_add(), zone_remove() */
 
 enum subject_capability {
 #define X(id, bit, name) id = 1 << (bit),
@@ -206,6 +207,11 @@ struct subject {
     enum status (*alloc_contig)(void *instance, const struct contig_request *request,
                                 struct contig *contig);
     void (*free_contig)(void *instance, const struct contig *contig);
+
+    /* Memory that comes and goes. As potad_zone_add() and potad_zone_remove() of potad.h. */
+    enum status (*zone_add)(void *instance, zone_id_t zone, const struct zone_config *config,
+                            const struct range *ranges, uint32_t count);
+    enum status (*zone_remove)(void *instance, zone_id_t zone);
 
     /* ORDERS counts of free blocks of one zone and area (AREA_UNMOVABLE to AREA_UNACCEPTED); valid
      * until close(), always up to date. NULL: there are never any. Without SUBJECT_ZONES, all

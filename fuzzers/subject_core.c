@@ -139,6 +139,17 @@ static void core_free_contig(void *instance, const struct contig *contig)
     free_contig(instance, contig);
 }
 
+static enum status core_zone_add(void *instance, zone_id_t zone, const struct zone_config *config,
+                                 const struct range *ranges, uint32_t count)
+{
+    return potad_zone_add(instance, zone, config, ranges, count);
+}
+
+static enum status core_zone_remove(void *instance, zone_id_t zone)
+{
+    return potad_zone_remove(instance, zone);
+}
+
 static const uint64_t *core_free_blocks(void *instance, zone_id_t zone, unsigned area)
 {
     struct potad *potad = instance;
@@ -227,7 +238,7 @@ enum { TREE_SLACK_FRAMES = 16 };
         .capabilities = SUBJECT_DESC | SUBJECT_SPLIT | SUBJECT_LOOKUP | SUBJECT_CACHE |            \
                         SUBJECT_UNACCEPTED | SUBJECT_COUNTERS | SUBJECT_VALIDATE |                 \
                         SUBJECT_SHRINK | SUBJECT_THREADS | SUBJECT_POISON | SUBJECT_RANGE |        \
-                        SUBJECT_ZONES | SUBJECT_CONTIG | SUBJECT_SPACES,                           \
+                        SUBJECT_ZONES | SUBJECT_CONTIG | SUBJECT_SPACES | SUBJECT_HOTPLUG,         \
         .name = (subject_name),                                                                    \
         .summary = (text),                                                                         \
         .instance_bytes = sizeof(struct subject_core_instance),                                    \
@@ -250,6 +261,8 @@ enum { TREE_SLACK_FRAMES = 16 };
         .alloc_contig = core_alloc_contig,                                                         \
         .free_contig = core_free_contig,                                                           \
         .spaces = &subject_core_spaces,                                                            \
+        .zone_add = core_zone_add,                                                                 \
+        .zone_remove = core_zone_remove,                                                           \
         .free_blocks = core_free_blocks,                                                           \
         .stats = core_stats,                                                                       \
         .validate = core_validate,                                                                 \

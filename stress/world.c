@@ -67,7 +67,7 @@ const struct range *world_range_of(const struct world *world, pfn_t pfn)
 static bool may_hold_metadata(const struct world *world, pfn_t pfn, uint64_t frames)
 {
     const struct range *range = world_range_of(world, pfn);
-    return range != NULL && zone_class_holds_metadata(world->map.zones[range->zone].zone_class) &&
+    return range != NULL && zone_holds_metadata(&world->map.zones[range->zone]) &&
            shadow_is_accepted(&world->shadow, pfn, frames);
 }
 

@@ -665,7 +665,7 @@ static void *fake_object(struct fake *fake, struct fake_cache *cache)
         return fake->port.direct_map + (fake->last_object << FRAME_SHIFT);
     }
     for (zone_id_t zone = 0; zone < fake->map.zones_count; zone++) {
-        zones |= zone_class_holds_metadata(fake->map.zones[zone].zone_class) ? 1U << zone : 0;
+        zones |= zone_holds_metadata(&fake->map.zones[zone]) ? 1U << zone : 0;
     }
     if (fake->port.fault(fake->port.context, FAULT_SLAB_PAGE)) {
         if (fake_flaw == FLAW_OBJECT_FAILURE) {
