@@ -123,7 +123,7 @@ static struct case_op random_space_operands(struct case_op op, uint32_t slots)
     op.order = (uint8_t)random_below(64);
     op.align = (uint8_t)random_below(run ? 8 : 64);
     op.zone = (uint8_t)random_below(CASE_SPACES);
-    op.type = (uint8_t)random_below(adds ? 4 : 2);
+    op.type = (uint8_t)random_below(run ? 136 : (adds ? 4 : 2));
     op.slot = (uint16_t)random_below(adds ? 16 : slots);
     op.count = (uint16_t)random_below(run ? 64 : 4097);
     op.value %= 4096;
