@@ -380,9 +380,11 @@ static struct case_op space_op_clamp(struct case_op op, uint32_t slots)
         ORDER_LIMIT = 12,
         RUN_LIMIT = 64,
         RUN_ALIGNS = 8,
+        RUN_WITHIN_LIMIT = 136, /* some of those that are wrong, too */
         SHIFTS = 8
     };
     static const uint8_t shifts[SHIFTS] = {0, 0, 0, 1, 4, 10, 18, 52};
+    static const uint8_t withins[SHIFTS] = {0, 0, 0, 2, 4, 6, 8, 64 + 5};
     uint32_t operands = op_operands((enum op)op.op);
     bool adds = (operands & OPERAND_UNITS) != 0;
     uint8_t order = (operands & OPERAND_SHIFT) != 0 ? shifts[op.order % SHIFTS]
@@ -395,8 +397,9 @@ static struct case_op space_op_clamp(struct case_op op, uint32_t slots)
     if ((operands & OPERAND_RUN) != 0) {
         op.count %= RUN_LIMIT;
         op.align %= RUN_ALIGNS;
-    }
-    if (adds) {
+        op.type = op.type < RUN_WITHIN_LIMIT ? op.type : withins[op.type % SHIFTS];
+        op.slot = (uint16_t)(op.slot % slots);
+    } else if (adds) {
         op.slot = op.slot < EDGES_LIMIT ? op.slot : op.slot % EDGES_RIGHT;
         op.type = op.type < ZONES_LIMIT ? op.type : (uint8_t)ZONE_ANY;
     } else {

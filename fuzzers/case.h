@@ -81,7 +81,9 @@ enum {
     X(OPERAND_EDGES, "edges", slot, KIND_NUMBER,                                                   \
       "0 whole 1 odd start 2 hole 3 holes 4 top 5 top, hole 6 touching 7 far; 8-13 wrong")         \
     X(OPERAND_BYTES, "bytes", count, KIND_NUMBER, "of its descriptors")                            \
-    X(OPERAND_HOME, "home", type, KIND_ZONE, "the zone that its metadata may lie in, or any")
+    X(OPERAND_HOME, "home", type, KIND_ZONE, "the zone that its metadata may lie in, or any")      \
+    X(OPERAND_LIMITS, "within", type, KIND_NUMBER,                                                 \
+      "log2 of the units from key= on; +64: before key= from the end; +128: wrong; 0: any")
 
 enum operand_kind { KIND_NUMBER, KIND_ZONE, KIND_MIGRATETYPE, KIND_MEMDESC, KIND_LOG2, KIND_CLASS };
 
@@ -179,7 +181,8 @@ enum operand {
     X(OP_SPACE_LOOKUP, "space-lookup", 0, 0, 0, 1,                                                 \
       OPERAND_SPACE | OPERAND_KEY | OPERAND_SHIFT | OPERAND_END, "ask what a unit belongs to")     \
     X(OP_SPACE_RUN, "space-run", 0, 0, 0, 5,                                                       \
-      OPERAND_SPACE | OPERAND_SLOT | OPERAND_RUN | OPERAND_SHIFT | OPERAND_ALIGN,                  \
+      OPERAND_SPACE | OPERAND_SLOT | OPERAND_RUN | OPERAND_SHIFT | OPERAND_ALIGN | OPERAND_KEY |   \
+          OPERAND_LIMITS,                                                                          \
       "allocate units=*2^shift in a row, from a multiple of align= on (B6)")                       \
     X(OP_SPACE_RUN_FREE, "space-run-free", 0, 0, 0, 4, OPERAND_SLOT, "free units in a row")        \
     X(OP_ZONE_ADD, "zone-add", 1, 0, 0, 4, OPERAND_ZONE,                                           \

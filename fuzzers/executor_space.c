@@ -37,6 +37,11 @@ static uint64_t scaled(uint64_t units, unsigned shift)
     return fits ? units << shift : UINT64_MAX;
 }
 
+static uint64_t sum(uint64_t a, uint64_t b)
+{
+    return a > UINT64_MAX - b ? UINT64_MAX : a + b;
+}
+
 static void add_range(struct subject_space_config *config, struct unit_range *ranges,
                       uint64_t start, uint64_t units)
 {
@@ -206,13 +211,46 @@ static uint32_t find_run(const struct executor *executor, uint32_t from, bool us
     return ring_find(&runs[0].used, sizeof(runs[0]), CASE_CONTIGS, from, used);
 }
 
+/* What within= is made of; 0 is no limits. */
+enum { WITHIN_LOG2 = 63, WITHIN_DOWN = 64, WITHIN_WRONG = 128 };
+
+/* The limits of @op are 2^within numbers, or as many as there are: from key= behind the first unit
+ * of the space on, or up to key= before its end. Wrong ones have the first number and the last one
+ * exchanged, and are empty where that is the same. */
+static void set_limits(const struct space_model *model, const struct case_op *op,
+                       struct unit_run_request *request)
+{
+    const struct space_runs *units = &model->units;
+    uint64_t key = scaled(op->value, op->order);
+    uint64_t size = (uint64_t)1 << (op->type & WITHIN_LOG2);
+    if (op->type == 0) {
+        return;
+    }
+    if ((op->type & WITHIN_WRONG) != 0) {
+        uint64_t low = sum(units->runs[0].first, key > 0 ? key : 1);
+        request->low = sum(low, size - 1);
+        request->high = low;
+    } else if ((op->type & WITHIN_DOWN) != 0) {
+        uint64_t end = units->runs[units->count - 1].last + 1;
+        request->high = end > key ? end - key : 1;
+        request->low = request->high > size ? request->high - size : 0;
+    } else {
+        request->low = sum(units->runs[0].first, key);
+        request->high = request->low > UINT64_MAX - size ? 0 : request->low + size;
+    }
+}
+
 static void run_run(struct executor *executor, const struct case_op *op)
 {
     uint32_t number = find_space(executor, op->zone, true);
     uint32_t index = find_run(executor, op->slot, false);
     if (number < CASE_SPACES && index < CASE_CONTIGS) {
-        uint64_t units = scaled(op->count, op->order);
-        (void)harness_space_alloc_run(&executor->harness, number, units, op->align, index);
+        struct unit_run_request request = {
+            .units = scaled(op->count, op->order),
+            .align = op->align,
+        };
+        set_limits(&executor->harness.spaces.spaces[number].model, op, &request);
+        (void)harness_space_alloc_run(&executor->harness, number, &request, index);
     }
 }
 

@@ -368,15 +368,40 @@ bool harness_space_split(struct harness *harness, uint32_t index, order_t order,
     return true;
 }
 
-/* Compares a granted run with the model, and tells the model. */
-static void check_run(struct harness *harness, uint32_t number, uint64_t units, order_t align,
-                      const struct unit_run *run)
+static uint64_t run_last(const struct unit_run *run)
+{
+    return run->unit + (run->units - 1);
+}
+
+/* The units that a run may be made of, where its limits are not the wrong way round: the number
+ * 2^64 - 1 is never a unit. */
+static struct space_run run_limits(const struct unit_run_request *request)
+{
+    uint64_t high = request->high == 0 ? UINT64_MAX : request->high;
+    return (struct space_run){request->low, high - 1};
+}
+
+static bool run_is_valid(const struct unit_run_request *request)
+{
+    uint64_t high = request->high == 0 ? UINT64_MAX : request->high;
+    return request->units > 0 && request->align < ORDERS && request->low < high;
+}
+
+/* Compares a granted run with the request and the model, and tells the model. */
+static void check_run(struct harness *harness, uint32_t number,
+                      const struct unit_run_request *request, const struct unit_run *run)
 {
     struct space_model *model = &harness->spaces.spaces[number].model;
-    uint64_t last = run->unit + (units - 1);
-    if (run->units != units || run->unit % ((uint64_t)1 << align) != 0 || last < run->unit) {
+    struct space_run limits = run_limits(request);
+    uint64_t last = run_last(run);
+    if (run->units != request->units || run->unit % ((uint64_t)1 << request->align) != 0 ||
+        last < run->unit) {
         harness_fail(harness, CHECK_ALIGNMENT, "%llu units from %#llx; asked for %llu at 2^%u",
-                     (ull)run->units, (ull)run->unit, (ull)units, align);
+                     (ull)run->units, (ull)run->unit, (ull)request->units, request->align);
+    } else if (run->unit < limits.first || last > limits.last) {
+        harness_fail(harness, CHECK_CONTAINMENT,
+                     "units %#llx to %#llx of space %u; asked for some from %#llx to %#llx",
+                     (ull)run->unit, (ull)last, number, (ull)limits.first, (ull)limits.last);
     } else if (!space_model_is_free(model, run->unit, last)) {
         harness_fail(harness, CHECK_OVERLAP, "units %#llx to %#llx of space %u are not all free",
                      (ull)run->unit, (ull)last, number);
@@ -385,35 +410,117 @@ static void check_run(struct harness *harness, uint32_t number, uint64_t units, 
     }
 }
 
-bool harness_space_alloc_run(struct harness *harness, uint32_t number, uint64_t units,
-                             order_t align, uint32_t index)
+/* Takes note of part @index of a new run, and writes a pattern into its descriptor. */
+static void part_begin(struct harness *harness, struct harness_space_run *run, uint32_t index,
+                       const struct harness_space_block *part)
+{
+    uint64_t own = ops_of(harness)->own_bytes;
+    const struct harness_space *space = &harness->spaces.spaces[run->space];
+    unsigned char *descriptor = part->block.descriptor;
+    for (uint32_t i = 0; i < index; i++) {
+        if (run->descriptors[i] == descriptor) {
+            harness_fail(harness, CHECK_LOOKUP, "parts %u and %u of run %#llx have one descriptor",
+                         i, index, (ull)run->run.unit);
+        }
+    }
+    run->descriptors[index] = descriptor;
+    check_descriptor(harness, space, descriptor);
+    if (!harness_violated(harness)) {
+        harness_pattern_write(descriptor + own, space->descriptor_bytes - own, part->serial);
+        check_lookup(harness, run->space, block_last(&part->block), part);
+    }
+}
+
+/* Compares part @index of a run with what it was when the run began. */
+static void part_check(struct harness *harness, struct harness_space_run *run, uint32_t index,
+                       const struct harness_space_block *part)
+{
+    uint64_t turn = harness->operations * 0x9e3779b97f4a7c15U;
+    uint64_t mask = ((uint64_t)1 << part->block.order) - 1;
+    if (run->descriptors[index] != part->block.descriptor) {
+        harness_fail(harness, CHECK_LOOKUP, "part %u of run %#llx has another descriptor", index,
+                     (ull)run->run.unit);
+        return;
+    }
+    check_pattern(harness, part);
+    check_lookup(harness, run->space, part->block.unit + (turn & mask), part);
+}
+
+/* Visits the parts of @run, by ascending unit, as lookups find them: they must be as many as the
+ * subject says, and no more units. */
+static void visit_parts(struct harness *harness, struct harness_space_run *run,
+                        void (*visit)(struct harness *harness, struct harness_space_run *run,
+                                      uint32_t index, const struct harness_space_block *part))
+{
+    uint64_t unit = run->run.unit;
+    uint64_t left = run->run.units;
+    uint32_t index = 0;
+    while (left > 0 && index < HARNESS_RUN_PARTS && !harness_violated(harness)) {
+        struct potad_space_info info = {0};
+        bool found = ops_of(harness)->lookup(harness->instance, run->space, unit, &info);
+        uint64_t units = info.order < ORDERS ? (uint64_t)1 << info.order : 0;
+        bool right = found && !info.is_free && info.unit == unit && units > 0;
+        if (!right || unit % units != 0 || units > left) {
+            fail_lookup(harness, run->space, unit, found, &info);
+            return;
+        }
+        struct harness_space_block part = {
+            /* Behind what is the subject's, it is for who has the run to write to. */
+            .block = {unit, info.order, (void *)info.descriptor},
+            .space = run->space,
+            .serial = run->serial + index,
+        };
+        visit(harness, run, index, &part);
+        index++;
+        unit += units;
+        left -= units;
+    }
+    if (!harness_violated(harness) && left == 0 && index != run->run.parts) {
+        harness_fail(harness, CHECK_LOOKUP, "run %#llx has %u parts, not %llu", (ull)run->run.unit,
+                     index, (ull)run->run.parts);
+    }
+}
+
+/* Takes note of a new run, which the model knows. */
+static void run_begin(struct harness *harness, uint32_t number, struct harness_space_run *run)
+{
+    struct harness_spaces *spaces = &harness->spaces;
+    run->space = number;
+    run->used = true;
+    run->serial = spaces->serial;
+    spaces->serial += run->run.parts;
+    spaces->spaces[number].blocks += run->run.parts;
+    space_settle(harness, number);
+    visit_parts(harness, run, part_begin);
+    check_lookup(harness, number, run->run.unit - 1, NULL);
+    check_lookup(harness, number, run_last(&run->run) + 1, NULL);
+}
+
+bool harness_space_alloc_run(struct harness *harness, uint32_t number,
+                             const struct unit_run_request *request, uint32_t index)
 {
     struct harness_space *space = &harness->spaces.spaces[number];
     struct harness_space_run *run = &harness->spaces.runs[index];
-    struct unit_run_request request = {.units = units, .align = align};
     struct before before = harness_remember(harness);
-    bool there = units > 0 && space_model_has_run(&space->model, units, align);
-    enum status expected = units == 0 ? STATUS_INVALID : (there ? STATUS_OK : STATUS_NO_MEMORY);
+    bool valid = run_is_valid(request);
+    bool there = valid && space_model_has_run(&space->model, request->units, request->align,
+                                              run_limits(request));
+    enum status expected = !valid ? STATUS_INVALID : (there ? STATUS_OK : STATUS_NO_MEMORY);
     bool must = memory_serves(harness, space, 2 * (uint64_t)ORDERS, 2 * (uint64_t)NODES_OF_CUT, 0);
     harness->operations++;
-    enum status status = ops_of(harness)->alloc_run(harness->instance, number, &request, &run->run);
+    enum status status = ops_of(harness)->alloc_run(harness->instance, number, request, &run->run);
     if (status != STATUS_OK) {
         check_failed(harness, "space-run", status, expected, must, &before);
         space_settle(harness, number);
         return false;
     }
-    if (expected == STATUS_INVALID) {
-        harness_fail(harness, CHECK_STATUS, "a run of no units was granted");
+    if (!valid) {
+        harness_fail(harness, CHECK_STATUS, "a run was granted that cannot be");
         return false;
     }
-    check_run(harness, number, units, align, &run->run);
+    check_run(harness, number, request, &run->run);
     if (!harness_violated(harness)) {
-        space->blocks += run->run.parts;
-        run->space = number;
-        run->used = true;
-        space_settle(harness, number);
-        check_lookup(harness, number, run->run.unit, NULL);
-        check_lookup(harness, number, run->run.unit + (units - 1), NULL);
+        run_begin(harness, number, run);
     }
     return true;
 }
@@ -423,7 +530,11 @@ void harness_space_free_run(struct harness *harness, uint32_t index)
     struct harness_space_run *run = &harness->spaces.runs[index];
     struct harness_space *space = &harness->spaces.spaces[run->space];
     harness->operations++;
-    space_model_release(&space->model, run->run.unit, run->run.unit + (run->run.units - 1));
+    visit_parts(harness, run, part_check);
+    if (harness_violated(harness)) {
+        return;
+    }
+    space_model_release(&space->model, run->run.unit, run_last(&run->run));
     space->blocks -= run->run.parts;
     run->used = false;
     harness->freeing = true;
@@ -455,7 +566,7 @@ void harness_space_lookup(struct harness *harness, uint32_t number, uint64_t uni
 
 void harness_space_validate(struct harness *harness)
 {
-    const struct harness_spaces *spaces = &harness->spaces;
+    struct harness_spaces *spaces = &harness->spaces;
     struct violation violation;
     for (uint32_t i = 0; i < spaces->blocks_end; i++) {
         const struct harness_space_block *block = &spaces->blocks[i];
@@ -463,6 +574,11 @@ void harness_space_validate(struct harness *harness)
             uint64_t mask = ((uint64_t)1 << block->block.order) - 1;
             uint64_t turn = harness->operations * 0x9e3779b97f4a7c15U;
             check_lookup(harness, block->space, block->block.unit + (turn & mask), block);
+        }
+    }
+    for (uint32_t i = 0; i < CASE_CONTIGS; i++) {
+        if (spaces->runs[i].used) {
+            visit_parts(harness, &spaces->runs[i], part_check);
         }
     }
     for (uint32_t number = 0; number < CASE_SPACES; number++) {

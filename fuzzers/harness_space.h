@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * harness_space.h: spaces of units that need not be memory on the subject, each with its model. The
- * descriptor of each allocated block carries a pattern of its own.
+ * descriptor of each allocated block, and of each part of a run, carries a pattern of its own.
  */
 #ifndef POTAD_FUZZERS_HARNESS_SPACE_H
 #define POTAD_FUZZERS_HARNESS_SPACE_H
@@ -29,10 +29,17 @@ struct harness_space_block {
     uint64_t serial; /* tells its descriptor's pattern from that of any other */
 };
 
+enum {
+    /* The blocks of a run first rise in size, then fall: each size comes once on either side. */
+    HARNESS_RUN_PARTS = 2 * ORDERS
+};
+
 struct harness_space_run {
     struct unit_run run;
     uint32_t space;
     bool used;
+    uint64_t serial;                            /* of its first part */
+    const void *descriptors[HARNESS_RUN_PARTS]; /* of its parts; of more than these, the first */
 };
 
 struct harness_spaces {
@@ -57,10 +64,10 @@ void harness_space_free(struct harness *harness, uint32_t index);
 bool harness_space_split(struct harness *harness, uint32_t index, order_t order,
                          const uint32_t *parts);
 
-/* Allocates @units in a row, from a multiple of 2^@align on, as run number @index, an unused one.
- * Return: whether there is a run now. */
-bool harness_space_alloc_run(struct harness *harness, uint32_t number, uint64_t units,
-                             order_t align, uint32_t index);
+/* Allocates the run that @request asks for as number @index, an unused one. Return: whether there
+ * is a run now. */
+bool harness_space_alloc_run(struct harness *harness, uint32_t number,
+                             const struct unit_run_request *request, uint32_t index);
 void harness_space_free_run(struct harness *harness, uint32_t index);
 
 void harness_space_lookup(struct harness *harness, uint32_t number, uint64_t unit);

@@ -153,13 +153,16 @@ bool space_model_is_free(const struct space_model *model, uint64_t first, uint64
     return runs_cover(&model->free, first, last, &at);
 }
 
-bool space_model_has_run(const struct space_model *model, uint64_t units, order_t align)
+bool space_model_has_run(const struct space_model *model, uint64_t units, order_t align,
+                         struct space_run limits)
 {
     uint64_t mask = ((uint64_t)1 << align) - 1;
     for (uint64_t i = 0; i < model->free.count; i++) {
         const struct space_run *run = &model->free.runs[i];
-        uint64_t start = (run->first + mask) & ~mask;
-        if (start >= run->first && start <= run->last && run->last - start >= units - 1) {
+        uint64_t first = run->first > limits.first ? run->first : limits.first;
+        uint64_t last = run->last < limits.last ? run->last : limits.last;
+        uint64_t start = (first + mask) & ~mask; /* before @first, where the numbers end */
+        if (start >= first && start <= last && last - start >= units - 1) {
             return true;
         }
     }

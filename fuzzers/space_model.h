@@ -49,9 +49,10 @@ bool space_model_exists(const struct space_model *model, uint64_t unit);
 /* Whether all units from @first to @last are free. */
 bool space_model_is_free(const struct space_model *model, uint64_t first, uint64_t last);
 
-/* Whether @units in a row are free, from a multiple of 2^@align on: of each run of free units, the
- * first such place is tried. */
-bool space_model_has_run(const struct space_model *model, uint64_t units, order_t align);
+/* Whether @units in a row, more than 0, are free inside @limits, from a multiple of 2^@align on: of
+ * each run of free units, the first such place is tried. */
+bool space_model_has_run(const struct space_model *model, uint64_t units, order_t align,
+                         struct space_run limits);
 
 /* Marks units that are free as allocated, and back. */
 void space_model_allocate(struct space_model *model, uint64_t first, uint64_t last);

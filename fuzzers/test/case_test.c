@@ -123,7 +123,7 @@ static struct case_op random_space_operands(struct case_op op, uint32_t slots)
     op.order = (uint8_t)random_below(64);
     op.align = (uint8_t)random_below(run ? 8 : 64);
     op.zone = (uint8_t)random_below(CASE_SPACES);
-    op.type = (uint8_t)random_below(adds ? 4 : 2);
+    op.type = (uint8_t)random_below(run ? 136 : (adds ? 4 : 2));
     op.slot = (uint16_t)random_below(adds ? 16 : slots);
     op.count = (uint16_t)random_below(run ? 64 : 4097);
     op.value %= 4096;
@@ -356,7 +356,7 @@ static void case_decode_any_makes_canonical_programs(void **state)
     program_init(&program);
     random_state = SEED;
     for (unsigned i = 0; i < PROGRAMS; i++) {
-        const struct case_limits *limits = all_limits[i % 3];
+        const struct case_limits *limits = all_limits[i % LENGTH(all_limits)];
         case_decode_any(&program, data, random_bytes(data), limits);
         assert_within(&program, limits, i);
         assert_lossless(&program, i);
@@ -373,7 +373,7 @@ static void case_decode_any_keeps_canonical_programs(void **state)
     program_init(&again);
     random_state = SEED;
     for (unsigned i = 0; i < PROGRAMS; i++) {
-        const struct case_limits *limits = all_limits[i % 3];
+        const struct case_limits *limits = all_limits[i % LENGTH(all_limits)];
         random_program(&program, limits);
         uint8_t *data = bytes_of(&program);
         case_decode_any(&again, data, case_encoded_bytes(&program), limits);
@@ -418,6 +418,7 @@ static void case_decode_any_keeps_seeds(void **state)
     assert_seeds_kept("page_fuzzer", &case_limits_page);
     assert_seeds_kept("slab_fuzzer", &case_limits_slab);
     assert_seeds_kept("range_tree_fuzzer", &case_limits_range);
+    assert_seeds_kept("space_fuzzer", &case_limits_space);
 }
 
 /* Binary errors. A case of two ranges and two operations:

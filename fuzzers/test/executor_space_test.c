@@ -24,6 +24,13 @@ enum { SLOTS = 64, DESCRIPTOR_BYTES = 64 };
 #define LOOKUP      "space-lookup space=0 key=5 shift=0 end=0\n"
 #define REMOVE      "space-remove space=0\n"
 
+/* Units 4 to 6, in parts of two and one; and limits that are none. */
+#define RUN_OF(key, within)                                                                        \
+    "space-run space=0 slot=0 units=3 shift=0 align=4 key=" key " within=" within "\n"
+#define RUN       RUN_OF("4", "2")
+#define RUN_WRONG RUN_OF("4", "129")
+#define RUN_FREE  "space-run-free slot=0\n"
+
 /* X(id, name, check, operation at which it is found, program) */
 #define FLAW_TABLE(X)                                                                              \
     X(FLAW_ADD_STATUS, "add_status", CHECK_STATUS, 0, ADD("0"))                                    \
@@ -45,7 +52,25 @@ enum { SLOTS = 64, DESCRIPTOR_BYTES = 64 };
     X(FLAW_OBJECT, "object_corrupt", CHECK_OBJECT, 2, ADD("0") ALLOC("0") SPLIT)                   \
     X(FLAW_SPLIT, "split_order", CHECK_ALIGNMENT, 2, ADD("0") ALLOC("0") SPLIT)                    \
     X(FLAW_LOOKUP, "lookup", CHECK_LOOKUP, 2, ADD("0") ALLOC("0") LOOKUP)                          \
-    X(FLAW_HOLE, "lookup_in_a_hole", CHECK_LOOKUP, 0, ADD("0"))
+    X(FLAW_HOLE, "lookup_in_a_hole", CHECK_LOOKUP, 0, ADD("0"))                                    \
+    X(FLAW_RUN_ABOVE, "run_above_limits", CHECK_CONTAINMENT, 1, ADD("0") RUN)                      \
+    X(FLAW_RUN_BELOW, "run_below_limits", CHECK_CONTAINMENT, 1, ADD("0") RUN)                      \
+    X(FLAW_RUN_ACROSS, "run_across_limits", CHECK_CONTAINMENT, 1, ADD("0") RUN_OF("2", "2"))       \
+    X(FLAW_RUN_ALIGNMENT, "run_alignment", CHECK_ALIGNMENT, 1, ADD("0") RUN)                       \
+    X(FLAW_RUN_LENGTH, "run_length", CHECK_ALIGNMENT, 1, ADD("0") RUN)                             \
+    X(FLAW_RUN_OVERLAP, "run_overlap", CHECK_OVERLAP, 2, ADD("0") RUN RUN_OF("0", "0"))            \
+    X(FLAW_RUN_SPURIOUS, "refused_run", CHECK_SPURIOUS, 1, ADD("0") RUN)                           \
+    X(FLAW_RUN_STATUS, "run_status", CHECK_STATUS, 1, ADD("0") RUN)                                \
+    X(FLAW_RUN_NONE, "wrong_limits_status", CHECK_STATUS, 1, ADD("0") RUN_WRONG)                   \
+    X(FLAW_RUN_ANY, "wrong_limits", CHECK_STATUS, 1, ADD("0") RUN_WRONG)                           \
+    X(FLAW_RUN_PARTS, "run_parts", CHECK_LOOKUP, 1, ADD("0") RUN)                                  \
+    X(FLAW_RUN_EXTENT, "run_part_extent", CHECK_LOOKUP, 1, ADD("0") RUN)                           \
+    X(FLAW_RUN_SHARED, "run_shared_descriptor", CHECK_LOOKUP, 1, ADD("0") RUN)                     \
+    X(FLAW_RUN_MOVED, "run_moved_descriptor", CHECK_LOOKUP, 4,                                     \
+      ADD("0") RUN ALLOC("0") FREE RUN_FREE)                                                       \
+    X(FLAW_RUN_OBJECT, "run_object_corrupt", CHECK_OBJECT, 4,                                      \
+      ADD("0") RUN ALLOC("0") FREE RUN_FREE)                                                       \
+    X(FLAW_RUN_FREE_TAKES, "run_free_takes", CHECK_FREE_ALLOCATES, 2, ADD("0") RUN RUN_FREE)
 
 enum flaw {
     FLAW_NONE,
@@ -57,6 +82,7 @@ enum flaw {
 
 static enum flaw flaw_now;
 static unsigned frees; /* of blocks, in the present run */
+static unsigned runs;  /* allocated in it */
 
 static const struct subject_space_ops *const real = &subject_core_spaces;
 
@@ -126,8 +152,62 @@ static void flawed_free(void *instance, uint32_t number, const struct subject_sp
     if (flaw_now == FLAW_FREE_TAKES) {
         (void)potad->port.fault(potad->port.context, FAULT_RANGE_NODE);
     }
+    if (flaw_now == FLAW_RUN_OBJECT) {
+        struct potad_space_info part;
+        (void)real->lookup(instance, number, 6, &part);
+        memset((unsigned char *)part.descriptor + real->own_bytes, 0, 1);
+    }
     frees++;
     real->free(instance, number, block);
+}
+
+static enum status flawed_alloc_run(void *instance, uint32_t number,
+                                    const struct unit_run_request *request, struct unit_run *run)
+{
+    struct unit_run_request other = *request;
+    switch (flaw_now) {
+    case FLAW_RUN_ABOVE:
+        other.low = request->high;
+        other.high = 0;
+        break;
+    case FLAW_RUN_BELOW:
+        other.low = 0;
+        other.high = request->low;
+        break;
+    case FLAW_RUN_ACROSS:
+        other.low = request->low + 1;
+        other.high = request->high + 1;
+        break;
+    case FLAW_RUN_ANY:
+        other.low = 0;
+        other.high = 0;
+        break;
+    case FLAW_RUN_SPURIOUS:
+    case FLAW_RUN_NONE:
+        return STATUS_NO_MEMORY;
+    case FLAW_RUN_STATUS:
+        return STATUS_INVALID;
+    default:
+        break;
+    }
+    enum status status = real->alloc_run(instance, number, &other, run);
+    runs++;
+    run->unit += flaw_now == FLAW_RUN_ALIGNMENT ? 1 : 0;
+    run->units += flaw_now == FLAW_RUN_LENGTH ? 1 : 0;
+    run->parts += flaw_now == FLAW_RUN_PARTS ? 1 : 0;
+    if (flaw_now == FLAW_RUN_OVERLAP && request->high == 0) {
+        run->unit = 4;
+    }
+    return status;
+}
+
+static void flawed_free_run(void *instance, uint32_t number, const struct unit_run *run)
+{
+    const struct potad *potad = instance;
+    if (flaw_now == FLAW_RUN_FREE_TAKES) {
+        (void)potad->port.fault(potad->port.context, FAULT_RANGE_NODE);
+    }
+    real->free_run(instance, number, run);
 }
 
 static enum status flawed_split(void *instance, uint32_t number,
@@ -147,6 +227,17 @@ static bool flawed_lookup(void *instance, uint32_t number, uint64_t unit,
 {
     bool found = real->lookup(instance, number, unit, info);
     info->order += flaw_now == FLAW_LOOKUP && unit == 5 ? 1 : 0;
+    if (flaw_now == FLAW_RUN_SHARED && unit == 6) {
+        struct potad_space_info other;
+        (void)real->lookup(instance, number, 4, &other);
+        info->descriptor = other.descriptor;
+    }
+    if (flaw_now == FLAW_RUN_MOVED && unit == 6 && frees > 0) {
+        static _Alignas(MEMDESC_ALIGN) unsigned char copy[DESCRIPTOR_BYTES];
+        memcpy(copy, info->descriptor, sizeof(copy));
+        info->descriptor = (const struct buddy *)(const void *)copy;
+    }
+    info->order += flaw_now == FLAW_RUN_EXTENT && unit == 6 ? 1 : 0;
     return found || (flaw_now == FLAW_HOLE && unit == 20);
 }
 
@@ -164,7 +255,8 @@ static const uint64_t *flawed_free_blocks(void *instance, uint32_t number)
 
 static uint64_t flawed_descriptors(void *instance, uint32_t number)
 {
-    return real->descriptors(instance, number) + (flaw_now == FLAW_DESCRIPTORS ? 1 : 0);
+    bool more = flaw_now == FLAW_DESCRIPTORS || (flaw_now == FLAW_RUN_PARTS && runs > 0);
+    return real->descriptors(instance, number) + (more ? 1 : 0);
 }
 
 static struct flaw_case flaw_cases[FLAWS] = {
@@ -180,6 +272,8 @@ static struct subject_space_ops flawed_spaces(void)
     spaces.remove = flawed_remove;
     spaces.alloc = flawed_alloc;
     spaces.free = flawed_free;
+    spaces.alloc_run = flawed_alloc_run;
+    spaces.free_run = flawed_free_run;
     spaces.split = flawed_split;
     spaces.lookup = flawed_lookup;
     spaces.free_blocks = flawed_free_blocks;
@@ -191,6 +285,7 @@ static void plant(unsigned flaw)
 {
     flaw_now = (enum flaw)flaw;
     frees = 0;
+    runs = 0;
 }
 
 static void executor_run_finds_flaw(void **state)

@@ -72,6 +72,40 @@ static void assert_same(const struct fixture *f)
     }
 }
 
+/* Whether there is a run inside @limits: at each place, unit by unit. */
+static bool has_run(const struct fixture *f, uint64_t units, order_t align, struct space_run limits)
+{
+    for (uint64_t unit = 0; unit + units <= UNITS; unit++) {
+        uint64_t first = f->base + unit;
+        bool inside = first >= limits.first && first + (units - 1) <= limits.last;
+        if (inside && first % ((uint64_t)1 << align) == 0 && all_are(f, unit, units, FREE)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Limits around, across and beside the units, as far as numbers go. */
+static void assert_same_runs(struct fixture *f)
+{
+    enum { BESIDE = 16, WIDTH = 2 * BESIDE };
+    for (unsigned i = 0; i < 8; i++) {
+        uint64_t first = f->base + draw(f, UNITS + WIDTH) - BESIDE;
+        uint64_t last = first + draw(f, WIDTH);
+        uint64_t units = 1 + draw(f, BESIDE);
+        order_t align = (order_t)draw(f, 6);
+        struct space_run limits = {first, last < first ? UINT64_MAX : last};
+        assert_int_equal(space_model_has_run(&f->model, units, align, limits),
+                         has_run(f, units, align, limits));
+        limits.first = 0;
+        assert_int_equal(space_model_has_run(&f->model, units, align, limits),
+                         has_run(f, units, align, limits));
+        limits = (struct space_run){first, UINT64_MAX};
+        assert_int_equal(space_model_has_run(&f->model, units, align, limits),
+                         has_run(f, units, align, limits));
+    }
+}
+
 static void set(struct fixture *f, uint64_t first, uint64_t count, enum use use)
 {
     for (uint64_t unit = first; unit < first + count; unit++) {
@@ -105,6 +139,7 @@ static void space_model_agrees_with_units(void **state)
                 set(&f, first, count, FREE);
             }
             assert_same(&f);
+            assert_same_runs(&f);
         }
         space_model_free(&f.model);
     }
@@ -127,11 +162,35 @@ static void space_model_counts_to_the_last_order(void **state)
     space_model_free(&model);
 }
 
+/* B6: runs between the first number and the last one that a unit can have. */
+static void space_model_has_run_of_all_units(void **state)
+{
+    struct space_model model = {0};
+    const uint64_t last = UINT64_MAX - 1;
+    const uint64_t half = (uint64_t)1 << 63;
+    (void)state;
+    space_model_reset(&model);
+    space_model_add(&model, 0, last);
+    assert_true(space_model_has_run(&model, UINT64_MAX, 63, (struct space_run){0, UINT64_MAX}));
+    assert_true(space_model_has_run(&model, UINT64_MAX, 0, (struct space_run){0, last}));
+    assert_false(space_model_has_run(&model, UINT64_MAX, 0, (struct space_run){0, last - 1}));
+    assert_false(space_model_has_run(&model, UINT64_MAX, 0, (struct space_run){1, UINT64_MAX}));
+    assert_true(space_model_has_run(&model, half - 1, 63, (struct space_run){half, last}));
+    assert_true(space_model_has_run(&model, half - 1, 63, (struct space_run){1, UINT64_MAX}));
+    assert_false(space_model_has_run(&model, half, 63, (struct space_run){1, UINT64_MAX}));
+    assert_false(space_model_has_run(&model, 1, 63, (struct space_run){half + 1, UINT64_MAX}));
+    assert_true(space_model_has_run(&model, 1, 0, (struct space_run){last, last}));
+    assert_true(space_model_has_run(&model, 1, 1, (struct space_run){last, UINT64_MAX}));
+    assert_false(space_model_has_run(&model, 1, 0, (struct space_run){UINT64_MAX, UINT64_MAX}));
+    space_model_free(&model);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(space_model_agrees_with_units),
         cmocka_unit_test(space_model_counts_to_the_last_order),
+        cmocka_unit_test(space_model_has_run_of_all_units),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
