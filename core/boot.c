@@ -10,7 +10,7 @@
  * Each block that memory is cut into at boot has one boot descriptor. It outlives all merges (see
  * space_free()), so that when all is free again, no slab is left.
  */
-#include "core/page_alloc.h"
+#include "core/cpu_cache.h"
 
 struct carving {
     struct range *from;
@@ -233,6 +233,7 @@ static void boot_caches(struct potad *potad)
         {&potad->cache_poison, "kmem_cache_poison", sizeof(struct poison), MEMDESC_ALIGN,
          FAULT_POISON_DESC},
         {&potad->cache_node, "range_node", RANGE_NODE_BYTES, RANGE_NODE_BYTES, FAULT_RANGE_NODE},
+        {&potad->cache_cpu, "cpu_cache", sizeof(struct cpu_cache), MEMDESC_ALIGN, FAULT_CPU_DESC},
     };
     spinlock_init(&potad->caches_lock);
     list_init(&potad->caches);
@@ -265,6 +266,10 @@ enum status potad_boot(struct potad *potad, const struct port *port, const struc
         potad->table.frames = last->start + last->frames - potad->table.start;
     }
     buddy_stash_init(&potad->boot_spare);
+    spinlock_init(&potad->cpus_lock);
+    for (uint32_t cpu = 0; cpu < CPUS_MAX; cpu++) {
+        atomic_word_poke(&potad->cpus[cpu], 0);
+    }
     memory_failure_init(potad);
     atomic_word_poke(&potad->boot_buddies, 0);
     atomic_word_poke(&potad->slab_generation, 0);

@@ -4,10 +4,10 @@
  * frames it describes.
  *
  * head.flags:
- *   31               6   5     4            3      2     0
- *  +-----------------+-----+------------+------+-----------+
- *  | 0               | cma | unaccepted | boot |   state   |
- *  +-----------------+-----+------------+------+-----------+
+ *   31       9    8       7       6       5      4           3      2     0
+ *  +---------+--------+-------+--------+-----+------------+------+-----------+
+ *  | 0       | flawed | owned | cached | cma | unaccepted | boot |   state   |
+ *  +---------+--------+-------+--------+-----+------------+------+-----------+
  */
 #ifndef POTAD_CORE_BUDDY_H
 #define POTAD_CORE_BUDDY_H
@@ -30,6 +30,10 @@ enum {
     BUDDY_BOOT = 1 << 3,       /* made at boot, outside of all slabs: outlives every merge */
     BUDDY_UNACCEPTED = 1 << 4, /* its block must be accepted before use (requirement E2) */
     BUDDY_CMA = 1 << 5,        /* its block is lent to movable owners only (requirement B6) */
+    BUDDY_CACHED = 1 << 6,     /* beside BUDDY_ALLOCATED: a CPU keeps it (cpu_cache.h) */
+    BUDDY_OWNED = 1 << 7,      /* beside BUDDY_ALLOCATED: its word leads to an owner's descriptor */
+    BUDDY_FLAWED = 1 << 8, /* head.flawed, where its word leads here: for a look without a lock */
+    BUDDY_USE_MASK = BUDDY_CACHED | BUDDY_OWNED | BUDDY_FLAWED,
     BUDDY_KIND_MASK = BUDDY_UNACCEPTED | BUDDY_CMA /* blocks that differ in these never merge */
 };
 
@@ -63,6 +67,13 @@ static inline void buddy_set_state(struct buddy *buddy, enum buddy_state state)
 {
     uint32_t rest = atomic_flags_peek(&buddy->head.flags) & ~(uint32_t)BUDDY_STATE_MASK;
     atomic_flags_poke(&buddy->head.flags, rest | (uint32_t)state);
+}
+
+/* Sets flags of BUDDY_USE_MASK, or clears them. Context: as buddy_set_state(). */
+static inline void buddy_set_use(struct buddy *buddy, uint32_t flags, bool set)
+{
+    uint32_t rest = atomic_flags_peek(&buddy->head.flags) & ~flags;
+    atomic_flags_poke(&buddy->head.flags, set ? rest | flags : rest);
 }
 
 /* The flags of BUDDY_KIND_MASK. */

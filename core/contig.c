@@ -5,7 +5,7 @@
  * out of the run itself; only where they can come from nowhere else, it is let go and looked for
  * again.
  */
-#include "core/page_alloc.h"
+#include "core/cpu_cache.h"
 
 bool contig_gather(struct contig_call *call, struct contig_cut cut)
 {
@@ -167,7 +167,7 @@ enum status alloc_contig(struct potad *potad, const struct contig_request *reque
     enum status status;
     do {
         status = contig_try(&call);
-    } while (status != STATUS_OK && map_nodes_fill(potad, call.alloc));
+    } while (status != STATUS_OK && (map_nodes_fill(potad, call.alloc) || cpu_cache_drain(potad)));
     if (status != STATUS_OK) {
         transaction_undo(potad, &transaction);
         return status;

@@ -312,7 +312,7 @@ static void buddys_swap(struct potad *potad, struct buddy *buddy, struct buddy *
 {
     struct space *old_zone = &potad->zones[buddy->head.zone];
     struct space *new_zone = &potad->zones[replacement->head.zone];
-    uint32_t boot = (uint32_t)BUDDY_BOOT;
+    uint32_t own = (uint32_t)BUDDY_BOOT | (uint32_t)BUDDY_OWNED;
     uint32_t old_flags = atomic_flags_peek(&buddy->head.flags);
     uint32_t new_flags = atomic_flags_peek(&replacement->head.flags);
     memdesc_t word = block_map_read(&old_zone->map, buddy->pfn);
@@ -321,9 +321,10 @@ static void buddys_swap(struct potad *potad, struct buddy *buddy, struct buddy *
     replacement->pfn = from;
     buddy->head.zone = (uint8_t)new_zone->id;
     replacement->head.zone = (uint8_t)old_zone->id;
-    /* Whether it is of the boot is the descriptor's own; all else is the block's. */
-    atomic_flags_poke(&buddy->head.flags, (new_flags & ~boot) | (old_flags & boot));
-    atomic_flags_poke(&replacement->head.flags, (old_flags & ~boot) | (new_flags & boot));
+    /* Whether it is of the boot is the descriptor's own, and so is the owner; all else is the
+     * block's. */
+    atomic_flags_poke(&buddy->head.flags, (new_flags & ~own) | (old_flags & own));
+    atomic_flags_poke(&replacement->head.flags, (old_flags & ~own) | (new_flags & own));
     if (memdesc_type(word) != MEMDESC_BUDDY_ALLOCATED) {
         buddy_describe(buddy, memdesc_head(word));
     }

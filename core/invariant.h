@@ -49,7 +49,10 @@
       "prepared stores have theirs")                                                               \
     X(INVARIANT_PAGEBLOCK, "I16", "pageblock",                                                     \
       "a pageblock counts its frames in use by type, and its free blocks are on the lists of the " \
-      "type that follows from that")
+      "type that follows from that")                                                               \
+    X(INVARIANT_CPU_LIST, "I17", "cpu-list",                                                       \
+      "a CPU's lists hold allocated, plain, sound blocks of their zone, type and order, as many "  \
+      "as counted, and all blocks that say so are on one")
 
 enum invariant {
     INVARIANT_NONE,

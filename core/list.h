@@ -40,6 +40,11 @@ static inline void list_push(struct list_head *head, struct list_head *link)
     head->next = link;
 }
 
+static inline void list_push_last(struct list_head *head, struct list_head *link)
+{
+    list_push(head->prev, link);
+}
+
 static inline void list_remove(struct list_head *link)
 {
     link->prev->next = link->next;

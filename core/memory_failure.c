@@ -15,7 +15,7 @@
  * A record may lie in a slab on the very frame that it is about: such a slab stays until
  * unpoison().
  */
-#include "core/page_alloc.h"
+#include "core/cpu_cache.h"
 
 /* What one call has in hand, and whom it is to tell. */
 struct failure {
@@ -27,6 +27,7 @@ struct failure {
     struct alloc_context alloc;
     order_t buddys_needed;
     bool record_needed;
+    bool cached;    /* a CPU keeps the block: it must be free first */
     memdesc_t told; /* word of the owner; 0: nobody */
 };
 
@@ -120,6 +121,9 @@ static void failure_record(struct failure *failure, memdesc_t word)
     }
     list_push(&failure->zone->flaws, &record->list);
     memdesc_head(word)->flawed = true;
+    if (memdesc_type(word) == MEMDESC_BUDDY_ALLOCATED) {
+        buddy_set_use((struct buddy *)(void *)memdesc_head(word), BUDDY_FLAWED, true);
+    }
     failure->record = NULL;
     failure->told = word;
 }
@@ -147,6 +151,10 @@ static enum status failure_try(struct failure *failure)
     if (type == MEMDESC_BUDDY_ALLOCATED && buddy_state(buddy) == BUDDY_TAKEN) {
         return STATUS_BUSY;
     }
+    failure->cached = type == MEMDESC_BUDDY_ALLOCATED && buddy_is(buddy, BUDDY_CACHED);
+    if (failure->cached) {
+        return STATUS_NO_MEMORY;
+    }
     failure->buddys_needed = head->order;
     failure->record_needed = type != MEMDESC_BUDDY_FREE;
     uint64_t nodes = failure->record_needed ? record_nodes(failure)
@@ -167,6 +175,11 @@ static bool failure_gather(struct failure *failure, struct alloc_context alloc)
 {
     struct potad *potad = failure->potad;
     void *object;
+    if (failure->cached) {
+        /* It is free, and then it can be cut out of its block. */
+        (void)cpu_cache_drain(potad);
+        return true;
+    }
     if (alloc.transaction->nodes_short != 0 ||
         !stash_fill(potad, alloc, &failure->stash, failure->buddys_needed)) {
         return map_nodes_fill(potad, alloc);
@@ -194,9 +207,11 @@ enum status memory_failure(struct potad *potad, pfn_t pfn)
     do {
         /* The zone is not locked while descriptors are allocated, and a free block is not held, for
          * it may be all that they can come from: whatever it was, it is looked at anew. */
+        cpu_cache_stop(potad);
         spinlock_lock(&failure.zone->lock);
         status = failure_try(&failure);
         spinlock_unlock(&failure.zone->lock);
+        cpu_cache_start(potad);
     } while (status == STATUS_NO_MEMORY && failure_gather(&failure, alloc));
     buddy_stash_move(&failure.stash, &transaction.pending);
     if (failure.record != NULL) {

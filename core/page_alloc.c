@@ -3,7 +3,7 @@
  * page_alloc.c: blocks with descriptors: what a later free needs is in hand before anything
  * changes (requirements A3, A4).
  */
-#include "core/page_alloc.h"
+#include "core/cpu_cache.h"
 
 struct alloc_context transaction_begin(struct potad *potad, struct alloc_transaction *transaction)
 {
@@ -129,6 +129,7 @@ static void block_give(struct space *zone, struct buddy *buddy, enum migratetype
     } else {
         buddy_describe(buddy, memdesc_head(owner));
         memdesc_head(owner)->flawed = false;
+        buddy_set_use(buddy, BUDDY_OWNED, true);
     }
     /* The word first: with the state, the blocks beside it may go to other lists. */
     space_set_word(zone, buddy, owner);
@@ -178,6 +179,15 @@ static struct buddy *block_pick(const struct block_place *place,
     }
     bool fits = buddy != NULL && (!request->whole || buddy_order(buddy) == order);
     return fits ? buddy : NULL;
+}
+
+struct buddy *block_pick_accepted(const struct space *zone, const struct block_request *request,
+                                  uint64_t frames)
+{
+    if (!zone_serves(zone, request) || !zone_may_give(zone, request, WATERMARK_LOW, frames)) {
+        return NULL;
+    }
+    return space_pick(zone, request->order, request->migratetype);
 }
 
 /* Takes a block to cut @request's from off its list, with the descriptors for the cut in @stash.
@@ -303,6 +313,9 @@ enum status block_alloc(struct potad *potad, struct alloc_context alloc,
     if (status != STATUS_OK) {
         status = block_alloc_above(potad, alloc, request, owner, WATERMARK_MIN, buddy);
     }
+    if (status == STATUS_NO_MEMORY && cpu_cache_drain(potad)) {
+        status = block_alloc_above(potad, alloc, request, owner, WATERMARK_MIN, buddy);
+    }
     return status;
 }
 
@@ -353,6 +366,12 @@ static enum status request_alloc(struct potad *potad, const struct page_request 
     if (!request_resolve(potad, request, &block)) {
         return STATUS_INVALID;
     }
+    struct buddy *cached = owner == 0 ? cpu_cache_refill(potad, &block) : NULL;
+    if (cached != NULL) {
+        *buddy = cached;
+        zone_accept_ahead(potad, &potad->zones[cached->head.zone]);
+        return STATUS_OK;
+    }
     enum status status = block_request_try(potad, &block, owner, buddy);
     if (status == STATUS_NO_MEMORY) {
         /* Slabs for cutting a block of one zone may have taken the whole block of another. */
@@ -368,6 +387,11 @@ static enum status request_alloc(struct potad *potad, const struct page_request 
 enum status alloc_pages(struct potad *potad, const struct page_request *request,
                         struct buddy **buddy)
 {
+    struct buddy *cached = cpu_cache_alloc(potad, request);
+    if (cached != NULL) {
+        *buddy = cached;
+        return STATUS_OK;
+    }
     return request_alloc(potad, request, 0, buddy);
 }
 
@@ -386,6 +410,7 @@ void block_free(struct potad *potad, struct space *zone, struct buddy *buddy, co
                 struct buddy_stash *released)
 {
     struct memdesc *head = memdesc_head(block_map_read(&zone->map, buddy->pfn));
+    buddy_set_use(buddy, BUDDY_USE_MASK, false);
     if (!head->flawed) {
         space_free(zone, buddy, avoid, released);
         return;
@@ -401,6 +426,9 @@ void free_pages(struct potad *potad, struct buddy *buddy)
 {
     struct buddy_stash released;
     struct space *zone = &potad->zones[buddy->head.zone];
+    if (cpu_cache_free(potad, buddy)) {
+        return;
+    }
     buddy_stash_init(&released);
     spinlock_lock(&zone->lock);
     ASSERT(buddy_state(buddy) == BUDDY_ALLOCATED);

@@ -40,6 +40,11 @@ void transaction_undo(struct potad *potad, struct alloc_transaction *transaction
  * are retired. */
 void descriptors_release(struct potad *potad, struct buddy_stash *released);
 
+/* page_alloc.c: the block that a place has for @request, or NULL where there is none, or where the
+ * zone keeps what is left for others: @frames of it are to be taken. Context: the zone's lock. */
+struct buddy *block_pick_accepted(const struct space *zone, const struct block_request *request,
+                                  uint64_t frames);
+
 /* Fills @stash up to @count descriptors, all or none of what is missing. Context: inside a
  * transaction, no lock is held. */
 bool stash_fill(struct potad *potad, struct alloc_context alloc, struct buddy_stash *stash,

@@ -18,7 +18,8 @@
     X(FAULT_ACCEPT, "accept", "accepting memory that was not accepted at boot")                    \
     X(FAULT_POISON_DESC, "poison-desc", "a struct poison from its cache")                          \
     X(FAULT_RANGE_NODE, "range-node", "a node of a range tree from its cache")                     \
-    X(FAULT_MIGRATE, "migrate", "an owner moves its block out of memory that is asked back")
+    X(FAULT_MIGRATE, "migrate", "an owner moves its block out of memory that is asked back")       \
+    X(FAULT_CPU_DESC, "cpu-desc", "the lists of a CPU that comes online")
 
 enum fault_site {
 #define X(id, name, what) id,
@@ -67,6 +68,19 @@ struct port {
     /* Asked before each fallible step: true makes this step fail. May be NULL. Context: the core
      * may hold a cache lock. Source: requirement F1. */
     bool (*fault)(void *context, enum fault_site site);
+
+    /* The CPU that this thread is on, below CPUS_MAX, or CPUS_MAX: none. Until cpu_leave(), no
+     * other thread gets the same answer. NULL: there are no CPUs, and no caches of theirs. Context:
+     * no lock is held. */
+    uint32_t (*cpu_enter)(void *context);
+
+    /* NULL: threads never change their CPU, nor share it. */
+    void (*cpu_leave)(void *context, uint32_t cpu);
+
+    /* All threads see what this one has stored, and this one what all have stored, before it
+     * returns: what the system call membarrier does. NULL: threads that enter pay for that
+     * themselves, each time. Context: the core may hold a lock of its own. */
+    void (*cpu_barrier)(void *context);
 
     /* Told of each window of WINDOW_TABLE. May be NULL. Context: no lock is held; may call into
      * the same allocator, as another CPU could. */

@@ -60,6 +60,7 @@ struct zone_index {
     atomic_word_t lists[NODES_MAX]; /* a byte a zone, in the order that a node tries them */
     atomic_word_t classes; /* a byte a class: its zones as bits; then ZONES_HOMES; then traits */
     atomic_word_t births;  /* zones that have come so far */
+    atomic_word_t firsts;  /* two bytes a node: the first zone for unmovable, for movable blocks */
 };
 
 enum {
@@ -109,6 +110,8 @@ struct potad {
     order_t pageblock_order;
     uint64_t range_pageblocks[RANGES_MAX]; /* each range's first, in its zone's array */
     struct space zones[ZONES_MAX];         /* those that are there: zones_present() */
+    atomic_word_t cpus[CPUS_MAX];          /* struct cpu_cache of each CPU that is online, or 0 */
+    spinlock_t cpus_lock;
     spinlock_t claims_lock;
     struct zone_claim claims[ZONES_MAX];
     struct slab_source source;
@@ -117,6 +120,7 @@ struct potad {
     struct kmem_cache cache_cache;  /* of the kmem_caches that users create */
     struct kmem_cache cache_poison; /* of records of failed frames */
     struct kmem_cache cache_node;   /* of nodes of zones whose map is a tree */
+    struct kmem_cache cache_cpu;    /* of struct cpu_caches */
     unsigned char *boot_nodes;      /* nodes made at boot, outside of all slabs */
     uint64_t boot_nodes_count;
     spinlock_t caches_lock;
@@ -157,6 +161,17 @@ enum status potad_zone_add(struct potad *potad, zone_id_t id, const struct zone_
  * failed, or the zone is just being added or removed; INVALID where there is none, and for zones of
  * the boot. */
 enum status potad_zone_remove(struct potad *potad, zone_id_t id)
+    __attribute__((warn_unused_result));
+
+/* Gives CPU number @cpu, as port.cpu_enter() answers it, lists of its own for small blocks: from
+ * here on most allocations and frees of less than 2^CPU_ORDERS frames on it take no lock. What such
+ * lists hold is memory that allocations get where there is no other, whichever CPU they are on.
+ * Return: OK; or with nothing changed: EXISTS where it is online, NO_MEMORY, INVALID. */
+enum status potad_cpu_online(struct potad *potad, uint32_t cpu) __attribute__((warn_unused_result));
+
+/* Ends that: frees what the lists hold. Never allocates. Context: no thread is on the CPU until it
+ * is online again. Return: OK, or INVALID where it is not online. */
+enum status potad_cpu_offline(struct potad *potad, uint32_t cpu)
     __attribute__((warn_unused_result));
 
 struct page_request {

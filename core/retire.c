@@ -16,7 +16,7 @@
  *
  * Locks: the caches of struct buddys and of struct slabs, then all zones, in this order.
  */
-#include "core/page_alloc.h"
+#include "core/cpu_cache.h"
 
 struct retirement {
     struct slab *slab; /* of struct buddys */
@@ -261,6 +261,7 @@ void potad_shrink(struct potad *potad)
 {
     struct buddy_stash released;
     buddy_stash_init(&released);
+    (void)cpu_cache_drain(potad);
     /* Blocks merge where node slabs were, so that trees shrink, and more nodes can leave. */
     while (map_nodes_leave(potad, 0, true, &released) > 0) {
         descriptors_release(potad, &released);

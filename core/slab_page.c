@@ -17,7 +17,7 @@
  *         └ self_cut_make()           a nested slab of struct buddys describes its own block's
  *                                     halves: ends here
  */
-#include "core/page_alloc.h"
+#include "core/cpu_cache.h"
 
 /* Makes @slab the owner of the detached or allocated block of @buddy, which is accepted. Context:
  * the zone's lock. */
@@ -89,8 +89,8 @@ static bool found_nodes(struct space *zone, struct alloc_context alloc, struct f
 
 /* Takes the smallest block that may hold metadata off its list, with its first @pages frames (as
  * far as it has them) accepted. Context: no lock. */
-static struct found_block smallest_detach(struct potad *potad, uint64_t pages,
-                                          struct alloc_context alloc)
+static struct found_block smallest_try(struct potad *potad, uint64_t pages,
+                                       struct alloc_context alloc)
 {
     struct found_block found = {.buddy = NULL};
     for (unsigned unaccepted = 0; unaccepted < 2; unaccepted++) {
@@ -125,6 +125,16 @@ static struct found_block smallest_detach(struct potad *potad, uint64_t pages,
         }
     }
     return (struct found_block){.buddy = NULL};
+}
+
+static struct found_block smallest_detach(struct potad *potad, uint64_t pages,
+                                          struct alloc_context alloc)
+{
+    struct found_block found = smallest_try(potad, pages, alloc);
+    if (found.buddy == NULL && cpu_cache_drain(potad)) {
+        found = smallest_try(potad, pages, alloc);
+    }
+    return found;
 }
 
 /* Fills @stash with @count struct buddys out of @slab, which nobody else has seen. */

@@ -329,6 +329,40 @@ struct buddy *space_split_detached(struct space *space, struct buddy *buddy, ord
     return part;
 }
 
+void space_split_evenly(struct space *space, struct buddy *buddy, order_t order,
+                        struct buddy_stash *stash, struct list_head *parts)
+{
+    struct block_heads heads = {.count = 0};
+    pfn_t start = buddy->pfn;
+    uint64_t frames = order_frames(buddy_order(buddy));
+    uint64_t step = order_frames(order);
+    ASSERT(buddy_state(buddy) == BUDDY_TAKEN);
+    ASSERT(buddy_order(buddy) - order <= SPACE_EVENLY);
+    space->blocks += frames / step - 1;
+    buddy->pfn = start + frames - step;
+    buddy->head.order = (uint8_t)order;
+    for (pfn_t pfn = start; pfn < start + frames; pfn += step) {
+        struct buddy *part = buddy;
+        if (pfn != buddy->pfn) {
+            part = buddy_stash_take(stash);
+            part->head.order = (uint8_t)order;
+            part->head.zone = buddy->head.zone;
+            part->head.migratetype = buddy->head.migratetype;
+            part->head.flawed = false;
+            part->pfn = pfn;
+            buddy_set_kind(part, buddy_kind(buddy));
+            buddy_set_state(part, BUDDY_TAKEN);
+        }
+        if (pfn == start) {
+            space_set_word(space, part, memdesc_make(part, MEMDESC_BUDDY_ALLOCATED));
+        } else {
+            block_heads_add(&heads, pfn, memdesc_make(part, MEMDESC_BUDDY_ALLOCATED));
+        }
+        list_push_last(parts, &part->list);
+    }
+    space_write_heads(space, start, frames, &heads);
+}
+
 void space_split_allocated(struct space *space, struct buddy *buddy, order_t order,
                            struct buddy_stash *stash, struct buddy **parts)
 {
@@ -556,10 +590,12 @@ void space_free_flawed(struct space *space, struct buddy *buddy, struct list_hea
 void space_settle_flaws(struct space *space, struct buddy *buddy, struct buddy_stash *released)
 {
     buddy->head.flawed = false;
+    buddy_set_use(buddy, BUDDY_FLAWED, false);
     list_for_each (link, &space->flaws) {
         struct poison *record = poison_of_link(link);
         if (record->pfn - buddy->pfn < order_frames(buddy_order(buddy))) {
             buddy->head.flawed = true;
+            buddy_set_use(buddy, BUDDY_FLAWED, true);
             while (record->buddys.count > buddy_order(buddy)) {
                 buddy_stash_put(released, buddy_stash_take(&record->buddys));
             }

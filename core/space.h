@@ -24,6 +24,8 @@ struct free_area {
     uint64_t blocks[ORDERS]; /* on each list */
 };
 
+enum { SPACE_EVENLY = 5 };
+
 /* Accepted blocks are listed by the type of their pageblock. */
 enum {
     AREA_UNMOVABLE = MIGRATE_UNMOVABLE,
@@ -149,6 +151,13 @@ void space_detach(struct space *space, struct buddy *buddy);
  * yet written. */
 struct buddy *space_split_detached(struct space *space, struct buddy *buddy, order_t order,
                                    struct buddy_stash *stash);
+
+/* Cuts the detached block of @buddy into blocks of @order, below its own, all of which it puts on
+ * @parts by ascending address, the last of them with @buddy itself; their words lead to them as
+ * blocks in use. @stash must hold a descriptor for each but one, and the map has
+ * block_map_nodes() of as many. At most 2^SPACE_EVENLY of them. */
+void space_split_evenly(struct space *space, struct buddy *buddy, order_t order,
+                        struct buddy_stash *stash, struct list_head *parts);
 
 /* Halves the allocated block of @buddy in the same way, but all parts stay allocated.
  * parts: order(buddy) - @order + 1 entries, filled by ascending address; the last is @buddy. */

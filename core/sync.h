@@ -96,6 +96,35 @@ static inline void atomic_flags_poke(atomic_flags_t *flags, uint32_t value)
     atomic_store_explicit(&flags->value, value, memory_order_relaxed);
 }
 
+/* Pairs with atomic_flags_release(). */
+static inline uint32_t atomic_flags_acquire(const atomic_flags_t *flags)
+{
+    return atomic_load_explicit(&flags->value, memory_order_acquire);
+}
+
+static inline void atomic_flags_release(atomic_flags_t *flags, uint32_t value)
+{
+    atomic_store_explicit(&flags->value, value, memory_order_release);
+}
+
+/* Makes @flags 1 before what follows is read: for threads that look at @flags when they have made
+ * this one see their own stores (port.cpu_barrier()), or, where @alone says so, without that. */
+static inline void atomic_flags_announce(atomic_flags_t *flags, bool alone)
+{
+    if (alone) {
+        (void)atomic_exchange_explicit(&flags->value, 1, memory_order_seq_cst);
+    } else {
+        atomic_store_explicit(&flags->value, 1, memory_order_relaxed);
+        __asm__ volatile("" ::: "memory"); /* the compiler must not turn the two around */
+    }
+}
+
+/* The same for those who look. */
+static inline void atomic_flags_claim(atomic_flags_t *flags)
+{
+    (void)atomic_exchange_explicit(&flags->value, 1, memory_order_seq_cst);
+}
+
 /* A lock for short sections; 0 is free, 1 is held. */
 typedef struct {
     _Atomic uint32_t held;

@@ -25,6 +25,8 @@ enum {
     PAGEBLOCK_ORDER_MAX = 15,
     NODES_MAX = 4,
     ZONES_MAX = 8,
+    CPUS_MAX = 64,
+    CPU_ORDERS = 4, /* blocks below this order are kept by CPUs */
     RANGES_MAX = 32
 };
 

@@ -2,7 +2,7 @@
  *
  * validate.c: the checks that span zones and caches, and the state hash.
  */
-#include "core/page_alloc.h"
+#include "core/cpu_cache.h"
 
 /* Slabs of all caches, and their frames. */
 struct slab_census {
@@ -57,6 +57,12 @@ struct record_census {
     uint64_t nodes;
 };
 
+/* What the lists of all CPUs hold. */
+struct cpu_census {
+    uint64_t blocks;
+    uint64_t spare;
+};
+
 static void count_records(const struct space *zone, struct record_census *census)
 {
     list_for_each (link, &zone->flaws) {
@@ -66,8 +72,90 @@ static void count_records(const struct space *zone, struct record_census *census
     }
 }
 
+/* I17 for one list of a CPU. */
+static bool check_chain(const struct potad *potad, const struct list_head *chain, uint32_t count,
+                        const struct buddy *kind, struct violation *violation)
+{
+    uint32_t counted = 0;
+    for (; chain != NULL; chain = chain->next, counted++) {
+        const struct buddy *buddy = list_item(chain, const struct buddy, list);
+        const struct space *zone = &potad->zones[kind->head.zone];
+        uint32_t flags = atomic_flags_peek(&buddy->head.flags);
+        bool fits = buddy_state(buddy) == BUDDY_ALLOCATED &&
+                    (flags & (uint32_t)BUDDY_USE_MASK) == BUDDY_CACHED &&
+                    buddy->head.order == kind->head.order && buddy->head.zone == kind->head.zone &&
+                    buddy->head.migratetype == kind->head.migratetype && !buddy->head.flawed;
+        if (!invariant_check(violation, INVARIANT_CPU_LIST, buddy->pfn, true, fits) ||
+            !invariant_check(violation, INVARIANT_CPU_LIST, buddy->pfn,
+                             memdesc_make(buddy, MEMDESC_BUDDY_ALLOCATED),
+                             block_map_read(&zone->map, buddy->pfn))) {
+            return false;
+        }
+    }
+    return invariant_check(violation, INVARIANT_CPU_LIST, PFN_NONE, count, counted);
+}
+
+/* I17 for one CPU. @held: what its lists keep. */
+static bool check_cpu(const struct potad *potad, const struct cpu_cache *cache,
+                      struct cpu_census *census, struct violation *violation)
+{
+    for (unsigned i = 0; i < ZONES_MAX * MIGRATETYPES * CPU_ORDERS; i++) {
+        struct buddy kind = {.pfn = 0};
+        kind.head.order = (uint8_t)(i % CPU_ORDERS);
+        kind.head.migratetype = (uint8_t)(i / CPU_ORDERS % MIGRATETYPES);
+        kind.head.zone = (uint8_t)(i / CPU_ORDERS / MIGRATETYPES);
+        const struct cpu_list *list =
+            &cache->lists[kind.head.zone][kind.head.migratetype][kind.head.order];
+        if (!check_chain(potad, list->loaded, list->loaded_count, &kind, violation) ||
+            !check_chain(potad, list->other, list->other_count, &kind, violation)) {
+            return false;
+        }
+        census->blocks += (uint64_t)list->loaded_count + list->other_count;
+    }
+    census->spare += cache->spare.count;
+    return true;
+}
+
+/* Blocks of @zone that say that a CPU keeps them. */
+static uint64_t count_cached(const struct space *zone)
+{
+    uint64_t count = 0;
+    pfn_t at = zone->start;
+    while ((at = block_map_next(&zone->map, at, zone->end)) < zone->end) {
+        memdesc_t word = block_map_read(&zone->map, at);
+        const struct memdesc *head = memdesc_head(word);
+        bool plain = memdesc_type(word) == MEMDESC_BUDDY_ALLOCATED;
+        count += plain && (atomic_flags_peek(&head->flags) & (uint32_t)BUDDY_CACHED) != 0 ? 1 : 0;
+        at += order_frames(head->order);
+    }
+    return count;
+}
+
+/* I17: the lists of all CPUs, and that no other block says it is on one. */
+static bool check_cpus(const struct potad *potad, struct cpu_census *census,
+                       struct violation *violation)
+{
+    uint64_t marked = 0;
+    if (potad->port.cpu_enter == NULL) {
+        return true;
+    }
+    for (uint32_t cpu = 0; cpu < CPUS_MAX; cpu++) {
+        const struct cpu_cache *cache =
+            (const struct cpu_cache *)(uintptr_t)atomic_word_acquire(&potad->cpus[cpu]);
+        if (cache != NULL && !check_cpu(potad, cache, census, violation)) {
+            return false;
+        }
+    }
+    zones_for_each(zones_present(potad), id)
+    {
+        marked += count_cached(&potad->zones[id]);
+    }
+    return invariant_check(violation, INVARIANT_CPU_LIST, PFN_NONE, census->blocks, marked);
+}
+
 bool potad_validate(struct potad *potad, struct violation *violation)
 {
+    struct cpu_census cpus = {0};
     struct slab_census census = {0};
     struct record_census held = {0};
     uint64_t blocks = 0;
@@ -91,9 +179,12 @@ bool potad_validate(struct potad *potad, struct violation *violation)
             return false;
         }
     }
+    if (!check_cpus(potad, &cpus, violation)) {
+        return false;
+    }
     uint64_t buddys = potad->cache_buddy.live + atomic_word_peek(&potad->boot_buddies);
-    return invariant_check(violation, INVARIANT_DESC_COUNT, PFN_NONE, blocks + held.buddys,
-                           buddys) &&
+    return invariant_check(violation, INVARIANT_DESC_COUNT, PFN_NONE,
+                           blocks + held.buddys + cpus.spare, buddys) &&
            invariant_check(violation, INVARIANT_DESC_COUNT, PFN_NONE,
                            census.slabs - census.self_described, potad->cache_slab.live) &&
            invariant_check(violation, INVARIANT_ACCOUNTING, PFN_NONE, census.frames, slab_frames) &&

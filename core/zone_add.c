@@ -18,7 +18,7 @@
  *
  *   | pageblocks | ranges | first pageblock of each range |
  */
-#include "core/page_alloc.h"
+#include "core/cpu_cache.h"
 
 /* What a zone is to be made of. */
 struct zone_plan {
@@ -280,6 +280,7 @@ enum status potad_zone_remove(struct potad *potad, zone_id_t id)
     }
     struct space *zone = &potad->zones[id];
     buddy_stash_init(&released);
+    (void)cpu_cache_drain(potad);
     spinlock_lock(&zone->lock);
     bool is_free = zone_is_free(zone);
     if (is_free) {

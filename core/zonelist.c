@@ -69,6 +69,7 @@ void zonelist_init(struct potad *potad)
     }
     atomic_word_poke(&potad->index.classes, 0);
     atomic_word_poke(&potad->index.births, 0);
+    atomic_word_poke(&potad->index.firsts, ZONELIST_END);
     atomic_word_poke(&potad->spans.changes, 0);
     for (zone_id_t id = 0; id < ZONES_MAX; id++) {
         atomic_word_poke(&potad->spans.spans[id].start, 0);
@@ -88,6 +89,17 @@ static void span_set(struct potad *potad, zone_id_t id, pfn_t start, pfn_t end)
     atomic_word_release(&spans->changes, changes + 2);
 }
 
+/* The first zone of @node for blocks of @type, or ZONE_ANY. */
+static zone_id_t first_of(const struct potad *potad, uint32_t node, enum migratetype type)
+{
+    uint32_t zones = zonelist_filter(potad, ZONE_DMA, type);
+    uint64_t list = atomic_word_peek(&potad->index.lists[node]);
+    zone_id_t id;
+    while (zonelist_next(&list, &id) && (zones >> id & 1) == 0) {
+    }
+    return id & 0xff;
+}
+
 /* Has allocations find @zones. Context: as span_set(). */
 static void index_set(struct potad *potad, uint32_t zones)
 {
@@ -95,6 +107,12 @@ static void index_set(struct potad *potad, uint32_t zones)
         atomic_word_release(&potad->index.lists[node], list_of(potad, node, zones));
     }
     atomic_word_release(&potad->index.classes, classes_of(potad, zones));
+    uint64_t firsts = 0;
+    for (uint32_t node = NODES_MAX; node-- > 0;) {
+        firsts = firsts << 8 | first_of(potad, node, MIGRATE_MOVABLE);
+        firsts = firsts << 8 | first_of(potad, node, MIGRATE_UNMOVABLE);
+    }
+    atomic_word_release(&potad->index.firsts, firsts);
 }
 
 void zonelist_add(struct potad *potad, zone_id_t id)

@@ -166,7 +166,8 @@ static uint64_t cache_spare(const struct kmem_cache *cache, uint64_t taken)
 static bool is_own(const struct potad *potad, const struct kmem_cache *cache)
 {
     const struct kmem_cache *own[] = {&potad->cache_buddy, &potad->cache_slab, &potad->cache_cache,
-                                      &potad->cache_poison, &potad->cache_node};
+                                      &potad->cache_poison, &potad->cache_node,
+                                      &potad->cache_cpu};
     for (unsigned i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
         if (own[i] == cache) {
             return true;

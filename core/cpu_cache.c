@@ -1,0 +1,430 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/cpu_cache.h"
+
+/* The list for blocks of @zone, one that there is. */
+static struct cpu_list *list_of(struct cpu_cache *cache, zone_id_t zone, unsigned type,
+                                order_t order)
+{
+    return &cache->lists[zone][type][order];
+}
+
+static void chain_push(struct list_head **chain, struct list_head *link)
+{
+    link->next = *chain;
+    *chain = link;
+}
+
+static struct list_head *chain_pop(struct list_head **chain)
+{
+    struct list_head *link = *chain;
+    *chain = link->next;
+    return link;
+}
+
+static void list_swap(struct cpu_list *list)
+{
+    struct cpu_list before = *list;
+    list->loaded = before.other;
+    list->loaded_count = before.other_count;
+    list->other = before.loaded;
+    list->other_count = before.loaded_count;
+}
+
+/* Return: the warmest block, or NULL. */
+static struct buddy *list_take(struct cpu_list *list)
+{
+    if (list->loaded_count == 0) {
+        if (list->other_count == 0) {
+            return NULL;
+        }
+        list_swap(list);
+    }
+    list->loaded_count--;
+    return buddy_of_link(chain_pop(&list->loaded));
+}
+
+/* Keeps @buddy. Return: the chain of blocks that there is no room for any more, or NULL. */
+static struct list_head *list_give(struct cpu_list *list, struct buddy *buddy, order_t order)
+{
+    struct list_head *surplus = NULL;
+    if (list->loaded_count << order >= CPU_MAGAZINE) {
+        list_swap(list);
+        surplus = list->loaded;
+        list->loaded = NULL;
+        list->loaded_count = 0;
+    }
+    chain_push(&list->loaded, &buddy->list);
+    list->loaded_count++;
+    return surplus;
+}
+
+/* The zone that an allocation of @type tries first on @node. */
+static zone_id_t first_zone(const struct potad *potad, uint32_t node, enum migratetype type)
+{
+    uint64_t firsts = atomic_word_acquire(&potad->index.firsts);
+    return firsts >> 8 * (2 * node + (type == MIGRATE_MOVABLE ? 1 : 0)) & 0xff;
+}
+
+struct buddy *cpu_cache_alloc(struct potad *potad, const struct page_request *request)
+{
+    uint32_t cpu;
+    if (request->order >= CPU_ORDERS || (uint32_t)request->migratetype >= MIGRATETYPES ||
+        request->node >= NODES_MAX || request->below != ZONE_DMA) {
+        return NULL;
+    }
+    struct cpu_cache *cache = cpu_cache_enter(potad, &cpu);
+    if (cache == NULL) {
+        return NULL;
+    }
+    zone_id_t zone = request->zone == ZONE_ANY
+                         ? first_zone(potad, request->node, request->migratetype)
+                         : request->zone;
+    struct buddy *buddy = NULL;
+    if (zone < ZONES_MAX) {
+        buddy = list_take(list_of(cache, zone, request->migratetype, request->order));
+        if (buddy != NULL) {
+            buddy_set_use(buddy, BUDDY_CACHED, false);
+        }
+    }
+    cpu_cache_leave(potad, cache, cpu);
+    return buddy;
+}
+
+/* Keeps descriptors of @released for the next cuts, as far as there is room. */
+static void spare_give(struct potad *potad, struct buddy_stash *released)
+{
+    struct buddy_stash boot;
+    uint32_t cpu;
+    struct cpu_cache *cache = cpu_cache_enter(potad, &cpu);
+    if (cache == NULL) {
+        return;
+    }
+    buddy_stash_init(&boot);
+    while (released->count > 0 && cache->spare.count < CPU_SPARE) {
+        struct buddy *buddy = buddy_stash_take(released);
+        buddy_stash_put(buddy_is(buddy, BUDDY_BOOT) ? &boot : &cache->spare, buddy);
+    }
+    cpu_cache_leave(potad, cache, cpu);
+    buddy_stash_move(&boot, released);
+}
+
+/* Takes up to @count of them. */
+static void spare_take(struct potad *potad, struct buddy_stash *stash, uint64_t count)
+{
+    uint32_t cpu;
+    struct cpu_cache *cache = cpu_cache_enter(potad, &cpu);
+    if (cache == NULL) {
+        return;
+    }
+    while (stash->count < count && cache->spare.count > 0) {
+        struct buddy *buddy = buddy_stash_take(&cache->spare);
+        buddy_reset(buddy);
+        buddy_stash_put(stash, buddy);
+    }
+    cpu_cache_leave(potad, cache, cpu);
+}
+
+/* Frees all blocks of the chain, all of @zone, which no CPU keeps any more; what that leaves over
+ * goes to @released. Context: no lock. */
+static void chain_free(struct potad *potad, struct space *zone, struct list_head *chain,
+                       struct buddy_stash *released)
+{
+    spinlock_lock(&zone->lock);
+    while (chain != NULL) {
+        struct buddy *buddy = buddy_of_link(chain_pop(&chain));
+        block_free(potad, zone, buddy, NULL, released);
+    }
+    spinlock_unlock(&zone->lock);
+}
+
+bool cpu_cache_free(struct potad *potad, struct buddy *buddy)
+{
+    const uint32_t plain = (uint32_t)BUDDY_USE_MASK | (uint32_t)BUDDY_STATE_MASK;
+    struct buddy_stash released;
+    uint32_t cpu;
+    order_t order = buddy_order(buddy);
+    if (order >= CPU_ORDERS) {
+        return false;
+    }
+    struct cpu_cache *cache = cpu_cache_enter(potad, &cpu);
+    if (cache == NULL) {
+        return false;
+    }
+    zone_id_t zone = buddy->head.zone;
+    struct list_head *surplus = NULL;
+    uint32_t flags = atomic_flags_peek(&buddy->head.flags);
+    bool keeps = (flags & plain) == BUDDY_ALLOCATED;
+    ASSERT((flags & BUDDY_CACHED) == 0); /* a double free else */
+    if (keeps) {
+        atomic_flags_poke(&buddy->head.flags, flags | BUDDY_CACHED);
+        surplus = list_give(list_of(cache, zone, buddy->head.migratetype, order), buddy, order);
+    }
+    cpu_cache_leave(potad, cache, cpu);
+    if (surplus != NULL) {
+        buddy_stash_init(&released);
+        chain_free(potad, &potad->zones[zone], surplus, &released);
+        spare_give(potad, &released);
+        descriptors_release(potad, &released);
+    }
+    return keeps;
+}
+
+/* Takes blocks for @request off @zone, a batch of them, on @blocks by ascending address. Context:
+ * in a transaction, no lock. */
+static void batch_take(struct potad *potad, struct alloc_context alloc, struct space *zone,
+                       const struct block_request *request, struct list_head *blocks)
+{
+    struct buddy_stash stash;
+    order_t order = request->order;
+    uint64_t need = 0;
+    buddy_stash_init(&stash);
+    do {
+        spinlock_lock(&zone->lock);
+        struct buddy *buddy = block_pick_accepted(zone, request, order_frames(SPACE_EVENLY));
+        order_t whole = buddy == NULL ? 0 : buddy_order(buddy);
+        order_t part = whole < SPACE_EVENLY ? whole : (order_t)SPACE_EVENLY;
+        need = whole - part + order_frames(part - order) - 1;
+        uint64_t nodes = block_map_nodes(&zone->map, whole - part, 0) +
+                         block_map_nodes(&zone->map, (unsigned)order_frames(part - order) - 1, 1);
+        bool ready = buddy != NULL && part > order && map_nodes_ready(alloc, zone, nodes);
+        if (ready && stash.count >= need) {
+            space_detach(zone, buddy);
+            buddy = space_split_detached(zone, buddy, part, &stash);
+            space_split_evenly(zone, buddy, order, &stash, blocks);
+            list_for_each (link, blocks) {
+                struct buddy *block = buddy_of_link(link);
+                block->head.migratetype = (uint8_t)request->migratetype;
+                space_set_state(zone, block, BUDDY_ALLOCATED);
+            }
+        }
+        spinlock_unlock(&zone->lock);
+        need = ready && list_is_empty(blocks) ? need : 0;
+        spare_take(potad, &stash, need);
+    } while (need > 0 &&
+             stash_fill(potad, alloc, &stash, (order_t)(need < ORDERS ? need : ORDERS - 1)) &&
+             stash_fill(potad, alloc, &stash, (order_t)need));
+    buddy_stash_move(&stash, &alloc.transaction->pending);
+}
+
+struct buddy *cpu_cache_refill(struct potad *potad, const struct block_request *block)
+{
+    struct alloc_transaction transaction;
+    struct list_head blocks;
+    uint32_t cpu;
+    order_t order = block->order;
+    zone_id_t id = ZONES_MAX;
+    struct cpu_cache *cache = NULL;
+    if (order < CPU_ORDERS) {
+        uint64_t list = atomic_word_acquire(&potad->index.lists[block->node]);
+        while (zonelist_next(&list, &id) && (block->zones >> id & 1) == 0) {
+        }
+        cache = cpu_cache_enter(potad, &cpu);
+    }
+    if (cache == NULL) {
+        return NULL;
+    }
+    cpu_cache_leave(potad, cache, cpu);
+    struct space *zone = &potad->zones[id];
+    list_init(&blocks);
+    struct alloc_context alloc = transaction_begin(potad, &transaction);
+    if (id < ZONES_MAX) {
+        batch_take(potad, alloc, zone, block, &blocks);
+    }
+    if (list_is_empty(&blocks)) {
+        transaction_undo(potad, &transaction);
+        return NULL;
+    }
+    struct buddy *first = buddy_of_link(list_pop(&blocks));
+    cache = cpu_cache_enter(potad, &cpu);
+    while (cache != NULL && !list_is_empty(&blocks)) {
+        struct cpu_list *list = list_of(cache, id, block->migratetype, order);
+        struct buddy *buddy = buddy_of_link(list_pop(&blocks));
+        buddy_set_use(buddy, BUDDY_CACHED, true);
+        if (list->loaded_count << order >= CPU_MAGAZINE) {
+            chain_push(&list->other, &buddy->list); /* another thread has filled it meanwhile */
+            list->other_count++;
+        } else {
+            chain_push(&list->loaded, &buddy->list);
+            list->loaded_count++;
+        }
+    }
+    if (cache != NULL) {
+        cpu_cache_leave(potad, cache, cpu);
+    }
+    struct list_head *chain = NULL;
+    while (!list_is_empty(&blocks)) {
+        chain_push(&chain, list_pop(&blocks));
+    }
+    chain_free(potad, zone, chain, &transaction.pending);
+    spare_give(potad, &transaction.pending);
+    transaction_commit(potad, &transaction);
+    return first;
+}
+
+/* All that a cache has held. */
+struct held {
+    struct list_head *chains[ZONES_MAX];
+    struct buddy_stash spare;
+};
+
+static void held_init(struct held *held)
+{
+    for (zone_id_t zone = 0; zone < ZONES_MAX; zone++) {
+        held->chains[zone] = NULL;
+    }
+    buddy_stash_init(&held->spare);
+}
+
+/* Moves all of @cache to @held. */
+static void cache_empty(struct cpu_cache *cache, struct held *held)
+{
+    for (zone_id_t zone = 0; zone < ZONES_MAX; zone++) {
+        struct cpu_list *lists = list_of(cache, zone, 0, 0);
+        for (unsigned i = 0; i < (unsigned)MIGRATETYPES * CPU_ORDERS; i++) {
+            struct buddy *buddy;
+            while ((buddy = list_take(&lists[i])) != NULL) {
+                chain_push(&held->chains[zone], &buddy->list);
+            }
+        }
+    }
+    buddy_stash_move(&cache->spare, &held->spare);
+}
+
+/* Return: whether there was anything. */
+static bool held_free(struct potad *potad, struct held *held)
+{
+    bool any = held->spare.count > 0;
+    for (zone_id_t zone = 0; zone < ZONES_MAX; zone++) {
+        if (held->chains[zone] != NULL) {
+            chain_free(potad, &potad->zones[zone], held->chains[zone], &held->spare);
+            any = true;
+        }
+    }
+    descriptors_release(potad, &held->spare);
+    return any;
+}
+
+static struct cpu_cache *cache_of(const struct potad *potad, uint32_t cpu)
+{
+    return (struct cpu_cache *)(uintptr_t)atomic_word_acquire(&potad->cpus[cpu]);
+}
+
+void cpu_cache_stop(struct potad *potad)
+{
+    bool any = false;
+    if (potad->port.cpu_enter == NULL) {
+        return;
+    }
+    spinlock_lock(&potad->cpus_lock);
+    for (uint32_t cpu = 0; cpu < CPUS_MAX; cpu++) {
+        struct cpu_cache *cache = cache_of(potad, cpu);
+        if (cache != NULL) {
+            atomic_flags_claim(&cache->claimed);
+            any = true;
+        }
+    }
+    if (any && potad->port.cpu_barrier != NULL) {
+        potad->port.cpu_barrier(potad->port.context);
+    }
+    for (uint32_t cpu = 0; any && cpu < CPUS_MAX; cpu++) {
+        struct cpu_cache *cache = cache_of(potad, cpu);
+        while (cache != NULL && atomic_flags_acquire(&cache->inside) != 0) {
+            port_relax();
+        }
+    }
+}
+
+void cpu_cache_start(struct potad *potad)
+{
+    if (potad->port.cpu_enter == NULL) {
+        return;
+    }
+    for (uint32_t cpu = 0; cpu < CPUS_MAX; cpu++) {
+        struct cpu_cache *cache = cache_of(potad, cpu);
+        if (cache != NULL) {
+            atomic_flags_release(&cache->claimed, 0);
+        }
+    }
+    spinlock_unlock(&potad->cpus_lock);
+}
+
+bool cpu_cache_drain(struct potad *potad)
+{
+    struct held held;
+    if (potad->port.cpu_enter == NULL) {
+        return false;
+    }
+    held_init(&held);
+    cpu_cache_stop(potad);
+    for (uint32_t cpu = 0; cpu < CPUS_MAX; cpu++) {
+        struct cpu_cache *cache = cache_of(potad, cpu);
+        if (cache != NULL) {
+            cache_empty(cache, &held);
+        }
+    }
+    cpu_cache_start(potad);
+    return held_free(potad, &held);
+}
+
+static void cache_init(struct cpu_cache *cache)
+{
+    atomic_flags_poke(&cache->inside, 0);
+    atomic_flags_poke(&cache->claimed, 0);
+    buddy_stash_init(&cache->spare);
+    for (zone_id_t zone = 0; zone < ZONES_MAX; zone++) {
+        for (unsigned i = 0; i < (unsigned)MIGRATETYPES * CPU_ORDERS; i++) {
+            list_of(cache, zone, 0, 0)[i] = (struct cpu_list){.loaded = NULL};
+        }
+    }
+}
+
+enum status potad_cpu_online(struct potad *potad, uint32_t cpu)
+{
+    struct alloc_transaction transaction;
+    void *object;
+    if (cpu >= CPUS_MAX) {
+        return STATUS_INVALID;
+    }
+    if (cache_of(potad, cpu) != NULL) {
+        return STATUS_EXISTS;
+    }
+    struct alloc_context alloc = transaction_begin(potad, &transaction);
+    if (!cache_take(potad, alloc, &potad->cache_cpu, 1, &object)) {
+        transaction_undo(potad, &transaction);
+        return STATUS_NO_MEMORY;
+    }
+    cache_init(object);
+    spinlock_lock(&potad->cpus_lock);
+    bool first = cache_of(potad, cpu) == NULL;
+    if (first) {
+        atomic_word_release(&potad->cpus[cpu], (uint64_t)(uintptr_t)object);
+    }
+    spinlock_unlock(&potad->cpus_lock);
+    if (!first) {
+        cache_put(potad, &potad->cache_cpu, object, &transaction.pending);
+        transaction_undo(potad, &transaction);
+        return STATUS_EXISTS;
+    }
+    transaction_commit(potad, &transaction);
+    return STATUS_OK;
+}
+
+enum status potad_cpu_offline(struct potad *potad, uint32_t cpu)
+{
+    struct held held;
+    if (cpu >= CPUS_MAX) {
+        return STATUS_INVALID;
+    }
+    spinlock_lock(&potad->cpus_lock);
+    struct cpu_cache *cache = cache_of(potad, cpu);
+    atomic_word_release(&potad->cpus[cpu], 0);
+    spinlock_unlock(&potad->cpus_lock);
+    if (cache == NULL) {
+        return STATUS_INVALID;
+    }
+    held_init(&held);
+    cache_empty(cache, &held);
+    cache_put(potad, &potad->cache_cpu, cache, &held.spare);
+    (void)held_free(potad, &held);
+    return STATUS_OK;
+}
