@@ -103,9 +103,9 @@ static void cut_at(const struct contig_run *run, const struct run_block *block, 
     }
     space_cut_at(run->space, block->buddy, pfn, stash);
     for (pfn_t at = block->pfn; at < block->end;) {
-        struct run_block part = block_at(run->space, at);
-        contig_mark(part.buddy, run->holder);
-        at = part.end;
+        struct buddy *part = contig_part(run->space, at);
+        contig_mark(part, run->holder);
+        at += order_frames(buddy_order(part));
     }
 }
 
