@@ -10,7 +10,7 @@
  * Each block that memory is cut into at boot has one boot descriptor. It outlives all merges (see
  * space_free()), so that when all is free again, no slab is left.
  */
-#include "core/cpu_cache.h"
+#include "core/page_alloc.h"
 
 struct carving {
     struct range *from;

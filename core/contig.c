@@ -5,7 +5,7 @@
  * out of the run itself; only where they can come from nowhere else, it is let go and looked for
  * again.
  */
-#include "core/cpu_cache.h"
+#include "core/page_alloc.h"
 
 bool contig_gather(struct contig_call *call, struct contig_cut cut)
 {

@@ -1,94 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "core/cpu_cache.h"
-
-/* The list for blocks of @zone, one that there is. */
-static struct cpu_list *list_of(struct cpu_cache *cache, zone_id_t zone, unsigned type,
-                                order_t order)
-{
-    return &cache->lists[zone][type][order];
-}
-
-static void chain_push(struct list_head **chain, struct list_head *link)
-{
-    link->next = *chain;
-    *chain = link;
-}
-
-static struct list_head *chain_pop(struct list_head **chain)
-{
-    struct list_head *link = *chain;
-    *chain = link->next;
-    return link;
-}
-
-static void list_swap(struct cpu_list *list)
-{
-    struct cpu_list before = *list;
-    list->loaded = before.other;
-    list->loaded_count = before.other_count;
-    list->other = before.loaded;
-    list->other_count = before.loaded_count;
-}
-
-/* Return: the warmest block, or NULL. */
-static struct buddy *list_take(struct cpu_list *list)
-{
-    if (list->loaded_count == 0) {
-        if (list->other_count == 0) {
-            return NULL;
-        }
-        list_swap(list);
-    }
-    list->loaded_count--;
-    return buddy_of_link(chain_pop(&list->loaded));
-}
-
-/* Keeps @buddy. Return: the chain of blocks that there is no room for any more, or NULL. */
-static struct list_head *list_give(struct cpu_list *list, struct buddy *buddy, order_t order)
-{
-    struct list_head *surplus = NULL;
-    if (list->loaded_count << order >= CPU_MAGAZINE) {
-        list_swap(list);
-        surplus = list->loaded;
-        list->loaded = NULL;
-        list->loaded_count = 0;
-    }
-    chain_push(&list->loaded, &buddy->list);
-    list->loaded_count++;
-    return surplus;
-}
-
-/* The zone that an allocation of @type tries first on @node. */
-static zone_id_t first_zone(const struct potad *potad, uint32_t node, enum migratetype type)
-{
-    uint64_t firsts = atomic_word_acquire(&potad->index.firsts);
-    return firsts >> 8 * (2 * node + (type == MIGRATE_MOVABLE ? 1 : 0)) & 0xff;
-}
-
-struct buddy *cpu_cache_alloc(struct potad *potad, const struct page_request *request)
-{
-    uint32_t cpu;
-    if (request->order >= CPU_ORDERS || (uint32_t)request->migratetype >= MIGRATETYPES ||
-        request->node >= NODES_MAX || request->below != ZONE_DMA) {
-        return NULL;
-    }
-    struct cpu_cache *cache = cpu_cache_enter(potad, &cpu);
-    if (cache == NULL) {
-        return NULL;
-    }
-    zone_id_t zone = request->zone == ZONE_ANY
-                         ? first_zone(potad, request->node, request->migratetype)
-                         : request->zone;
-    struct buddy *buddy = NULL;
-    if (zone < ZONES_MAX) {
-        buddy = list_take(list_of(cache, zone, request->migratetype, request->order));
-        if (buddy != NULL) {
-            buddy_set_use(buddy, BUDDY_CACHED, false);
-        }
-    }
-    cpu_cache_leave(potad, cache, cpu);
-    return buddy;
-}
+#include "core/page_alloc.h"
 
 /* Keeps descriptors of @released for the next cuts, as far as there is room. */
 static void spare_give(struct potad *potad, struct buddy_stash *released)
@@ -137,36 +48,13 @@ static void chain_free(struct potad *potad, struct space *zone, struct list_head
     spinlock_unlock(&zone->lock);
 }
 
-bool cpu_cache_free(struct potad *potad, struct buddy *buddy)
+void cpu_cache_give_back(struct potad *potad, struct list_head *chain)
 {
-    const uint32_t plain = (uint32_t)BUDDY_USE_MASK | (uint32_t)BUDDY_STATE_MASK;
     struct buddy_stash released;
-    uint32_t cpu;
-    order_t order = buddy_order(buddy);
-    if (order >= CPU_ORDERS) {
-        return false;
-    }
-    struct cpu_cache *cache = cpu_cache_enter(potad, &cpu);
-    if (cache == NULL) {
-        return false;
-    }
-    zone_id_t zone = buddy->head.zone;
-    struct list_head *surplus = NULL;
-    uint32_t flags = atomic_flags_peek(&buddy->head.flags);
-    bool keeps = (flags & plain) == BUDDY_ALLOCATED;
-    ASSERT((flags & BUDDY_CACHED) == 0); /* a double free else */
-    if (keeps) {
-        atomic_flags_poke(&buddy->head.flags, flags | BUDDY_CACHED);
-        surplus = list_give(list_of(cache, zone, buddy->head.migratetype, order), buddy, order);
-    }
-    cpu_cache_leave(potad, cache, cpu);
-    if (surplus != NULL) {
-        buddy_stash_init(&released);
-        chain_free(potad, &potad->zones[zone], surplus, &released);
-        spare_give(potad, &released);
-        descriptors_release(potad, &released);
-    }
-    return keeps;
+    buddy_stash_init(&released);
+    chain_free(potad, &potad->zones[buddy_of_link(chain)->head.zone], chain, &released);
+    spare_give(potad, &released);
+    descriptors_release(potad, &released);
 }
 
 /* Takes blocks for @request off @zone, a batch of them, on @blocks by ascending address. Context:
@@ -237,7 +125,7 @@ struct buddy *cpu_cache_refill(struct potad *potad, const struct block_request *
     struct buddy *first = buddy_of_link(list_pop(&blocks));
     cache = cpu_cache_enter(potad, &cpu);
     while (cache != NULL && !list_is_empty(&blocks)) {
-        struct cpu_list *list = list_of(cache, id, block->migratetype, order);
+        struct cpu_list *list = cpu_list_of(cache, id, block->migratetype, order);
         struct buddy *buddy = buddy_of_link(list_pop(&blocks));
         buddy_set_use(buddy, BUDDY_CACHED, true);
         if (list->loaded_count << order >= CPU_MAGAZINE) {
@@ -279,10 +167,10 @@ static void held_init(struct held *held)
 static void cache_empty(struct cpu_cache *cache, struct held *held)
 {
     for (zone_id_t zone = 0; zone < ZONES_MAX; zone++) {
-        struct cpu_list *lists = list_of(cache, zone, 0, 0);
-        for (unsigned i = 0; i < (unsigned)MIGRATETYPES * CPU_ORDERS; i++) {
+        struct cpu_list *lists = cpu_list_of(cache, zone, 0, 0);
+        for (unsigned i = 0; i < (unsigned)CPU_TYPES * CPU_ORDERS; i++) {
             struct buddy *buddy;
-            while ((buddy = list_take(&lists[i])) != NULL) {
+            while ((buddy = cpu_list_take(&lists[i])) != NULL) {
                 chain_push(&held->chains[zone], &buddy->list);
             }
         }
@@ -372,8 +260,8 @@ static void cache_init(struct cpu_cache *cache)
     atomic_flags_poke(&cache->claimed, 0);
     buddy_stash_init(&cache->spare);
     for (zone_id_t zone = 0; zone < ZONES_MAX; zone++) {
-        for (unsigned i = 0; i < (unsigned)MIGRATETYPES * CPU_ORDERS; i++) {
-            list_of(cache, zone, 0, 0)[i] = (struct cpu_list){.loaded = NULL};
+        for (unsigned i = 0; i < (unsigned)CPU_TYPES * CPU_ORDERS; i++) {
+            cpu_list_of(cache, zone, 0, 0)[i] = (struct cpu_list){.loaded = NULL};
         }
     }
 }

@@ -24,11 +24,10 @@
 #ifndef POTAD_CORE_CPU_CACHE_H
 #define POTAD_CORE_CPU_CACHE_H
 
-#include "core/page_alloc.h"
-
 enum {
     CPU_MAGAZINE = 64, /* frames in a magazine */
-    CPU_SPARE = 256    /* struct buddys that a CPU keeps for cutting blocks */
+    CPU_SPARE = 256,   /* struct buddys that a CPU keeps for cutting blocks */
+    CPU_TYPES = 4      /* lists for so many migrate types, more than there are */
 };
 
 /* Blocks of one kind, linked by list.next, the warmest first, in two magazines: only when both are
@@ -45,7 +44,7 @@ struct cpu_cache {
     atomic_flags_t inside;  /* written by who is on the CPU */
     atomic_flags_t claimed; /* written under cpus_lock */
     struct buddy_stash spare;
-    struct cpu_list lists[ZONES_MAX][MIGRATETYPES][CPU_ORDERS];
+    struct cpu_list lists[ZONES_MAX * CPU_TYPES * CPU_ORDERS]; /* cpu_list_of() */
 };
 
 /* Enters the lists of the CPU that this thread is on, as @cpu. Return: NULL where there are none,
@@ -82,23 +81,128 @@ static inline void cpu_cache_leave(struct potad *potad, struct cpu_cache *cache,
     }
 }
 
-/* A cached block for @request, or NULL: from the first zone that it would try. Context: none. */
-struct buddy *cpu_cache_alloc(struct potad *potad, const struct page_request *request);
+/* The list for blocks of @zone, one that there is. */
+static inline struct cpu_list *cpu_list_of(struct cpu_cache *cache, zone_id_t zone, unsigned type,
+                                           order_t order)
+{
+    return &cache->lists[(zone * CPU_TYPES + type) * CPU_ORDERS + order];
+}
 
-/* Fills the list that @block would come from, and takes a block from it. Context: no lock, in no
- * transaction. Return: NULL where it cannot; nothing has changed then that matters. */
-struct buddy *cpu_cache_refill(struct potad *potad, const struct block_request *block);
+static inline void chain_push(struct list_head **chain, struct list_head *link)
+{
+    link->next = *chain;
+    *chain = link;
+}
 
-/* Keeps the block of @buddy, allocated, plain and sound, in the list of this CPU. Return: false
- * where it does not. Context: no lock, in no transaction. */
-bool cpu_cache_free(struct potad *potad, struct buddy *buddy);
+static inline struct list_head *chain_pop(struct list_head **chain)
+{
+    struct list_head *link = *chain;
+    *chain = link->next;
+    return link;
+}
 
-/* Frees all blocks that CPUs keep. Never allocates. Context: no lock, in no transaction. Return:
- * whether there were any. */
-bool cpu_cache_drain(struct potad *potad);
+static inline void cpu_list_swap(struct cpu_list *list)
+{
+    struct cpu_list before = *list;
+    list->loaded = before.other;
+    list->loaded_count = before.other_count;
+    list->other = before.loaded;
+    list->other_count = before.loaded_count;
+}
 
-/* Has nobody inside any CPU's lists until cpu_cache_start(). Context: no lock. */
-void cpu_cache_stop(struct potad *potad);
-void cpu_cache_start(struct potad *potad);
+/* Return: the warmest block, or NULL. */
+static inline struct buddy *cpu_list_take(struct cpu_list *list)
+{
+    if (list->loaded_count == 0) {
+        if (list->other_count == 0) {
+            return NULL;
+        }
+        cpu_list_swap(list);
+    }
+    list->loaded_count--;
+    return buddy_of_link(chain_pop(&list->loaded));
+}
+
+/* Keeps @buddy. Return: the chain of blocks that there is no room for any more, or NULL. */
+static inline struct list_head *cpu_list_give(struct cpu_list *list, struct buddy *buddy,
+                                              order_t order)
+{
+    struct list_head *surplus = NULL;
+    if (list->loaded_count << order >= CPU_MAGAZINE) {
+        cpu_list_swap(list);
+        surplus = list->loaded;
+        list->loaded = NULL;
+        list->loaded_count = 0;
+    }
+    chain_push(&list->loaded, &buddy->list);
+    list->loaded_count++;
+    return surplus;
+}
+
+/* The zone that an allocation of @type tries first on @node, or ZONE_ANY. */
+static inline zone_id_t cpu_first_zone(const struct potad *potad, uint32_t node,
+                                       enum migratetype type)
+{
+    uint64_t firsts = atomic_word_acquire(&potad->firsts);
+    return firsts >> 8 * (2 * node + (type == MIGRATE_MOVABLE ? 1 : 0)) & 0xff;
+}
+
+/* A block for @request that this CPU keeps, from the zone that would be tried first; or NULL. */
+static inline struct buddy *cpu_cache_alloc(struct potad *potad, const struct page_request *request)
+{
+    uint32_t cpu;
+    if (request->order >= CPU_ORDERS || (uint32_t)request->migratetype >= MIGRATETYPES ||
+        request->node >= NODES_MAX || request->below != ZONE_DMA) {
+        return NULL;
+    }
+    struct cpu_cache *cache = cpu_cache_enter(potad, &cpu);
+    if (cache == NULL) {
+        return NULL;
+    }
+    zone_id_t zone = request->zone == ZONE_ANY
+                         ? cpu_first_zone(potad, request->node, request->migratetype)
+                         : request->zone;
+    struct buddy *buddy = NULL;
+    if (zone < ZONES_MAX) {
+        buddy = cpu_list_take(cpu_list_of(cache, zone, request->migratetype, request->order));
+        if (buddy != NULL) {
+            buddy_set_use(buddy, BUDDY_CACHED, false);
+        }
+    }
+    cpu_cache_leave(potad, cache, cpu);
+    return buddy;
+}
+
+/* Keeps the block of @buddy where it is small, plain and sound. Blocks of its zone that there is no
+ * room for any more are @surplus, a chain. Return: whether it does. */
+static inline bool cpu_cache_free(struct potad *potad, struct buddy *buddy,
+                                  struct list_head **surplus)
+{
+    const uint32_t plain = (uint32_t)BUDDY_USE_MASK | (uint32_t)BUDDY_STATE_MASK;
+    uint32_t cpu;
+    order_t order = buddy_order(buddy);
+    *surplus = NULL;
+    if (order >= CPU_ORDERS) {
+        return false;
+    }
+    struct cpu_cache *cache = cpu_cache_enter(potad, &cpu);
+    if (cache == NULL) {
+        return false;
+    }
+    uint32_t flags = atomic_flags_peek(&buddy->head.flags);
+    bool keeps = (flags & plain) == BUDDY_ALLOCATED;
+    ASSERT((flags & BUDDY_CACHED) == 0); /* a double free else */
+    if (keeps) {
+        atomic_flags_poke(&buddy->head.flags, flags | BUDDY_CACHED);
+        *surplus = cpu_list_give(
+            cpu_list_of(cache, buddy->head.zone, buddy->head.migratetype, order), buddy, order);
+    }
+    cpu_cache_leave(potad, cache, cpu);
+    return keeps;
+}
+
+/* cpu_cache.c: frees the chain of blocks, all of one zone, which no CPU keeps any more. Context: no
+ * lock. */
+void cpu_cache_give_back(struct potad *potad, struct list_head *chain);
 
 #endif

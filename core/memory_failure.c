@@ -15,7 +15,7 @@
  * A record may lie in a slab on the very frame that it is about: such a slab stays until
  * unpoison().
  */
-#include "core/cpu_cache.h"
+#include "core/page_alloc.h"
 
 /* What one call has in hand, and whom it is to tell. */
 struct failure {

@@ -3,7 +3,7 @@
  * page_alloc.c: blocks with descriptors: what a later free needs is in hand before anything
  * changes (requirements A3, A4).
  */
-#include "core/cpu_cache.h"
+#include "core/page_alloc.h"
 
 struct alloc_context transaction_begin(struct potad *potad, struct alloc_transaction *transaction)
 {
@@ -384,14 +384,9 @@ static enum status request_alloc(struct potad *potad, const struct page_request 
     return status;
 }
 
-enum status alloc_pages(struct potad *potad, const struct page_request *request,
-                        struct buddy **buddy)
+enum status alloc_pages_slow(struct potad *potad, const struct page_request *request,
+                             struct buddy **buddy)
 {
-    struct buddy *cached = cpu_cache_alloc(potad, request);
-    if (cached != NULL) {
-        *buddy = cached;
-        return STATUS_OK;
-    }
     return request_alloc(potad, request, 0, buddy);
 }
 
@@ -422,13 +417,10 @@ void block_free(struct potad *potad, struct space *zone, struct buddy *buddy, co
     spinlock_unlock(&potad->spent_lock);
 }
 
-void free_pages(struct potad *potad, struct buddy *buddy)
+void free_pages_slow(struct potad *potad, struct buddy *buddy)
 {
     struct buddy_stash released;
     struct space *zone = &potad->zones[buddy->head.zone];
-    if (cpu_cache_free(potad, buddy)) {
-        return;
-    }
     buddy_stash_init(&released);
     spinlock_lock(&zone->lock);
     ASSERT(buddy_state(buddy) == BUDDY_ALLOCATED);

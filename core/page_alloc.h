@@ -164,6 +164,18 @@ struct frame_entry block_of_slab(void *context, pfn_t pfn);
  * where it is in none: boot metadata, or a hole. */
 bool block_find(const struct space *zone, pfn_t pfn, struct frame_entry *entry);
 
+/* cpu_cache.c: fills the list that @block would come from, and takes a block from it. Context: no
+ * lock, in no transaction. Return: NULL where it cannot. */
+struct buddy *cpu_cache_refill(struct potad *potad, const struct block_request *block);
+
+/* Frees all blocks that CPUs keep. Never allocates. Context: no lock. Return: whether there was
+ * anything. */
+bool cpu_cache_drain(struct potad *potad);
+
+/* Has nobody inside any CPU's lists until cpu_cache_start(). Context: no lock. */
+void cpu_cache_stop(struct potad *potad);
+void cpu_cache_start(struct potad *potad);
+
 /* memory_failure.c: an allocator without failures and without owners to tell. */
 void memory_failure_init(struct potad *potad);
 

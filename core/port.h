@@ -77,14 +77,14 @@ struct port {
     /* NULL: threads never change their CPU, nor share it. */
     void (*cpu_leave)(void *context, uint32_t cpu);
 
+    /* Told of each window of WINDOW_TABLE. May be NULL. Context: no lock is held; may call into
+     * the same allocator, as another CPU could. */
+    void (*window)(void *context, enum window window);
+
     /* All threads see what this one has stored, and this one what all have stored, before it
      * returns: what the system call membarrier does. NULL: threads that enter pay for that
      * themselves, each time. Context: the core may hold a lock of its own. */
     void (*cpu_barrier)(void *context);
-
-    /* Told of each window of WINDOW_TABLE. May be NULL. Context: no lock is held; may call into
-     * the same allocator, as another CPU could. */
-    void (*window)(void *context, enum window window);
 };
 
 /* Reports a broken assertion and does not return. */

@@ -61,7 +61,6 @@ struct zone_index {
     atomic_word_t lists[NODES_MAX]; /* a byte a zone, in the order that a node tries them */
     atomic_word_t classes; /* a byte a class: its zones as bits; then ZONES_HOMES; then traits */
     atomic_word_t births;  /* zones that have come so far */
-    atomic_word_t firsts;  /* two bytes a node: the first zone for unmovable, for movable blocks */
 };
 
 enum {
@@ -109,9 +108,11 @@ struct potad {
     struct range ranges[RANGES_MAX]; /* of the boot's zones */
     uint32_t ranges_count;
     order_t pageblock_order;
-    uint64_t range_pageblocks[RANGES_MAX]; /* each range's first, in its zone's array */
-    struct space zones[ZONES_MAX];         /* those that are there: zones_present() */
-    atomic_word_t cpus[CPUS_MAX];          /* struct cpu_cache of each CPU that is online, or 0 */
+    uint64_t range_pageblocks[RANGES_MAX];           /* each range's first, in its zone's array */
+    struct space zones[ZONES_MAX];                   /* those that are there: zones_present() */
+    _Alignas(CACHE_LINE_BYTES) atomic_word_t firsts; /* two bytes a node: the first zone of its list
+                                                      * for unmovable blocks, for movable ones */
+    atomic_word_t cpus[CPUS_MAX]; /* struct cpu_cache of each CPU that is online, or 0 */
     spinlock_t cpus_lock;
     spinlock_t claims_lock;
     struct zone_claim claims[ZONES_MAX];
@@ -184,13 +185,28 @@ struct page_request {
     bool reserve;          /* may take what watermarks keep back */
 };
 
+/* What alloc_pages() and free_pages() come to where this CPU's lists do not serve. */
+enum status alloc_pages_slow(struct potad *potad, const struct page_request *request,
+                             struct buddy **buddy) __attribute__((warn_unused_result));
+void free_pages_slow(struct potad *potad, struct buddy *buddy);
+
+#include "core/cpu_cache.h"
+
 /* Allocates a block of 2^order frames, aligned to its size and accepted; its own struct buddy
  * describes it.
  * A zone of class ZONE_MOVABLE serves movable blocks only, and so do CMA ranges. A zone is drawn
  * upon below its watermark only where request->reserve says so, or for metadata.
  * Return: OK and *@buddy, or with nothing changed: NO_MEMORY, ACCEPT_FAILED, INVALID. */
-enum status alloc_pages(struct potad *potad, const struct page_request *request,
-                        struct buddy **buddy) __attribute__((warn_unused_result));
+static inline enum status __attribute__((warn_unused_result))
+alloc_pages(struct potad *potad, const struct page_request *request, struct buddy **buddy)
+{
+    struct buddy *cached = cpu_cache_alloc(potad, request);
+    if (cached == NULL) {
+        return alloc_pages_slow(potad, request, buddy);
+    }
+    *buddy = cached;
+    return STATUS_OK;
+}
 
 /* The same, but every frame of the block leads to the caller's @descriptor, which starts with a
  * struct memdesc (filled in here), is MEMDESC_ALIGN-aligned and outlives the allocation. The
@@ -203,7 +219,15 @@ enum status alloc_pages_desc(struct potad *potad, const struct page_request *req
 
 /* Frees the block that @buddy describes; frames of it that have failed become poisoned. Never
  * fails, never allocates (requirement A3). */
-void free_pages(struct potad *potad, struct buddy *buddy);
+static inline void free_pages(struct potad *potad, struct buddy *buddy)
+{
+    struct list_head *surplus;
+    if (!cpu_cache_free(potad, buddy, &surplus)) {
+        free_pages_slow(potad, buddy);
+    } else if (surplus != NULL) {
+        cpu_cache_give_back(potad, surplus);
+    }
+}
 
 /* Splits an allocated block into order(@buddy) - @order + 1 allocated blocks: two of @order and
  * one of each order between, by ascending address and size (the arithmetic of requirement A4).

@@ -16,7 +16,7 @@
  *
  * Locks: the caches of struct buddys and of struct slabs, then all zones, in this order.
  */
-#include "core/cpu_cache.h"
+#include "core/page_alloc.h"
 
 struct retirement {
     struct slab *slab; /* of struct buddys */

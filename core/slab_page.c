@@ -17,7 +17,7 @@
  *         └ self_cut_make()           a nested slab of struct buddys describes its own block's
  *                                     halves: ends here
  */
-#include "core/cpu_cache.h"
+#include "core/page_alloc.h"
 
 /* Makes @slab the owner of the detached or allocated block of @buddy, which is accepted. Context:
  * the zone's lock. */

@@ -2,7 +2,7 @@
  *
  * validate.c: the checks that span zones and caches, and the state hash.
  */
-#include "core/cpu_cache.h"
+#include "core/page_alloc.h"
 
 /* Slabs of all caches, and their frames. */
 struct slab_census {
@@ -99,13 +99,12 @@ static bool check_chain(const struct potad *potad, const struct list_head *chain
 static bool check_cpu(const struct potad *potad, const struct cpu_cache *cache,
                       struct cpu_census *census, struct violation *violation)
 {
-    for (unsigned i = 0; i < ZONES_MAX * MIGRATETYPES * CPU_ORDERS; i++) {
+    for (unsigned i = 0; i < ZONES_MAX * CPU_TYPES * CPU_ORDERS; i++) {
         struct buddy kind = {.pfn = 0};
         kind.head.order = (uint8_t)(i % CPU_ORDERS);
-        kind.head.migratetype = (uint8_t)(i / CPU_ORDERS % MIGRATETYPES);
-        kind.head.zone = (uint8_t)(i / CPU_ORDERS / MIGRATETYPES);
-        const struct cpu_list *list =
-            &cache->lists[kind.head.zone][kind.head.migratetype][kind.head.order];
+        kind.head.migratetype = (uint8_t)(i / CPU_ORDERS % CPU_TYPES);
+        kind.head.zone = (uint8_t)(i / CPU_ORDERS / CPU_TYPES);
+        const struct cpu_list *list = &cache->lists[i];
         if (!check_chain(potad, list->loaded, list->loaded_count, &kind, violation) ||
             !check_chain(potad, list->other, list->other_count, &kind, violation)) {
             return false;

@@ -18,7 +18,7 @@
  *
  *   | pageblocks | ranges | first pageblock of each range |
  */
-#include "core/cpu_cache.h"
+#include "core/page_alloc.h"
 
 /* What a zone is to be made of. */
 struct zone_plan {

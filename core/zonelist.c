@@ -69,7 +69,7 @@ void zonelist_init(struct potad *potad)
     }
     atomic_word_poke(&potad->index.classes, 0);
     atomic_word_poke(&potad->index.births, 0);
-    atomic_word_poke(&potad->index.firsts, ZONELIST_END);
+    atomic_word_poke(&potad->firsts, ZONELIST_END);
     atomic_word_poke(&potad->spans.changes, 0);
     for (zone_id_t id = 0; id < ZONES_MAX; id++) {
         atomic_word_poke(&potad->spans.spans[id].start, 0);
@@ -112,7 +112,7 @@ static void index_set(struct potad *potad, uint32_t zones)
         firsts = firsts << 8 | first_of(potad, node, MIGRATE_MOVABLE);
         firsts = firsts << 8 | first_of(potad, node, MIGRATE_UNMOVABLE);
     }
-    atomic_word_release(&potad->index.firsts, firsts);
+    atomic_word_release(&potad->firsts, firsts);
 }
 
 void zonelist_add(struct potad *potad, zone_id_t id)
