@@ -102,7 +102,8 @@ struct potad {
     atomic_word_t slab_generation; /* slabs of descriptor caches made so far */
 
     struct zone_spans spans;
-    struct frame_table table;        /* of zones whose map is a table */
+    _Alignas(CACHE_LINE_BYTES) struct frame_table table; /* of zones whose map is a table */
+    struct slab_source source;
     struct epoch epoch;              /* of those who look into trees without the zone's lock */
     struct epoch locked_epoch;       /* of trees read under a lock only: no section is ever open */
     struct range ranges[RANGES_MAX]; /* of the boot's zones */
@@ -116,9 +117,8 @@ struct potad {
     spinlock_t cpus_lock;
     spinlock_t claims_lock;
     struct zone_claim claims[ZONES_MAX];
-    struct slab_source source;
-    struct kmem_cache cache_buddy;  /* kmem_cache_buddy of the mail */
-    struct kmem_cache cache_slab;   /* kmem_cache_slab */
+    _Alignas(CACHE_LINE_BYTES) struct kmem_cache cache_buddy; /* kmem_cache_buddy of the mail */
+    struct kmem_cache cache_slab;                             /* kmem_cache_slab */
     struct kmem_cache cache_cache;  /* of the kmem_caches that users create */
     struct kmem_cache cache_poison; /* of records of failed frames */
     struct kmem_cache cache_node;   /* of nodes of zones whose map is a tree */
