@@ -364,16 +364,38 @@ static void buddys_swap(struct contig_call *call, struct buddy *buddy, struct bu
     contig_mark(replacement, call);
 }
 
-/* Whether no frame that is to move, or to be moved to, has failed since. Context: all zones' locks.
- */
+/* The descriptor that others may have references to of the block of @buddy, or NULL. Context: its
+ * zone's lock. */
+static struct memdesc *shared_descriptor(const struct potad *potad, const struct buddy *buddy)
+{
+    memdesc_t word = block_map_read(&potad->zones[buddy->head.zone].map, buddy->pfn);
+    return memdesc_is_shared(potad, memdesc_type(word)) ? memdesc_head(word) : NULL;
+}
+
+/* Lets references be taken again to what is to move, up to @end. Context: as moves_are_sound(). */
+static void moves_thaw(const struct cma_window *window, const struct list_head *end)
+{
+    for (struct list_head *link = window->moves; link != end; link = link->next) {
+        struct memdesc *descriptor = shared_descriptor(window->call->potad, buddy_of_link(link));
+        if (descriptor != NULL) {
+            memdesc_thaw(descriptor);
+        }
+    }
+}
+
+/* Whether no frame that is to move, or to be moved to, has failed since, and nobody but the owners
+ * has references to what is to move: from here on nobody gets any. Context: all zones' locks. */
 static bool moves_are_sound(const struct cma_window *window)
 {
     const struct potad *potad = window->call->potad;
     for (struct list_head *link = window->moves; link != NULL; link = link->next) {
         const struct buddy *buddy = buddy_of_link(link);
         const struct space *zone = &potad->zones[buddy->head.zone];
+        struct memdesc *descriptor = shared_descriptor(potad, buddy);
         if (memdesc_head(block_map_read(&zone->map, buddy->pfn))->flawed ||
-            buddy_of_link(link->prev)->head.flawed) {
+            buddy_of_link(link->prev)->head.flawed ||
+            (descriptor != NULL && !memdesc_freeze(descriptor))) {
+            moves_thaw(window, link);
             return false;
         }
     }
@@ -413,6 +435,7 @@ static bool window_swap(struct cma_window *window)
         for (struct list_head *link = window->moves; link != NULL; link = link->next) {
             buddys_swap(window->call, buddy_of_link(link), buddy_of_link(link->prev));
         }
+        moves_thaw(window, NULL);
     }
     zones_for_each(zones, id)
     {

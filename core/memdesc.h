@@ -50,7 +50,17 @@ enum migratetype {
 };
 
 /* The common head of every descriptor (requirements A10, D1). The allocator fills it in when the
- * descriptor is put on a block; all fields are under the lock of the block's zone, and flags may
+ * descriptor is put on a block; all fields but flags are under the lock of the block's zone.
+ *
+ * flags:
+ *   31       30                         9 8                  0
+ *  +--------+----------------------------+--------------------+
+ *  | locked |  references                |  the type's own    |
+ *  +--------+----------------------------+--------------------+
+ *
+ * Owners' descriptors have references, the first of them the owner's own, and all change flags in
+ * one step. The allocator's own descriptors (struct buddy, struct slab) have none, ever: they are
+ * frozen; their flags are written under the lock of the block's zone or the slab's cache, and may
  * be peeked at without it. */
 struct memdesc {
     atomic_flags_t flags;
@@ -59,6 +69,12 @@ struct memdesc {
     uint8_t migratetype; /* of a free block: that of its pageblock */
     bool flawed; /* frames of the block have failed while it was in use: there are records */
 };
+
+/* Of memdesc.flags. */
+#define MEMDESC_REF      ((uint32_t)1 << 9)
+#define MEMDESC_LOCKED   ((uint32_t)1 << 31)
+#define MEMDESC_REFS     (MEMDESC_LOCKED - MEMDESC_REF) /* the bits of the count */
+#define MEMDESC_REFS_MAX ((MEMDESC_LOCKED - 1) / MEMDESC_REF)
 
 _Static_assert(sizeof(struct memdesc) == 8, "the head shares its first line with list links");
 

@@ -36,6 +36,7 @@ void memory_failure_init(struct potad *potad)
     spinlock_init(&potad->spent_lock);
     list_init(&potad->spent);
     atomic_word_poke(&potad->spent_any, false);
+    atomic_word_poke(&potad->released, 0);
     spinlock_init(&potad->owners_lock);
     for (unsigned type = 0; type < MEMDESC_TYPES; type++) {
         potad->owners[type] = (struct memdesc_ops){.context = NULL};
@@ -51,6 +52,9 @@ enum status memdesc_register(struct potad *potad, enum memdesc_type type,
     }
     spinlock_lock(&potad->owners_lock);
     potad->owners[type] = *ops;
+    uint64_t released = atomic_word_peek(&potad->released) & ~((uint64_t)1 << (unsigned)type);
+    released |= (uint64_t)(ops->release != NULL) << (unsigned)type;
+    atomic_word_release(&potad->released, released);
     spinlock_unlock(&potad->owners_lock);
     return STATUS_OK;
 }

@@ -129,6 +129,10 @@ static void block_give(struct space *zone, struct buddy *buddy, enum migratetype
     } else {
         buddy_describe(buddy, memdesc_head(owner));
         memdesc_head(owner)->flawed = false;
+        if (memdesc_type_is_owner(memdesc_type(owner))) {
+            /* The owner's own reference. Nobody else looks at it until the word leads to it. */
+            atomic_flags_poke(&memdesc_head(owner)->flags, MEMDESC_REF);
+        }
         buddy_set_use(buddy, BUDDY_OWNED, true);
     }
     /* The word first: with the state, the blocks beside it may go to other lists. */
@@ -404,7 +408,11 @@ enum status alloc_pages_desc(struct potad *potad, const struct page_request *req
 void block_free(struct potad *potad, struct space *zone, struct buddy *buddy, const void *avoid,
                 struct buddy_stash *released)
 {
-    struct memdesc *head = memdesc_head(block_map_read(&zone->map, buddy->pfn));
+    memdesc_t word = block_map_read(&zone->map, buddy->pfn);
+    struct memdesc *head = memdesc_head(word);
+    /* Who has a reference would be left with a block that is not there. */
+    ASSERT(!memdesc_is_shared(potad, memdesc_type(word)) ||
+           (atomic_flags_peek(&head->flags) & MEMDESC_REFS) == 0);
     buddy_set_use(buddy, BUDDY_USE_MASK, false);
     if (!head->flawed) {
         space_free(zone, buddy, avoid, released);

@@ -176,6 +176,26 @@ bool cpu_cache_drain(struct potad *potad);
 void cpu_cache_stop(struct potad *potad);
 void cpu_cache_start(struct potad *potad);
 
+/* memdesc_ref.c: whether descriptors of @type have references of others than the owner. */
+static inline bool memdesc_is_shared(const struct potad *potad, enum memdesc_type type)
+{
+    return memdesc_type_is_owner(type) &&
+           (atomic_word_acquire(&potad->released) >> (unsigned)type & 1) != 0;
+}
+
+/* Keeps others from getting references to @descriptor while its block is moved. Return: false where
+ * others have some. */
+static inline bool memdesc_freeze(struct memdesc *descriptor)
+{
+    return atomic_flags_change(&descriptor->flags, MEMDESC_REFS, MEMDESC_REF, 0);
+}
+
+static inline void memdesc_thaw(struct memdesc *descriptor)
+{
+    bool thawed = atomic_flags_change(&descriptor->flags, MEMDESC_REFS, 0, MEMDESC_REF);
+    ASSERT(thawed);
+}
+
 /* memory_failure.c: an allocator without failures and without owners to tell. */
 void memory_failure_init(struct potad *potad);
 

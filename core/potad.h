@@ -34,6 +34,12 @@ enum migrate_stage { MIGRATE_TRY, MIGRATE_COMMIT, MIGRATE_CANCEL };
 
 /* What the owners of one type of descriptor want to be told. */
 struct memdesc_ops {
+    /* The last reference to @descriptor is gone: the owner frees the block, and then ends the
+     * descriptor, as memdesc_tryget() says. NULL: nobody but the owner gets references to
+     * descriptors of this type. Context: no lock of the core is held; may call into the allocator.
+     * Source: requirement D2. */
+    void (*release)(void *context, struct memdesc *descriptor);
+
     /* Frame @pfn of the block of @descriptor has failed; the block is kept from now on only until
      * it is freed. Context: no lock of the core is held; may call into the allocator, and free the
      * block. Another thread may be freeing it already: the owner knows whether it lives. */
@@ -130,6 +136,7 @@ struct potad {
     spinlock_t spent_lock;
     struct list_head spent; /* records that frees have used up, not yet put back */
     spinlock_t owners_lock;
+    atomic_word_t released;                   /* bit n: owners of type n have a release() */
     struct memdesc_ops owners[MEMDESC_TYPES]; /* whom memory_failure() tells, by type */
     struct buddy_stash boot_spare;            /* boot descriptors not in use; lock of cache_buddy */
     atomic_word_t boot_buddies;               /* boot descriptors in use */
@@ -217,7 +224,8 @@ enum status alloc_pages_desc(struct potad *potad, const struct page_request *req
                              struct memdesc *descriptor, enum memdesc_type type,
                              struct buddy **buddy) __attribute__((warn_unused_result));
 
-/* Frees the block that @buddy describes; frames of it that have failed become poisoned. Never
+/* Frees the block that @buddy describes; frames of it that have failed become poisoned. The block
+ * of a descriptor that others may refer to has no references left: see memdesc_put(). Never
  * fails, never allocates (requirement A3). */
 static inline void free_pages(struct potad *potad, struct buddy *buddy)
 {
@@ -295,6 +303,41 @@ struct memdesc_info {
  * answers may change as soon as it has. Return: false where no memory is at @pfn.
  * Source: requirements A5, A10, F4. */
 bool memdesc_lookup(struct potad *potad, pfn_t pfn, struct memdesc_info *info);
+
+/* A descriptor that is referred to. */
+struct memdesc_ref {
+    struct memdesc *descriptor;
+    enum memdesc_type type;
+    pfn_t pfn; /* its block, which stays where it is while the reference lasts */
+    order_t order;
+};
+
+/* Takes a reference to the descriptor of the block that frame @pfn, any number, is in, without a
+ * lock. What lies at the frame may be freed, split, and allocated anew meanwhile: the descriptor is
+ * looked up inside an epoch section, a reference is taken unless there is none left, and then the
+ * frame is looked up again; where it leads elsewhere by now, the reference is dropped and all is
+ * tried again. Until it has the reference, neither extent nor type mean anything.
+ *
+ * So an owner whose type has memdesc_ops.release ends a block with memdesc_put(), and the memory of
+ * its descriptor stays one, with no references, until all sections of potad->epoch have ended that
+ * began before the block was free: epoch_retire() and epoch_synchronise() are how to know. The
+ * allocator's own descriptors need no such thing: their tags in the map say what they are, and
+ * without the zone's lock nobody follows these.
+ *
+ * Context: any thread, any locks; not inside a section. Return: false where the frame belongs to no
+ * owner of such a type, or its block is just being freed or moved.
+ * Source: requirements D1, D2. */
+bool memdesc_tryget(struct potad *potad, pfn_t pfn, struct memdesc_ref *ref)
+    __attribute__((warn_unused_result));
+
+/* Drops a reference to @descriptor, of @type; if it was the last, has the owner release it. The
+ * owner's own is dropped in the same way, once. Context: as memdesc_ops.release. */
+void memdesc_put(struct potad *potad, struct memdesc *descriptor, enum memdesc_type type);
+
+/* Locks @descriptor, to which the caller has a reference; spins. What the lock guards is the
+ * owners' to say: it does not keep the allocator from anything. */
+void memdesc_lock(struct memdesc *descriptor);
+void memdesc_unlock(struct memdesc *descriptor);
 
 /* Has the owners of blocks of @type told from now on when their memory fails. @ops: copied; one
  * without a function ends it; a move that is under way ends with the functions that it began with.

@@ -107,6 +107,41 @@ static inline void atomic_flags_release(atomic_flags_t *flags, uint32_t value)
     atomic_store_explicit(&flags->value, value, memory_order_release);
 }
 
+/* Adds @value to @flags unless that would take the bits of @field from 0, or over @most. Acquire:
+ * pairs with atomic_flags_drop(). Return: whether it did. */
+static inline bool atomic_flags_raise(atomic_flags_t *flags, uint32_t value, uint32_t field,
+                                      uint32_t most)
+{
+    uint32_t seen = atomic_load_explicit(&flags->value, memory_order_relaxed);
+    do {
+        if ((seen & field) == 0 || (seen & field) == most) {
+            return false;
+        }
+    } while (!atomic_compare_exchange_weak_explicit(&flags->value, &seen, seen + value,
+                                                    memory_order_acquire, memory_order_relaxed));
+    return true;
+}
+
+/* Subtracts @value. Return: @flags before. What all did before they dropped is seen by the last. */
+static inline uint32_t atomic_flags_drop(atomic_flags_t *flags, uint32_t value)
+{
+    return atomic_fetch_sub_explicit(&flags->value, value, memory_order_acq_rel);
+}
+
+/* Makes the bits of @field @to where they are @from. Return: whether they were. */
+static inline bool atomic_flags_change(atomic_flags_t *flags, uint32_t field, uint32_t from,
+                                       uint32_t to)
+{
+    uint32_t seen = atomic_load_explicit(&flags->value, memory_order_relaxed);
+    do {
+        if ((seen & field) != from) {
+            return false;
+        }
+    } while (!atomic_compare_exchange_weak_explicit(&flags->value, &seen, (seen & ~field) | to,
+                                                    memory_order_acq_rel, memory_order_relaxed));
+    return true;
+}
+
 /* Makes @flags 1 before what follows is read: for threads that look at @flags when they have made
  * this one see their own stores (port.cpu_barrier()), or, where @alone says so, without that. */
 static inline void atomic_flags_announce(atomic_flags_t *flags, bool alone)

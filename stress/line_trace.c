@@ -167,41 +167,42 @@ DEFINE_ACCESSES(16)
     }                                                                                              \
     DEFINE_ATOMIC_CHANGE(__tsan_atomic##bits##_exchange, type, value)                              \
     DEFINE_ATOMIC_CHANGE(__tsan_atomic##bits##_fetch_add, type, before + value)                    \
+    DEFINE_ATOMIC_CHANGE(__tsan_atomic##bits##_fetch_sub, type, before - value)                    \
     DEFINE_ATOMIC_CHANGE(__tsan_atomic##bits##_fetch_or, type, before | value)
 
 DEFINE_ATOMICS(32, uint32_t)
 DEFINE_ATOMICS(64, uint64_t)
 
-/* How clang asks for a comparison. */
-uint64_t __tsan_atomic64_compare_exchange_val(volatile uint64_t *word, uint64_t expected,
-                                              uint64_t value, int order, int failure_order);
-
-uint64_t __tsan_atomic64_compare_exchange_val(volatile uint64_t *word, uint64_t expected,
-                                              uint64_t value, int order, int failure_order)
-{
-    (void)order;
-    (void)failure_order;
-    note(word, sizeof(*word), true);
-    uint64_t before = *word;
-    *word = before == expected ? value : before;
-    return before;
-}
-
-/* How gcc does. */
-#define DEFINE_COMPARE_EXCHANGE(name)                                                              \
-    bool name(volatile uint64_t *word, uint64_t *expected, uint64_t value, int order,              \
-              int failure_order);                                                                  \
-    bool name(volatile uint64_t *word, uint64_t *expected, uint64_t value, int order,              \
-              int failure_order)                                                                   \
+/* clang asks for a comparison by its value, gcc by strong and weak ones. */
+#define DEFINE_COMPARE_EXCHANGE(name, value_name, type)                                            \
+    bool name(volatile type *word, type *expected, type value, int order, int failure_order);      \
+    bool name(volatile type *word, type *expected, type value, int order, int failure_order)       \
     {                                                                                              \
-        uint64_t wanted = *expected;                                                               \
-        *expected =                                                                                \
-            __tsan_atomic64_compare_exchange_val(word, wanted, value, order, failure_order);       \
+        type wanted = *expected;                                                                   \
+        *expected = value_name(word, wanted, value, order, failure_order);                         \
         return *expected == wanted;                                                                \
     }
 
-DEFINE_COMPARE_EXCHANGE(__tsan_atomic64_compare_exchange_strong)
-DEFINE_COMPARE_EXCHANGE(__tsan_atomic64_compare_exchange_weak)
+#define DEFINE_COMPARISONS(bits, type)                                                             \
+    type __tsan_atomic##bits##_compare_exchange_val(volatile type *word, type expected,            \
+                                                    type value, int order, int failure_order);     \
+    type __tsan_atomic##bits##_compare_exchange_val(volatile type *word, type expected,            \
+                                                    type value, int order, int failure_order)      \
+    {                                                                                              \
+        (void)order;                                                                               \
+        (void)failure_order;                                                                       \
+        note(word, sizeof(*word), true);                                                           \
+        type before = *word;                                                                       \
+        *word = before == expected ? value : before;                                               \
+        return before;                                                                             \
+    }                                                                                              \
+    DEFINE_COMPARE_EXCHANGE(__tsan_atomic##bits##_compare_exchange_strong,                         \
+                            __tsan_atomic##bits##_compare_exchange_val, type)                      \
+    DEFINE_COMPARE_EXCHANGE(__tsan_atomic##bits##_compare_exchange_weak,                           \
+                            __tsan_atomic##bits##_compare_exchange_val, type)
+
+DEFINE_COMPARISONS(32, uint32_t)
+DEFINE_COMPARISONS(64, uint64_t)
 
 /* ThreadSanitizer takes the place of these in libc; here the linker leads calls astray (--wrap).
  * Newer compilers have names of their own for them. */
