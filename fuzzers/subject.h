@@ -36,7 +36,8 @@ enum { SUBJECT_VERSION = 4, SUBJECT_SPACES_MAX = 4 };
     X(SUBJECT_ZONES, 11, "zones")          /* classes, nodes, watermarks, CMA, migrate types */    \
     X(SUBJECT_CONTIG, 12, "contig")        /* alloc_contig(), free_contig(); migration */          \
     X(SUBJECT_SPACES, 13, "spaces")        /* spaces */                                            \
-    X(SUBJECT_HOTPLUG, 14, "hotplug")      /* zone_config.later; zone_add(), zone_remove() */
+    X(SUBJECT_HOTPLUG, 14, "hotplug")      /* zone_config.later; zone_add(), zone_remove() */      \
+    X(SUBJECT_REFS, 16, "refs")            /* tryget(), put(), synchronise() */
 
 enum subject_capability {
 #define X(id, bit, name) id = 1 << (bit),
@@ -197,6 +198,14 @@ struct subject {
 
     /* Ends that. Return: OK, or INVALID for a frame that has not failed. */
     enum status (*unpoison)(void *instance, pfn_t pfn);
+
+    /* References to descriptors, of types whose owners watch() with a release(). As
+     * memdesc_tryget() and memdesc_put() of potad.h. */
+    bool (*tryget)(void *instance, pfn_t pfn, struct memdesc_ref *ref);
+    void (*put)(void *instance, struct memdesc *descriptor, enum memdesc_type type);
+
+    /* Waits until no tryget() that runs now can come upon a descriptor whose block is freed. */
+    void (*synchronise)(void *instance);
 
     const struct subject_range_ops *range;
     const struct subject_space_ops *spaces;

@@ -139,6 +139,24 @@ static void core_free_contig(void *instance, const struct contig *contig)
     free_contig(instance, contig);
 }
 
+static bool core_tryget(void *instance, pfn_t pfn, struct memdesc_ref *ref)
+{
+    return memdesc_tryget(instance, pfn, ref);
+}
+
+static void core_put(void *instance, struct memdesc *descriptor, enum memdesc_type type)
+{
+    memdesc_put(instance, descriptor, type);
+}
+
+static void core_synchronise(void *instance)
+{
+    struct potad *potad = instance;
+    struct epoch_stall stall;
+    bool ended = epoch_synchronise(&potad->epoch, 0, &stall);
+    ASSERT(ended);
+}
+
 static enum status core_zone_add(void *instance, zone_id_t zone, const struct zone_config *config,
                                  const struct range *ranges, uint32_t count)
 {
@@ -165,9 +183,8 @@ static uint64_t cache_spare(const struct kmem_cache *cache, uint64_t taken)
 /* Whether @cache is the allocator's own. */
 static bool is_own(const struct potad *potad, const struct kmem_cache *cache)
 {
-    const struct kmem_cache *own[] = {&potad->cache_buddy, &potad->cache_slab, &potad->cache_cache,
-                                      &potad->cache_poison, &potad->cache_node,
-                                      &potad->cache_cpu};
+    const struct kmem_cache *own[] = {&potad->cache_buddy,  &potad->cache_slab, &potad->cache_cache,
+                                      &potad->cache_poison, &potad->cache_node, &potad->cache_cpu};
     for (unsigned i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
         if (own[i] == cache) {
             return true;
@@ -239,7 +256,8 @@ enum { TREE_SLACK_FRAMES = 16 };
         .capabilities = SUBJECT_DESC | SUBJECT_SPLIT | SUBJECT_LOOKUP | SUBJECT_CACHE |            \
                         SUBJECT_UNACCEPTED | SUBJECT_COUNTERS | SUBJECT_VALIDATE |                 \
                         SUBJECT_SHRINK | SUBJECT_THREADS | SUBJECT_POISON | SUBJECT_RANGE |        \
-                        SUBJECT_ZONES | SUBJECT_CONTIG | SUBJECT_SPACES | SUBJECT_HOTPLUG,         \
+                        SUBJECT_ZONES | SUBJECT_CONTIG | SUBJECT_SPACES | SUBJECT_HOTPLUG |        \
+                        SUBJECT_REFS,                                                              \
         .name = (subject_name),                                                                    \
         .summary = (text),                                                                         \
         .instance_bytes = sizeof(struct subject_core_instance),                                    \
@@ -258,6 +276,9 @@ enum { TREE_SLACK_FRAMES = 16 };
         .watch = core_watch,                                                                       \
         .memory_failure = core_memory_failure,                                                     \
         .unpoison = core_unpoison,                                                                 \
+        .tryget = core_tryget,                                                                     \
+        .put = core_put,                                                                           \
+        .synchronise = core_synchronise,                                                           \
         .range = &subject_core_range,                                                              \
         .alloc_contig = core_alloc_contig,                                                         \
         .free_contig = core_free_contig,                                                           \

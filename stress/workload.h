@@ -14,6 +14,7 @@
     X(handoff)                                                                                     \
     X(exhaust)                                                                                     \
     X(migrate)                                                                                     \
+    X(lifetime)                                                                                    \
     X(range)
 
 struct plan;
