@@ -319,10 +319,10 @@ struct memdesc_ref {
  * tried again. Until it has the reference, neither extent nor type mean anything.
  *
  * So an owner whose type has memdesc_ops.release ends a block with memdesc_put(), and the memory of
- * its descriptor stays one, with no references, until all sections of potad->epoch have ended that
- * began before the block was free: epoch_retire() and epoch_synchronise() are how to know. The
- * allocator's own descriptors need no such thing: their tags in the map say what they are, and
- * without the zone's lock nobody follows these.
+ * its descriptor stays a descriptor until all sections of potad->epoch have ended that began before
+ * the block was free: epoch_retire() and epoch_synchronise() are how to know. It may be put on
+ * another block at once. The allocator's own descriptors need no such thing: their tags in the map
+ * say what they are, and without the zone's lock nobody follows these.
  *
  * Context: any thread, any locks; not inside a section. Return: false where the frame belongs to no
  * owner of such a type, or its block is just being freed or moved.

@@ -41,6 +41,7 @@ enum { SUBJECT_MOVES = SUBJECT_CONTIG | SUBJECT_ZONES | SUBJECT_POISON };
     X(PATH_RUN_MOVED, "run-moved", SUBJECT_MOVES)                                                  \
     X(PATH_FRAME_FAILED, "frame-failed", SUBJECT_POISON)                                           \
     X(PATH_REF, "reference", SUBJECT_REFS)                                                         \
+    X(PATH_REUSE, "descriptor-reused", SUBJECT_REFS)                                               \
     X(PATH_RANGE_READ, "range-read", 0)                                                            \
     X(PATH_RANGE_OVERLAPPED, "read-beside-write", 0)                                               \
     X(PATH_RANGE_WRITE, "range-write", 0)                                                          \

@@ -4,7 +4,8 @@
  * them there end their blocks; whoever drops the last reference frees the block. Descriptors are
  * malloc()ed one by one, and freed when a grace period has passed since (requirement D2):
  * AddressSanitizer sees one that is looked at later, ThreadSanitizer even one that is only made a
- * new one too early.
+ * new one too early. Some are put on another block at once, which is allowed: who has found them on
+ * the old one has to see that.
  *
  *   owner     alloc ───────► put ─────────────┐            ┌► malloc()ed memory is freed
  *   others          tryget ─────────► put ────┴► release: block freed, grace period
@@ -19,6 +20,7 @@ enum {
     FOLIOS_MAX = 48, /* that a thread owns */
     REFS_MAX = 8,    /* that it has to others' */
     ENDED_MAX = 24,  /* descriptors that wait for the same grace period */
+    REUSED_ONE_IN = 2,
     SPAN_MARGIN = 8
 };
 
@@ -60,6 +62,15 @@ static void ended_free(struct worker *worker, struct lifetimes *own)
     worker_end(worker);
 }
 
+/* Keeps @folio until it can be freed. */
+static void folio_end(struct worker *worker, struct lifetimes *own, struct folio *folio)
+{
+    if (own->ended_count == ENDED_MAX) {
+        ended_free(worker, own);
+    }
+    own->ended[own->ended_count++] = folio;
+}
+
 /* The last reference is gone. Context: of the thread that had it. */
 static void folio_release(void *context, struct memdesc *descriptor)
 {
@@ -73,10 +84,7 @@ static void folio_release(void *context, struct memdesc *descriptor)
     }
     relaxed_store(&folio->live, 0);
     held_block_free(worker, &folio->held);
-    if (own->ended_count == ENDED_MAX) {
-        ended_free(worker, own);
-    }
-    own->ended[own->ended_count++] = folio;
+    folio_end(worker, own, folio);
 }
 
 static void ref_put(struct worker *worker, struct memdesc *descriptor)
@@ -97,24 +105,39 @@ static void step_drop(struct worker *worker, struct lifetimes *own)
     }
 }
 
+/* A descriptor that is on no block, or NULL. */
+static struct folio *folio_make(struct worker *worker, struct lifetimes *own)
+{
+    if (own->folios_count == FOLIOS_MAX) {
+        return NULL;
+    }
+    if (own->ended_count > 0 && random_once_in(&worker->random, REUSED_ONE_IN)) {
+        worker_count(worker, PATH_REUSE);
+        return own->ended[--own->ended_count];
+    }
+    struct folio *folio = aligned_alloc(MEMDESC_ALIGN, sizeof(struct folio));
+    if (folio != NULL) {
+        *folio = (struct folio){.visits = 0};
+    }
+    return folio;
+}
+
 static void step_alloc(struct worker *worker, struct lifetimes *own)
 {
-    struct folio *folio =
-        own->folios_count < FOLIOS_MAX ? aligned_alloc(MEMDESC_ALIGN, sizeof(struct folio)) : NULL;
+    struct folio *folio = folio_make(worker, own);
     if (folio == NULL) {
         step_drop(worker, own);
         return;
     }
     struct subject_request request = held_block_request(worker, BLOCK_ORDER_MAX, true);
-    *folio = (struct folio){.visits = 0};
     relaxed_store(&folio->live, 1);
     request.type = folio_type;
     request.descriptor = &folio->head;
     if (held_block_alloc(worker, &request, &folio->held)) {
         own->folios[own->folios_count++] = folio;
     } else {
-        /* No word has ever led to it. */
-        free(folio);
+        relaxed_store(&folio->live, 0);
+        folio_end(worker, own, folio);
         step_drop(worker, own);
     }
 }
@@ -129,21 +152,28 @@ static void step_let_go(struct worker *worker, struct lifetimes *own)
     }
 }
 
-/* What a reference is worth: the block is there, and stays. */
+/* What a reference is worth: the block is there, under this descriptor, and stays. */
 static void ref_check(struct worker *worker, pfn_t pfn, const struct memdesc_ref *ref)
 {
+    const struct world *world = worker->world;
     struct folio *folio = folio_of(ref->descriptor);
+    struct memdesc_info info = {0};
+    worker_begin(worker, "reference");
     memdesc_lock(ref->descriptor);
     folio->visits++;
     memdesc_unlock(ref->descriptor);
+    bool found = world->subject->lookup(world->instance, pfn, &info);
     if (relaxed_load(&folio->live) == 0 || ref->type != folio_type) {
         worker_report(worker, FINDING_LIFETIME,
                       "frame %#" PRIx64 " leads to a descriptor whose block was freed", pfn);
-    } else if (pfn - ref->pfn >= order_frames(ref->order)) {
-        worker_report(worker, FINDING_LOOKUP,
-                      "frame %#" PRIx64 " leads to a block of order %u at %#" PRIx64, pfn,
-                      ref->order, ref->pfn);
+    } else if (!found || info.descriptor != ref->descriptor || info.pfn != ref->pfn ||
+               info.frames != order_frames(ref->order)) {
+        worker_report(worker, FINDING_LIFETIME,
+                      "frame %#" PRIx64 " is not of the block of order %u at %#" PRIx64
+                      " that is referred to",
+                      pfn, ref->order, ref->pfn);
     }
+    worker_end(worker);
 }
 
 static void step_get(struct worker *worker, struct lifetimes *own)
@@ -202,7 +232,7 @@ static const struct {
 static void lifetime_step(struct worker *worker)
 {
     uint64_t sum = 0;
-    if (!world_can(worker->world, SUBJECT_REFS | SUBJECT_DESC | SUBJECT_POISON)) {
+    if (!world_can(worker->world, SUBJECT_REFS | SUBJECT_DESC | SUBJECT_POISON | SUBJECT_LOOKUP)) {
         relaxed_store(&worker->idle, 1);
         return;
     }
@@ -274,7 +304,7 @@ const struct workload workload_lifetime = {
     .scene = &scene_lifetime,
     .frames = 512,
     .required = PATH_BIT(PATH_ALLOC_DESC) | PATH_BIT(PATH_FREE) | PATH_BIT(PATH_REF) |
-                PATH_BIT(PATH_GRACE_WAITED),
+                PATH_BIT(PATH_REUSE) | PATH_BIT(PATH_GRACE_WAITED),
     .own_bytes = sizeof(struct lifetimes),
     .threads_min = 2,
     .step = lifetime_step,
