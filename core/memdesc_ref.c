@@ -35,6 +35,7 @@ static enum attempt ref_try(struct potad *potad, pfn_t pfn, struct memdesc_ref *
     if (entry.word == 0 || !memdesc_is_shared(potad, type)) {
         return ATTEMPT_NONE;
     }
+    port_window(potad, WINDOW_REF_LOOKED);
     bool got = atomic_flags_raise(&head->flags, MEMDESC_REF, MEMDESC_REFS, MEMDESC_REFS);
     struct frame_entry now = entry_peek(potad, pfn);
     bool same = now.word == entry.word && now.pfn == entry.pfn;

@@ -35,7 +35,8 @@ enum fault_site {
     X(WINDOW_SLAB_GROW, "slab-grow")             /* a cache is empty: a new slab will be made */   \
     X(WINDOW_SLAB_DESC_TAKEN, "slab-desc-taken") /* A7: struct slab in hand, block not yet */      \
     X(WINDOW_SELF_DESCRIBED, "self-described") /* A8: __alloc_slab made a self-describing slab */  \
-    X(WINDOW_BEFORE_ACCEPT, "before-accept")   /* block detached, not yet accepted */
+    X(WINDOW_BEFORE_ACCEPT, "before-accept")   /* block detached, not yet accepted */              \
+    X(WINDOW_REF_LOOKED, "ref-looked") /* descriptor found, in a section, not yet referred to */
 
 enum window {
 #define X(id, name) id,
