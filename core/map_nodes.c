@@ -72,6 +72,16 @@ bool map_nodes_ready(struct alloc_context alloc, struct space *zone, uint64_t no
     return ready;
 }
 
+/* Puts a node that is no zone's back into its slab. Context: no lock. */
+static void node_put(struct potad *potad, void *node, struct buddy_stash *released)
+{
+    struct slab *slab = slab_of(&potad->source, node);
+    struct slab *empty = kmem_cache_put(&potad->cache_node, slab, node);
+    if (empty != NULL) {
+        slab_page_give_back(potad, empty, released);
+    }
+}
+
 bool map_nodes_take(struct potad *potad, struct alloc_context alloc, struct space *zone)
 {
     void *nodes[TAKE_MOST];
@@ -89,10 +99,15 @@ bool map_nodes_take(struct potad *potad, struct alloc_context alloc, struct spac
             return false;
         }
         spinlock_lock(&zone->lock);
-        while (count > 0) {
+        /* The zone may have gone meanwhile: then its tree is nobody's, and takes none. */
+        bool there = block_map_has_tree(&zone->map);
+        while (there && count > 0) {
             range_node_put(&zone->map.tree, nodes[--count]);
         }
         spinlock_unlock(&zone->lock);
+        while (count > 0) {
+            node_put(potad, nodes[--count], &alloc.transaction->pending);
+        }
     }
 }
 
@@ -134,12 +149,7 @@ static bool node_leaves(void *context, const void *node)
 void map_nodes_put(struct potad *potad, struct epoch_list *nodes, struct buddy_stash *released)
 {
     while (nodes->count > 0) {
-        void *node = range_node_of_link(epoch_list_pop(nodes));
-        struct slab *empty =
-            kmem_cache_put(&potad->cache_node, slab_of(&potad->source, node), node);
-        if (empty != NULL) {
-            slab_page_give_back(potad, empty, released);
-        }
+        node_put(potad, range_node_of_link(epoch_list_pop(nodes)), released);
     }
 }
 

@@ -316,12 +316,50 @@ static void b2_request_means_the_zone_that_was_there(void **state)
     end(hash);
 }
 
+/* Another CPU: the zone goes while nodes for its tree are allocated. */
+static void remove_zone(struct arena *own, enum window window)
+{
+    if (window == WINDOW_SLAB_GROW && windows++ == 0) {
+        assert_int_equal(potad_zone_remove(&own->potad, ADDED), STATUS_OK);
+    }
+}
+
+/* What was allocated for the tree of a zone that has gone goes back. */
+static void b2_zone_that_goes_gets_no_nodes(void **state)
+{
+    struct buddy *buddy = NULL;
+    struct page_request request = {.zone = ADDED, .migratetype = MIGRATE_MOVABLE};
+    (void)state;
+    uint64_t hash = begin(BLOCK_MAP_TABLE);
+    assert_int_equal(potad_zone_add(&arena.potad, ADDED, &normal, &ranges[2], 1), STATUS_OK);
+    /* The next cut finds few nodes, and slabs of them none. */
+    potad_shrink(&arena.potad);
+    struct kmem_cache *nodes = &arena.potad.cache_node;
+    uint64_t count = nodes->slabs * nodes->capacity - nodes->live;
+    void *taken[SLAB_OBJECTS_MAX];
+    assert_int_equal(kmem_cache_alloc_bulk(&arena.potad, nodes, count, taken), STATUS_OK);
+    arena.window = remove_zone;
+    windows = 0;
+    assert_int_equal(alloc_pages(&arena.potad, &request, &buddy), STATUS_NO_MEMORY);
+    arena.window = NULL;
+    assert_true(windows > 0);
+    while (count > 0) {
+        kmem_cache_free(&arena.potad, nodes, taken[--count]);
+    }
+    arena_validate(&arena);
+    assert_int_equal(potad_state_hash(&arena.potad), hash);
+    assert_int_equal(nodes->live, 0);
+    assert_int_equal(add(&normal), STATUS_OK);
+    end(hash);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(b2_zone_comes_serves_and_goes),
         cmocka_unit_test(b2_zone_in_use_stays),
         cmocka_unit_test(b2_request_means_the_zone_that_was_there),
+        cmocka_unit_test(b2_zone_that_goes_gets_no_nodes),
         cmocka_unit_test(b3_failed_frames_go_with_their_zone),
         cmocka_unit_test(e1_added_zone_takes_its_place_in_the_lists),
         cmocka_unit_test(e3_added_zone_holds_no_metadata),
