@@ -109,6 +109,7 @@ struct potad {
     order_t pageblock_order;
     uint64_t range_pageblocks[RANGES_MAX]; /* each range's first, in its zone's array */
     struct space zones[ZONES_MAX];         /* those that are there: zones_present() */
+    uint32_t zones_made; /* those that may have blocks, be they there yet; lock of cache_buddy */
     spinlock_t claims_lock;
     struct zone_claim claims[ZONES_MAX];
     struct slab_source source;

@@ -4,6 +4,7 @@
  */
 #include "core/test/arena.h"
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -353,6 +354,69 @@ static void b2_zone_that_goes_gets_no_nodes(void **state)
     end(hash);
 }
 
+enum { TURNS = 1000, HELD = 100, CRUMBS = 16 };
+
+/* Another CPU: has slabs of descriptors made and retired, and takes of the zone what there is. */
+static void *alloc_and_free(void *own)
+{
+    static struct buddy *held[HELD];
+    struct potad *potad = own;
+    for (unsigned turn = 0; turn < TURNS; turn++) {
+        struct page_request request = {.zone = turn % 4 == 0 ? ADDED : BOOT};
+        unsigned count = 0;
+        while (count < HELD && alloc_pages(potad, &request, &held[count]) == STATUS_OK) {
+            count++;
+        }
+        while (count > 0) {
+            free_pages(potad, held[--count]);
+        }
+    }
+    return NULL;
+}
+
+/* The arena's port counts, for one CPU; these do not. */
+static void expose_any(void *own, pfn_t pfn, uint64_t frames, bool zeroed)
+{
+    (void)own;
+    (void)pfn;
+    (void)frames;
+    (void)zeroed;
+}
+
+static void conceal_any(void *own, pfn_t pfn, uint64_t frames)
+{
+    expose_any(own, pfn, frames, false);
+}
+
+/* While a zone is made and removed, others move the descriptors of its free blocks about and use
+ * its memory: ThreadSanitizer sees whether they do so in turn. */
+static void b2_zones_come_and_go_beside_others(void **state)
+{
+    struct range crumbs[CRUMBS];
+    struct potad *potad = &arena.potad;
+    pthread_t other;
+    (void)state;
+    for (unsigned i = 0; i < CRUMBS; i++) {
+        crumbs[i] = (struct range){.start = BASE + 32 * i + 1, .frames = 30};
+    }
+    uint64_t hash = begin(BLOCK_MAP_TABLE);
+    potad->port.expose = expose_any;
+    potad->port.conceal = conceal_any;
+    potad->port.fault = NULL;
+    potad->port.window = NULL;
+    assert_int_equal(pthread_create(&other, NULL, alloc_and_free, potad), 0);
+    for (unsigned turn = 0; turn < TURNS; turn++) {
+        enum status added = potad_zone_add(potad, ADDED, &normal, crumbs, CRUMBS);
+        enum status removed = potad_zone_remove(potad, ADDED);
+        assert_true(added == STATUS_OK || added == STATUS_EXISTS || added == STATUS_NO_MEMORY);
+        assert_true(removed == STATUS_OK || removed == STATUS_BUSY || added != STATUS_OK);
+    }
+    assert_int_equal(pthread_join(other, NULL), 0);
+    enum status added = add(&normal);
+    assert_true(added == STATUS_OK || added == STATUS_EXISTS);
+    end(hash);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -360,6 +424,7 @@ int main(void)
         cmocka_unit_test(b2_zone_in_use_stays),
         cmocka_unit_test(b2_request_means_the_zone_that_was_there),
         cmocka_unit_test(b2_zone_that_goes_gets_no_nodes),
+        cmocka_unit_test(b2_zones_come_and_go_beside_others),
         cmocka_unit_test(b3_failed_frames_go_with_their_zone),
         cmocka_unit_test(e1_added_zone_takes_its_place_in_the_lists),
         cmocka_unit_test(e3_added_zone_holds_no_metadata),
