@@ -183,6 +183,37 @@ static void b3_failed_frames_go_with_their_zone(void **state)
     end(hash);
 }
 
+/* Frames of a zone that has gone come again as another one's, which has a higher or a lower number:
+ * nothing finds the old one there. */
+static void b2_frames_come_back_as_another_zone(void **state)
+{
+    static const zone_id_t numbers[] = {ADDED, ADDED + 2, ADDED - 1, ADDED};
+    (void)state;
+    uint64_t hash = begin(BLOCK_MAP_BOTH);
+    for (unsigned i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        struct memdesc_info info;
+        /* Another part of the frames each time, so that spans differ, too. */
+        const struct range *some = &ranges[i % 2];
+        zone_id_t id = numbers[i];
+        assert_int_equal(potad_zone_add(&arena.potad, id, &normal, some, 2), STATUS_OK);
+        for (pfn_t pfn = BASE; pfn < BASE + 1400; pfn++) {
+            bool inside =
+                pfn - some[0].start < some[0].frames || pfn - some[1].start < some[1].frames;
+            assert_int_equal(memdesc_lookup(&arena.potad, pfn, &info), inside);
+            assert_true(!inside || info.zone == id);
+        }
+        assert_int_equal(memory_failure(&arena.potad, some[1].start), STATUS_OK);
+        arena_validate(&arena);
+        assert_int_equal(potad_zone_remove(&arena.potad, id), STATUS_OK);
+        assert_int_equal(unpoison(&arena.potad, some[1].start), STATUS_INVALID);
+        assert_false(memdesc_lookup(&arena.potad, some[1].start, &info));
+    }
+    potad_shrink(&arena.potad);
+    arena_validate(&arena);
+    assert_int_equal(potad_state_hash(&arena.potad), hash);
+    arena_close(&arena);
+}
+
 static void zone_add_refuses_what_is_taken(void **state)
 {
     static const struct range beside[] = {
@@ -425,6 +456,7 @@ int main(void)
         cmocka_unit_test(b2_request_means_the_zone_that_was_there),
         cmocka_unit_test(b2_zone_that_goes_gets_no_nodes),
         cmocka_unit_test(b2_zones_come_and_go_beside_others),
+        cmocka_unit_test(b2_frames_come_back_as_another_zone),
         cmocka_unit_test(b3_failed_frames_go_with_their_zone),
         cmocka_unit_test(e1_added_zone_takes_its_place_in_the_lists),
         cmocka_unit_test(e3_added_zone_holds_no_metadata),
