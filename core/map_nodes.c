@@ -15,6 +15,9 @@
  *   map_nodes_fill()      takes nodes from their cache, which may grow: those cuts use the reserve
  *   block_alloc()         again
  *
+ * No other zone is tried before that, or one that lacks nodes would be passed over for as long as
+ * others have memory.
+ *
  * A call that fails in the end, and potad_shrink(), move what is in nodes of slabs to older ones,
  * or to those of the boot: then the slabs are empty, and go back.
  */
@@ -125,6 +128,16 @@ bool map_nodes_fill(struct potad *potad, struct alloc_context alloc)
         filled = map_nodes_take(potad, alloc, &potad->zones[id]) && filled;
     }
     return filled;
+}
+
+bool request_again(struct potad *potad, struct alloc_context alloc, struct block_request *request)
+{
+    bool waited = request_waits(alloc, request);
+    if (map_nodes_fill(potad, alloc)) {
+        return true;
+    }
+    request->patient = false;
+    return waited;
 }
 
 static bool is_boot_node(const struct potad *potad, const void *node)

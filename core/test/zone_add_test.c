@@ -123,6 +123,37 @@ static void e1_added_zone_takes_its_place_in_the_lists(void **state)
     end(hash);
 }
 
+/* Also where its tree has just few nodes left. */
+static void e1_zone_short_of_nodes_is_not_passed_over(void **state)
+{
+    struct buddy *buddy = NULL;
+    struct contig contig;
+    struct page_request request = {.zone = ZONE_ANY, .node = 1};
+    struct contig_request run = {.units = 5, .zone = ZONE_ANY, .node = 1};
+    (void)state;
+    uint64_t hash = begin(BLOCK_MAP_BOTH);
+    assert_int_equal(potad_zone_add(&arena.potad, ADDED, &normal, &ranges[2], 1), STATUS_OK);
+    potad_shrink(&arena.potad);
+    assert_int_equal(alloc_pages(&arena.potad, &request, &buddy), STATUS_OK);
+    assert_int_equal(buddy->head.zone, ADDED);
+    free_pages(&arena.potad, buddy);
+    potad_shrink(&arena.potad);
+    assert_int_equal(alloc_contig(&arena.potad, &run, &contig), STATUS_OK);
+    assert_int_equal(contig.zone, ADDED);
+    free_contig(&arena.potad, &contig);
+    /* Where there are no nodes to be had, others do. */
+    potad_shrink(&arena.potad);
+    arena_fail(&arena, FAULT_RANGE_NODE, 1);
+    assert_int_equal(alloc_pages(&arena.potad, &request, &buddy), STATUS_OK);
+    assert_int_equal(buddy->head.zone, BOOT);
+    assert_int_equal(alloc_contig(&arena.potad, &run, &contig), STATUS_OK);
+    assert_int_equal(contig.zone, BOOT);
+    arena_fail(&arena, FAULT_SITES, 0);
+    free_pages(&arena.potad, buddy);
+    free_contig(&arena.potad, &contig);
+    end(hash);
+}
+
 /* It may go again, so that it holds no metadata, be it of a class that could. */
 static void e3_added_zone_holds_no_metadata(void **state)
 {
@@ -459,6 +490,7 @@ int main(void)
         cmocka_unit_test(b2_frames_come_back_as_another_zone),
         cmocka_unit_test(b3_failed_frames_go_with_their_zone),
         cmocka_unit_test(e1_added_zone_takes_its_place_in_the_lists),
+        cmocka_unit_test(e1_zone_short_of_nodes_is_not_passed_over),
         cmocka_unit_test(e3_added_zone_holds_no_metadata),
         cmocka_unit_test(f1_zone_add_undoes_what_fails),
         cmocka_unit_test(zone_add_refuses_what_is_taken),
