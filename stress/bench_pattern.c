@@ -7,7 +7,7 @@
 #include <string.h>
 
 enum {
-    TURN_PAIRS = 4096,
+    TURN_PAIRS = 1024,
     HELD = 33,
     MIXED_ORDERS = 10,
     MIXED_UNITS = 102 /* of a block, on average */
@@ -140,8 +140,8 @@ static void mixed_turn(struct racer *racer)
 static void mixed_begin(struct racer *racer)
 {
     memset((void *)racer->set.blocks, 0, mixed_slots(racer) * sizeof(void *));
-    /* Until half of the slots are in use. */
-    for (unsigned i = 0; i < 4; i++) {
+    /* After two steps a slot, about half of them are in use. */
+    for (uint64_t steps = 0; steps < 2 * mixed_slots(racer); steps += BENCH_TURN_STEPS) {
         mixed_turn(racer);
     }
     racer->best[MIXED] = 0;
