@@ -36,23 +36,25 @@ static bool run_accept(struct contig_call *call, struct space *zone, pfn_t pfn)
 }
 
 /* Finds a free run and takes it off the lists, with what trimming it takes in hand. Context: the
- * zone's lock, let go meanwhile. Return: whether it did. */
+ * zone's lock, let go meanwhile. Return: whether it did: then *@run is it. */
 static bool run_hold(struct contig_call *call, struct space *zone, enum watermark watermark,
-                     pfn_t *pfn)
+                     struct contig_run *run)
 {
     struct buddy_stash *pending = &call->alloc.transaction->pending;
     uint64_t units = call->goal.units;
+    pfn_t pfn;
     for (;;) {
         if (!zone_serves(zone, &call->block) ||
             !zone_may_give(zone, &call->block, watermark, units) ||
-            !contig_find(zone, &call->goal, pfn)) {
+            !contig_find(zone, &call->goal, &pfn)) {
             return false;
         }
-        struct contig_cut cut = contig_cut_of(zone, *pfn, units);
+        struct contig_cut cut = contig_cut_of(zone, pfn, units);
         if (!map_nodes_ready(call->alloc, zone, contig_cut_nodes(zone, cut, 0))) {
             return false;
         }
-        contig_hold(zone, *pfn, units);
+        *run = (struct contig_run){zone, pfn, units, call};
+        contig_hold(run);
         if (call->stash.count >= (uint64_t)cut.left + cut.right) {
             return true;
         }
@@ -64,7 +66,7 @@ static bool run_hold(struct contig_call *call, struct space *zone, enum watermar
         if (filled && ready) {
             return true;
         }
-        contig_let_go(zone, *pfn, units, pending);
+        contig_let_go(run, pending);
         spinlock_unlock(&zone->lock);
         filled = ready && contig_gather(call, cut);
         spinlock_lock(&zone->lock);
@@ -78,18 +80,17 @@ static bool run_hold(struct contig_call *call, struct space *zone, enum watermar
 static enum status run_take(struct contig_call *call, struct space *zone, enum watermark watermark)
 {
     struct buddy_stash *pending = &call->alloc.transaction->pending;
-    uint64_t units = call->goal.units;
     enum status status = STATUS_NO_MEMORY;
-    pfn_t pfn;
+    struct contig_run run;
     spinlock_lock(&zone->lock);
-    if (run_hold(call, zone, watermark, &pfn)) {
-        contig_trim(zone, pfn, units, &call->stash, pending);
-        status = run_accept(call, zone, pfn) ? STATUS_OK : STATUS_ACCEPT_FAILED;
+    if (run_hold(call, zone, watermark, &run)) {
+        contig_trim(&run, &call->stash, pending);
+        status = run_accept(call, zone, run.pfn) ? STATUS_OK : STATUS_ACCEPT_FAILED;
         if (status == STATUS_OK) {
-            uint64_t parts = contig_give(zone, pfn, units, call->migratetype);
-            *call->contig = (struct contig){pfn, units, parts, zone->id};
+            uint64_t parts = contig_give(&run, call->migratetype);
+            *call->contig = (struct contig){run.pfn, run.units, parts, zone->id};
         } else {
-            contig_let_go(zone, pfn, units, pending);
+            contig_let_go(&run, pending);
         }
     }
     spinlock_unlock(&zone->lock);

@@ -15,8 +15,9 @@
  *
  * The struct buddy that an owner keeps for its block (requirement A6) describes the new place from
  * then on, so that nobody's handle changes: the one that came with the new block goes the other
- * way. While owners are asked, no lock is held; blocks that are held bear MIGRATE_ISOLATED, so that
- * those that other threads have off their lists are told from them.
+ * way. While owners are asked, no lock is held: blocks that nobody has agreed for may be freed and
+ * given out again meanwhile, or held for another window (contig_take.h tells them apart). Then this
+ * window is given up.
  *
  * An owner's block moves to zones of no higher class than that it leaves: it may have asked for
  * such.
@@ -31,9 +32,34 @@ struct cma_window {
     struct memdesc_ops ops[MEMDESC_TYPES]; /* theirs, for all stages of a move */
     pfn_t from;                            /* windows start here or behind */
     pfn_t pfn;                             /* the one that is being cleared */
-    struct list_head moves; /* of owners that agreed: the new block's buddy, the owner's, ... */
+    struct list_head *moves;               /* of owners that agreed, see moves_push() */
     struct epoch_list nodes;
 };
+
+/* Notes that the owner of @buddy has agreed: its links lead to the next owner's, and to the new
+ * block's descriptor, whose own are left for others to look at (contig_mark()). */
+static void moves_push(struct cma_window *window, struct buddy *buddy, struct buddy *replacement)
+{
+    buddy->list.next = window->moves;
+    buddy->list.prev = &replacement->list;
+    window->moves = &buddy->list;
+}
+
+/* Takes a note off. Context: there is one. */
+static struct buddy *moves_pop(struct cma_window *window, struct buddy **replacement)
+{
+    struct list_head *link = window->moves;
+    window->moves = link->next;
+    *replacement = buddy_of_link(link->prev);
+    return buddy_of_link(link);
+}
+
+/* The frames of the window. */
+static struct contig_run window_run(const struct cma_window *window)
+{
+    struct contig_call *call = window->call;
+    return (struct contig_run){window->zone, window->pfn, call->goal.units, call};
+}
 
 /* Takes note of whom to ask. */
 static void window_ops(struct cma_window *window)
@@ -143,8 +169,9 @@ static bool window_hold(struct cma_window *window)
             break;
         }
         if (call->stash.count >= (uint64_t)cut.left + cut.right) {
-            contig_hold(zone, window->pfn, units);
-            contig_trim(zone, window->pfn, units, &call->stash, &call->alloc.transaction->pending);
+            struct contig_run run = window_run(window);
+            contig_hold(&run);
+            contig_trim(&run, &call->stash, &call->alloc.transaction->pending);
             cut = contig_cut_of(zone, window->pfn, units);
             window->nodes = block_map_detach(&zone->map, contig_cut_nodes(zone, cut, 1));
             spinlock_unlock(&zone->lock);
@@ -185,15 +212,16 @@ static void replacement_free(struct contig_call *call, struct buddy *buddy)
 static void window_abort(struct cma_window *window)
 {
     struct contig_call *call = window->call;
-    while (!list_is_empty(&window->moves)) {
-        struct buddy *replacement = buddy_of_link(list_pop(&window->moves));
-        struct buddy *buddy = buddy_of_link(list_pop(&window->moves));
+    while (window->moves != NULL) {
+        struct buddy *replacement;
+        struct buddy *buddy = moves_pop(window, &replacement);
         owner_finish(window, buddy, buddy->pfn, replacement->pfn, MIGRATE_CANCEL);
         replacement_free(call, replacement);
     }
+    struct contig_run run = window_run(window);
     spinlock_lock(&window->zone->lock);
     block_map_attach(&window->zone->map, &window->nodes);
-    contig_let_go(window->zone, window->pfn, call->goal.units, &call->alloc.transaction->pending);
+    contig_let_go(&run, &call->alloc.transaction->pending);
     spinlock_unlock(&window->zone->lock);
 }
 
@@ -223,16 +251,18 @@ static struct buddy *replacement_alloc(struct cma_window *window, order_t order)
 
 enum asked { ASKED_AGREED, ASKED_REFUSED, ASKED_NO_MEMORY };
 
-/* Whether the owner that agreed to @move has just that block: another thread may have freed the one
- * that was seen, and allocated another under the same descriptor. Context: no lock; the owner holds
+/* Whether the owner that agreed to @move has just the block of @word that was seen: another thread
+ * may have freed that, and allocated another, under the same descriptor or a new one. Until the
+ * word says so, nobody knows that there still is a struct buddy. Context: no lock; the owner holds
  * still. */
-static bool move_is_meant(const struct cma_window *window, const struct migration *move)
+static bool move_is_meant(const struct cma_window *window, const struct migration *move,
+                          memdesc_t word)
 {
     struct space *zone = window->zone;
     spinlock_lock(&zone->lock);
     const struct buddy *buddy = move->buddy;
-    bool meant = buddy->pfn == move->from && buddy_order(buddy) == move->order &&
-                 buddy_state(buddy) == BUDDY_ALLOCATED;
+    bool meant = block_map_read(&zone->map, move->from) == word && buddy->pfn == move->from &&
+                 buddy_order(buddy) == move->order && buddy_state(buddy) == BUDDY_ALLOCATED;
     spinlock_unlock(&zone->lock);
     return meant;
 }
@@ -256,7 +286,7 @@ static enum asked owner_ask(struct cma_window *window, const struct frame_entry 
     bool agreed =
         !port_fault(potad, FAULT_MIGRATE) && ops->migrate(ops->context, head, &move, MIGRATE_TRY);
     ASSERT(!agreed || move.buddy != NULL);
-    if (agreed && !move_is_meant(window, &move)) {
+    if (agreed && !move_is_meant(window, &move, entry->word)) {
         (void)ops->migrate(ops->context, head, &move, MIGRATE_CANCEL);
         agreed = false;
     }
@@ -264,16 +294,15 @@ static enum asked owner_ask(struct cma_window *window, const struct frame_entry 
         replacement_free(window->call, replacement);
         return ASKED_REFUSED;
     }
-    list_push(&window->moves, &move.buddy->list);
-    list_push(&window->moves, &replacement->list);
+    moves_push(window, move.buddy, replacement);
     return ASKED_AGREED;
 }
 
 /* Whether the block at @entry is one that the window holds. Context: the zone's lock. */
-static bool is_held(const struct frame_entry *entry)
+static bool is_held(const struct cma_window *window, const struct frame_entry *entry)
 {
     return memdesc_type(entry->word) == MEMDESC_BUDDY_ALLOCATED &&
-           memdesc_head(entry->word)->migratetype == MIGRATE_ISOLATED;
+           contig_is_held((struct buddy *)(void *)memdesc_head(entry->word), window->call);
 }
 
 /* Asks the owners of all blocks in the window, by ascending address. Return: whether all agree; if
@@ -287,7 +316,7 @@ static bool owners_ask(struct cma_window *window)
         spinlock_lock(&zone->lock);
         struct frame_entry entry = block_map_find(&zone->map, at);
         order_t order = memdesc_head(entry.word)->order;
-        bool held = is_held(&entry);
+        bool held = is_held(window, &entry);
         bool moves = block_moves(window, entry.word);
         spinlock_unlock(&zone->lock);
         at = entry.pfn + order_frames(order);
@@ -308,8 +337,9 @@ static bool owners_ask(struct cma_window *window)
 
 /* Lets the owner's @buddy describe the new place of its block, and @replacement the old one, which
  * is held from here on. Context: the locks of both zones. */
-static void buddys_swap(struct potad *potad, struct buddy *buddy, struct buddy *replacement)
+static void buddys_swap(struct contig_call *call, struct buddy *buddy, struct buddy *replacement)
 {
+    struct potad *potad = call->potad;
     struct space *old_zone = &potad->zones[buddy->head.zone];
     struct space *new_zone = &potad->zones[replacement->head.zone];
     uint32_t boot = (uint32_t)BUDDY_BOOT;
@@ -330,7 +360,7 @@ static void buddys_swap(struct potad *potad, struct buddy *buddy, struct buddy *
     space_set_word(new_zone, buddy, word);
     space_set_word(old_zone, replacement, memdesc_make(replacement, MEMDESC_BUDDY_ALLOCATED));
     space_set_state(old_zone, replacement, BUDDY_TAKEN);
-    replacement->head.migratetype = MIGRATE_ISOLATED;
+    contig_mark(replacement, call);
 }
 
 /* Whether no frame that is to move, or to be moved to, has failed since. Context: all zones' locks.
@@ -338,14 +368,26 @@ static void buddys_swap(struct potad *potad, struct buddy *buddy, struct buddy *
 static bool moves_are_sound(const struct cma_window *window)
 {
     const struct potad *potad = window->call->potad;
-    list_for_each (link, &window->moves) {
+    for (struct list_head *link = window->moves; link != NULL; link = link->next) {
         const struct buddy *buddy = buddy_of_link(link);
         const struct space *zone = &potad->zones[buddy->head.zone];
-        if (memdesc_head(block_map_read(&zone->map, buddy->pfn))->flawed) {
+        if (memdesc_head(block_map_read(&zone->map, buddy->pfn))->flawed ||
+            buddy_of_link(link->prev)->head.flawed) {
             return false;
         }
     }
     return true;
+}
+
+/* Has in hand what cutting the ends of the window takes, now that all in it stays as it is: blocks
+ * there may have become larger since it was found. Context: no lock. */
+static bool window_gather(struct cma_window *window)
+{
+    struct space *zone = window->zone;
+    spinlock_lock(&zone->lock);
+    struct contig_cut cut = contig_cut_of(zone, window->pfn, window->call->goal.units);
+    spinlock_unlock(&zone->lock);
+    return contig_gather(window->call, cut);
 }
 
 /* Swaps all places. Return: false where that cannot be, with nothing changed. */
@@ -367,9 +409,8 @@ static bool window_swap(struct cma_window *window)
     if (done) {
         block_map_attach(&zone->map, &window->nodes);
         window->nodes = block_map_detach(&zone->map, nodes);
-        struct list_head *link = window->moves.next;
-        for (; link != &window->moves; link = link->next->next) {
-            buddys_swap(potad, buddy_of_link(link->next), buddy_of_link(link));
+        for (struct list_head *link = window->moves; link != NULL; link = link->next) {
+            buddys_swap(window->call, buddy_of_link(link), buddy_of_link(link->prev));
         }
     }
     zones_for_each(zones, id)
@@ -384,17 +425,17 @@ static void window_commit(struct cma_window *window)
 {
     struct contig_call *call = window->call;
     struct space *zone = window->zone;
-    uint64_t units = call->goal.units;
-    while (!list_is_empty(&window->moves)) {
-        struct buddy *replacement = buddy_of_link(list_pop(&window->moves));
-        struct buddy *buddy = buddy_of_link(list_pop(&window->moves));
+    struct contig_run run = window_run(window);
+    while (window->moves != NULL) {
+        struct buddy *replacement;
+        struct buddy *buddy = moves_pop(window, &replacement);
         owner_finish(window, buddy, replacement->pfn, buddy->pfn, MIGRATE_COMMIT);
     }
     spinlock_lock(&zone->lock);
     block_map_attach(&zone->map, &window->nodes);
-    contig_trim(zone, window->pfn, units, &call->stash, &call->alloc.transaction->pending);
-    uint64_t parts = contig_give(zone, window->pfn, units, call->migratetype);
-    *call->contig = (struct contig){window->pfn, units, parts, zone->id};
+    contig_trim(&run, &call->stash, &call->alloc.transaction->pending);
+    uint64_t parts = contig_give(&run, call->migratetype);
+    *call->contig = (struct contig){run.pfn, run.units, parts, zone->id};
     spinlock_unlock(&zone->lock);
 }
 
@@ -408,10 +449,9 @@ enum status contig_move_out(struct contig_call *call, struct space *zone, enum w
         .watermark = watermark,
     };
     window_ops(&window);
-    list_init(&window.moves);
     /* Each turn that fails goes on behind a block at least. */
     while (call->alloc.transaction->nodes_short == 0 && window_hold(&window)) {
-        if (owners_ask(&window) && window_swap(&window)) {
+        if (owners_ask(&window) && window_gather(&window) && window_swap(&window)) {
             window_commit(&window);
             status = STATUS_OK;
             break;

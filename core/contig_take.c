@@ -30,10 +30,9 @@ struct buddy *contig_part(const struct space *space, pfn_t pfn)
 }
 
 /* Other threads' blocks may be off their lists, too. */
-static bool is_held(const struct run_block *block)
+static bool is_held(const struct run_block *block, const struct contig_run *run)
 {
-    return block->buddy != NULL && buddy_state(block->buddy) == BUDDY_TAKEN &&
-           block->buddy->head.migratetype == MIGRATE_ISOLATED;
+    return block->buddy != NULL && contig_is_held(block->buddy, run->holder);
 }
 
 /* How often @block is halved until a part of it ends at @pfn, inside it or at one of its ends. */
@@ -61,14 +60,15 @@ uint64_t contig_cut_nodes(const struct space *space, struct contig_cut cut, unsi
            block_map_nodes(&space->map, cut.right, levels + 2);
 }
 
-void contig_hold(struct space *space, pfn_t pfn, uint64_t units)
+void contig_hold(const struct contig_run *run)
 {
-    pfn_t at = pfn;
-    while (at < pfn + units) {
+    struct space *space = run->space;
+    pfn_t at = run->pfn;
+    while (at < run->pfn + run->units) {
         struct run_block block = block_at(space, at);
         if (block.buddy != NULL && buddy_state(block.buddy) == BUDDY_FREE) {
             space_detach(space, block.buddy);
-            block.buddy->head.migratetype = MIGRATE_ISOLATED;
+            contig_mark(block.buddy, run->holder);
             /* No longer free for others who look from the side of its buddy. */
             space_set_word(space, block.buddy, memdesc_make(block.buddy, MEMDESC_BUDDY_ALLOCATED));
         }
@@ -76,55 +76,67 @@ void contig_hold(struct space *space, pfn_t pfn, uint64_t units)
     }
 }
 
-void contig_let_go(struct space *space, pfn_t pfn, uint64_t units, struct buddy_stash *released)
+/* Frees what is held from @pfn to @end. */
+static void let_go(const struct contig_run *run, pfn_t pfn, pfn_t end, struct buddy_stash *released)
 {
     pfn_t at = pfn;
-    while (at < pfn + units) {
-        struct run_block block = block_at(space, at);
-        if (is_held(&block)) {
-            space_free(space, block.buddy, NULL, released);
+    while (at < end) {
+        struct run_block block = block_at(run->space, at);
+        if (is_held(&block, run)) {
+            space_free(run->space, block.buddy, NULL, released);
         }
         at = block.end;
     }
 }
 
+void contig_let_go(const struct contig_run *run, struct buddy_stash *released)
+{
+    let_go(run, run->pfn, run->pfn + run->units, released);
+}
+
 /* Cuts the held @block at @pfn, if that is inside it. */
-static void cut_at(struct space *space, const struct run_block *block, pfn_t pfn,
+static void cut_at(const struct contig_run *run, const struct run_block *block, pfn_t pfn,
                    struct buddy_stash *stash)
 {
-    if (is_held(block) && halvings(block, pfn) > 0) {
-        space_cut_at(space, block->buddy, pfn, stash);
+    if (!is_held(block, run) || halvings(block, pfn) == 0) {
+        return;
+    }
+    space_cut_at(run->space, block->buddy, pfn, stash);
+    for (pfn_t at = block->pfn; at < block->end;) {
+        struct buddy *part = contig_part(run->space, at);
+        contig_mark(part, run->holder);
+        at += order_frames(buddy_order(part));
     }
 }
 
-void contig_trim(struct space *space, pfn_t pfn, uint64_t units, struct buddy_stash *stash,
+void contig_trim(const struct contig_run *run, struct buddy_stash *stash,
                  struct buddy_stash *released)
 {
-    pfn_t end = pfn + units;
-    struct run_block first = block_at(space, pfn);
+    struct space *space = run->space;
+    pfn_t end = run->pfn + run->units;
+    struct run_block first = block_at(space, run->pfn);
     struct run_block last = block_at(space, end - 1);
-    cut_at(space, &first, pfn, stash);
+    cut_at(run, &first, run->pfn, stash);
     /* Both may have been one. */
     struct run_block rest = block_at(space, end - 1);
-    cut_at(space, &rest, end, stash);
-    contig_let_go(space, first.pfn, pfn - first.pfn, released);
-    contig_let_go(space, end, last.end - end, released);
+    cut_at(run, &rest, end, stash);
+    let_go(run, first.pfn, run->pfn, released);
+    let_go(run, end, last.end, released);
 }
 
-uint64_t contig_give(struct space *space, pfn_t pfn, uint64_t units, enum migratetype migratetype)
+uint64_t contig_give(const struct contig_run *run, enum migratetype migratetype)
 {
     uint64_t parts = 0;
-    pfn_t at = pfn;
-    while (at < pfn + units) {
-        struct buddy *buddy = contig_part(space, at);
-        ASSERT(buddy_state(buddy) == BUDDY_TAKEN);
-        ASSERT(buddy->head.migratetype == MIGRATE_ISOLATED);
+    pfn_t at = run->pfn;
+    while (at < run->pfn + run->units) {
+        struct buddy *buddy = contig_part(run->space, at);
+        ASSERT(contig_is_held(buddy, run->holder));
         ASSERT(buddy->pfn == at);
         buddy->head.migratetype = (uint8_t)migratetype;
-        space_set_state(space, buddy, BUDDY_ALLOCATED);
+        space_set_state(run->space, buddy, BUDDY_ALLOCATED);
         at += order_frames(buddy_order(buddy));
         parts++;
     }
-    ASSERT(at == pfn + units);
+    ASSERT(at == run->pfn + run->units);
     return parts;
 }

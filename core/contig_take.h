@@ -27,21 +27,45 @@ struct contig_cut contig_cut_of(const struct space *space, pfn_t pfn, uint64_t u
 /* Tree nodes for that, also when the tree has grown by @levels until then. */
 uint64_t contig_cut_nodes(const struct space *space, struct contig_cut cut, unsigned levels);
 
-/* Takes all free blocks that the run touches off their lists: they are held, BUDDY_TAKEN and of
- * MIGRATE_ISOLATED. Other blocks stay as they are. */
-void contig_hold(struct space *space, pfn_t pfn, uint64_t units);
+/* Frames in a row, and who takes them: any address that is his alone. */
+struct contig_run {
+    struct space *space;
+    pfn_t pfn;
+    uint64_t units;
+    void *holder;
+};
 
-/* Frees all blocks that the run touches and that are held. */
-void contig_let_go(struct space *space, pfn_t pfn, uint64_t units, struct buddy_stash *released);
+/* Makes @buddy's block, on no list, one that @holder holds: BUDDY_TAKEN, of MIGRATE_ISOLATED, and
+ * its links lead to him. While nobody has the lock, other threads hold blocks of their own, maybe
+ * right beside his, where somebody has just freed some. */
+static inline void contig_mark(struct buddy *buddy, void *holder)
+{
+    ASSERT(buddy_state(buddy) == BUDDY_TAKEN);
+    buddy->head.migratetype = MIGRATE_ISOLATED;
+    buddy->list.next = holder;
+}
 
-/* Cuts the blocks at the ends of the run, where these are held, and frees what is not of the run.
+static inline bool contig_is_held(const struct buddy *buddy, const void *holder)
+{
+    return buddy_state(buddy) == BUDDY_TAKEN && buddy->head.migratetype == MIGRATE_ISOLATED &&
+           buddy->list.next == holder;
+}
+
+/* Takes all free blocks that @run touches off their lists: they are held. Other blocks stay as they
+ * are. */
+void contig_hold(const struct contig_run *run);
+
+/* Frees all blocks that @run touches and that its holder holds. */
+void contig_let_go(const struct contig_run *run, struct buddy_stash *released);
+
+/* Cuts the blocks at the ends of @run, where these are held, and frees what is not of the run.
  * @stash and the map have what contig_cut_of() and contig_cut_nodes() say. */
-void contig_trim(struct space *space, pfn_t pfn, uint64_t units, struct buddy_stash *stash,
+void contig_trim(const struct contig_run *run, struct buddy_stash *stash,
                  struct buddy_stash *released);
 
-/* Makes all blocks of the trimmed and accepted run allocated ones of @migratetype. Return: how many
- * they are. */
-uint64_t contig_give(struct space *space, pfn_t pfn, uint64_t units, enum migratetype migratetype);
+/* Makes all blocks of the trimmed and accepted @run allocated ones of @migratetype. Return: how
+ * many they are. */
+uint64_t contig_give(const struct contig_run *run, enum migratetype migratetype);
 
 /* The struct buddy of the block that unit @pfn of the run is in. Context: it is free, or described
  * by the allocator alone. */

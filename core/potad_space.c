@@ -414,12 +414,13 @@ static bool run_try(struct space_call *call, const struct contig_goal *goal, str
         *short_of = true;
         return false;
     }
-    contig_hold(space, unit, goal->units);
-    contig_trim(space, unit, goal->units, &call->buddys, &call->buddys);
+    struct contig_run held = {space, unit, goal->units, call};
+    contig_hold(&held);
+    contig_trim(&held, &call->buddys, &call->buddys);
     *run = (struct unit_run){
         .unit = unit,
         .units = goal->units,
-        .parts = contig_give(space, unit, goal->units, MIGRATE_MOVABLE),
+        .parts = contig_give(&held, MIGRATE_MOVABLE),
     };
     return true;
 }

@@ -20,6 +20,7 @@
     X(FINDING_LOOKUP, "lookup", "a frame does not lead to what it belongs to")                     \
     X(FINDING_OBJECT_CORRUPT, "object-corrupt", "a slab object changed under its owner")           \
     X(FINDING_STATUS, "status", "a call answered what it had no reason to")                        \
+    X(FINDING_MIGRATE, "migrate", "an owner was told what it had no reason to hear of a move")     \
     X(FINDING_INVARIANT, "invariant", "the subject's own validation failed")                       \
     X(FINDING_ACCOUNTING, "accounting", "the subject's numbers are not those of the shadow table") \
     X(FINDING_NOT_WHOLE, "not-whole", "all is free, and memory is not as after boot")              \

@@ -4,8 +4,6 @@
 #include <stdlib.h>
 
 enum {
-    RUN_UNITS_MAX = 300,
-    RUN_ALIGNS = 8,
     LOOKUP_MARGIN = 64, /* frames around the map's span that are looked up too */
     LOOKUP_TIMES = 16,  /* of such a frame, in a row */
     LOOKUP_ORDERS = 14  /* a looked-up frame is rounded down to a start of one of so many orders */
@@ -39,7 +37,8 @@ static bool shape_fits(const struct world *world, const struct subject_request *
     const struct range *first = world_range_of(world, block->pfn);
     const struct range *last = world_range_of(world, block->pfn + order_frames(block->order) - 1);
     return first != NULL && last != NULL && first->zone == last->zone &&
-           (request->zone == ZONE_ANY || request->zone == first->zone);
+           (request->zone == ZONE_ANY || request->zone == first->zone) &&
+           (request->migratetype == MIGRATE_MOVABLE || (!first->cma && !last->cma));
 }
 
 /* Makes the frames of the block just allocated @held's. */
@@ -77,7 +76,8 @@ bool held_block_alloc(struct worker *worker, const struct subject_request *reque
     struct subject_request complete = *request;
     bool described = request->type != MEMDESC_NONE;
     worker_begin(worker, described ? "alloc-desc" : "alloc");
-    if (described) {
+    bool heap = described && request->descriptor == NULL;
+    if (heap) {
         complete.descriptor = aligned_alloc(MEMDESC_ALIGN, MEMDESC_ALIGN);
     }
     if (described && complete.descriptor == NULL) {
@@ -88,10 +88,11 @@ bool held_block_alloc(struct worker *worker, const struct subject_request *reque
         .migratetype = request->migratetype,
         .type = request->type,
         .descriptor = complete.descriptor,
+        .heap = heap,
     };
     enum status status = world->subject->alloc(world->instance, &complete, &held->block);
     if (!worker_expect(worker, status) || status != STATUS_OK) {
-        free(complete.descriptor);
+        free(heap ? complete.descriptor : NULL);
         worker_count(worker, PATH_ALLOC_FAILED);
     } else {
         claim(worker, request, held);
@@ -117,7 +118,7 @@ void held_block_free(struct worker *worker, const struct held_block *held)
                       cookie_describe(conflict.cookie, text));
     }
     world->subject->free(world->instance, block);
-    free(held->descriptor);
+    free(held->heap ? held->descriptor : NULL);
     worker_count(worker, PATH_FREE);
     worker_end(worker);
 }
@@ -150,84 +151,41 @@ unsigned held_block_split(struct worker *worker, const struct held_block *held, 
     return split ? count : 0;
 }
 
-void held_block_lookup(struct worker *worker, const struct held_block *held)
+bool held_block_leads(const struct worker *worker, const struct held_block *held, pfn_t pfn,
+                      struct memdesc_info *info)
 {
-    struct world *world = worker->world;
-    struct memdesc_info info = {0};
-    uint64_t frames = order_frames(held->block.order);
-    pfn_t pfn = held->block.pfn + random_below(&worker->random, frames);
+    const struct world *world = worker->world;
     const struct range *range = world_range_of(world, pfn);
     enum memdesc_type type = held->type == MEMDESC_NONE ? MEMDESC_BUDDY_ALLOCATED : held->type;
+    bool found = world->subject->lookup(world->instance, pfn, info);
+    bool extent = info->pfn == held->block.pfn && info->frames == order_frames(held->block.order);
+    bool place = range != NULL && info->zone == range->zone && !info->unaccepted;
+    bool kind = info->type == type && info->migratetype == held->migratetype;
+    bool owner = held->descriptor == NULL || info->descriptor == held->descriptor;
+    return found && extent && place && kind && owner;
+}
+
+void held_block_misled(struct worker *worker, const struct held_block *held, pfn_t pfn,
+                       const struct memdesc_info *info)
+{
+    bool owner = held->descriptor == NULL || info->descriptor == held->descriptor;
+    worker_report(worker, FINDING_LOOKUP,
+                  "frame %#" PRIx64 " of own order %u at %#" PRIx64 " leads to %" PRIu64
+                  " frames at %#" PRIx64 ", type %d, zone %u%s",
+                  pfn, held->block.order, held->block.pfn, info->frames, info->pfn, (int)info->type,
+                  info->zone, owner ? "" : ", other descriptor");
+}
+
+void held_block_lookup(struct worker *worker, const struct held_block *held)
+{
+    struct memdesc_info info = {0};
+    pfn_t pfn = held->block.pfn + random_below(&worker->random, order_frames(held->block.order));
     worker_begin(worker, "lookup");
-    bool found = world->subject->lookup(world->instance, pfn, &info);
-    bool extent = found && info.pfn == held->block.pfn && info.frames == frames;
-    bool place = range != NULL && info.zone == range->zone && !info.unaccepted;
-    bool kind = info.type == type && info.migratetype == held->migratetype;
-    bool owner = held->descriptor == NULL || info.descriptor == held->descriptor;
-    if (!extent || !place || !kind || !owner) {
-        worker_report(worker, FINDING_LOOKUP,
-                      "frame %#" PRIx64 " of own order %u at %#" PRIx64 " leads to %" PRIu64
-                      " frames at %#" PRIx64 ", type %d, zone %u%s",
-                      pfn, held->block.order, held->block.pfn, info.frames, info.pfn,
-                      (int)info.type, info.zone, owner ? "" : ", other descriptor");
+    if (!held_block_leads(worker, held, pfn, &info)) {
+        held_block_misled(worker, held, pfn, &info);
     }
     worker_count(worker, PATH_LOOKUP);
     worker_end(worker);
-}
-
-/* Makes the frames of @run the worker's, looks at its ends, and gives it back. */
-static void run_visit(struct worker *worker, const struct contig_request *request,
-                      const struct contig *run)
-{
-    struct world *world = worker->world;
-    struct shadow_conflict conflict;
-    char text[COOKIE_TEXT_MAX];
-    uint64_t cookie = worker_cookie(worker);
-    const struct range *first = world_range_of(world, run->pfn);
-    const struct range *last = world_range_of(world, run->pfn + run->units - 1);
-    if (run->units != request->units || !pfn_is_aligned(run->pfn, request->align) ||
-        first == NULL || last == NULL || first->zone != last->zone) {
-        worker_report(worker, FINDING_CONTAINMENT,
-                      "asked for %" PRIu64 " frames, gets %" PRIu64 " at %#" PRIx64, request->units,
-                      run->units, run->pfn);
-        return;
-    }
-    if (!shadow_claim(&world->shadow, run->pfn, run->units, cookie, &conflict)) {
-        worker_report(worker, FINDING_OVERLAP,
-                      "gets %" PRIu64 " frames at %#" PRIx64 ", but frame %#" PRIx64 " is of %s",
-                      run->units, run->pfn, conflict.pfn, cookie_describe(conflict.cookie, text));
-    }
-    if (!shadow_is_accepted(&world->shadow, run->pfn, run->units)) {
-        worker_report(worker, FINDING_ACCEPT,
-                      "gets %" PRIu64 " frames at %#" PRIx64 ", not all of them accepted",
-                      run->units, run->pfn);
-    }
-    if (!shadow_release(&world->shadow, run->pfn, run->units, cookie, &conflict)) {
-        worker_report(worker, FINDING_OWNERSHIP, "frame %#" PRIx64 " of a run is of %s",
-                      conflict.pfn, cookie_describe(conflict.cookie, text));
-    }
-    world->subject->free_contig(world->instance, run);
-}
-
-bool held_run_cycle(struct worker *worker)
-{
-    struct world *world = worker->world;
-    struct contig run;
-    struct contig_request request = {
-        .units = 1 + random_below(&worker->random, RUN_UNITS_MAX),
-        .align = (order_t)random_below(&worker->random, RUN_ALIGNS),
-        .zone = ZONE_ANY,
-        .migratetype = (enum migratetype)random_below(&worker->random, MIGRATETYPES),
-    };
-    worker_begin(worker, "run");
-    enum status status = world->subject->alloc_contig(world->instance, &request, &run);
-    bool taken = worker_expect(worker, status) && status == STATUS_OK;
-    if (taken) {
-        run_visit(worker, &request, &run);
-    }
-    worker_count(worker, taken ? PATH_RUN : PATH_RUN_FAILED);
-    worker_end(worker);
-    return taken;
 }
 
 /* The frame of a hole from where a search for a block's first frame takes its longest steps, and

@@ -16,14 +16,16 @@ struct held_block {
     cookie_t cookie;
     enum migratetype migratetype;
     enum memdesc_type type;     /* MEMDESC_NONE: described by the subject alone */
-    struct memdesc *descriptor; /* else, the holder's, on the heap */
+    struct memdesc *descriptor; /* else, the holder's */
+    bool heap;                  /* which is freed with the block */
 };
 
 /* Draws a request: small orders are likelier, none is above @order_max; any zone. @described: with
  * a descriptor of the holder's own. */
 struct subject_request held_block_request(struct worker *worker, order_t order_max, bool described);
 
-/* Allocates what @request says; its descriptor is made here. Return: whether there was memory. */
+/* Allocates what @request says; where it has a type but no descriptor, one is made here. Return:
+ * whether there was memory. */
 bool held_block_alloc(struct worker *worker, const struct subject_request *request,
                       struct held_block *held);
 
@@ -38,10 +40,15 @@ unsigned held_block_split(struct worker *worker, const struct held_block *held, 
 /* Looks up a random frame of @held: the subject must lead to it. */
 void held_block_lookup(struct worker *worker, const struct held_block *held);
 
-/* Looks up a random frame of the map or near it, whoever owns it. */
-/* Takes a random number of frames in a row, and gives them back. Return: whether there were. */
-bool held_run_cycle(struct worker *worker);
+/* Looks up frame @pfn of @held. Return: whether *@info, the answer, leads to @held. */
+bool held_block_leads(const struct worker *worker, const struct held_block *held, pfn_t pfn,
+                      struct memdesc_info *info);
 
+/* Reports that it did not. */
+void held_block_misled(struct worker *worker, const struct held_block *held, pfn_t pfn,
+                       const struct memdesc_info *info);
+
+/* Looks up a random frame of the map or near it, whoever owns it. */
 void held_block_lookup_any(struct worker *worker);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "stress/held_block.h"
 #include "stress/held_object.h"
+#include "stress/held_run.h"
 
 enum { HOLDINGS_MAX = 2048 };
 

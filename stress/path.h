@@ -10,7 +10,10 @@
 #include "core/range_tree.h"
 #include "fuzzers/subject.h"
 
-/* X(id, name, capability without which it cannot be taken, or 0) */
+/* What moving blocks takes. */
+enum { SUBJECT_MOVES = SUBJECT_CONTIG | SUBJECT_ZONES | SUBJECT_POISON };
+
+/* X(id, name, capabilities without which it cannot be taken, or 0) */
 #define PATH_TABLE(X)                                                                              \
     X(PATH_ALLOC, "alloc", 0)                                                                      \
     X(PATH_ALLOC_DESC, "alloc-desc", SUBJECT_DESC)                                                 \
@@ -28,6 +31,15 @@
     X(PATH_SHRINK, "shrink", SUBJECT_SHRINK)                                                       \
     X(PATH_ACCEPT, "accept", SUBJECT_UNACCEPTED)                                                   \
     X(PATH_HANDOVER, "handover", 0)                                                                \
+    X(PATH_MOVE_TRIED, "move-tried", SUBJECT_MOVES)                                                \
+    X(PATH_MOVE_AGREED, "move-agreed", SUBJECT_MOVES)                                              \
+    X(PATH_MOVE_REFUSED, "move-refused", SUBJECT_MOVES)                                            \
+    X(PATH_MOVE_GONE, "move-gone", SUBJECT_MOVES)                                                  \
+    X(PATH_MOVE_COMMITTED, "move-committed", SUBJECT_MOVES)                                        \
+    X(PATH_MOVE_CANCELLED, "move-cancelled", SUBJECT_MOVES)                                        \
+    X(PATH_MOVE_MET, "move-met", SUBJECT_MOVES)                                                    \
+    X(PATH_RUN_MOVED, "run-moved", SUBJECT_MOVES)                                                  \
+    X(PATH_FRAME_FAILED, "frame-failed", SUBJECT_POISON)                                           \
     X(PATH_RANGE_READ, "range-read", 0)                                                            \
     X(PATH_RANGE_OVERLAPPED, "read-beside-write", 0)                                               \
     X(PATH_RANGE_WRITE, "range-write", 0)                                                          \

@@ -102,11 +102,13 @@ static void check_free_blocks(struct worker *coordinator, const struct free_cens
             const uint64_t *blocks = unaccepted == 1 ? counted.unaccepted : counted.accepted;
             for (order_t order = 0; order < ORDERS; order++) {
                 uint64_t due = census->blocks[zone][unaccepted][order];
-                if (blocks[order] != due) {
+                uint64_t lent = unaccepted == 1 ? 0 : counted.cma[order];
+                if (blocks[order] + lent != due) {
                     worker_report(coordinator, finding,
                                   "zone %u has %" PRIu64 " free %saccepted blocks of order %u, "
                                   "expected %" PRIu64,
-                                  zone, blocks[order], unaccepted == 1 ? "un" : "", order, due);
+                                  zone, blocks[order] + lent, unaccepted == 1 ? "un" : "", order,
+                                  due);
                 }
             }
         }
@@ -183,7 +185,7 @@ static void census_of_shadow(const struct world *world, struct free_census *cens
         bool accepted = shadow_is_accepted(shadow, pfn, 1);
         pfn_t run = pfn;
         const struct range *here = range;
-        while (here != NULL && here->zone == range->zone &&
+        while (here != NULL && here->zone == range->zone && here->cma == range->cma &&
                shadow_owner(shadow, run) == COOKIE_FREE &&
                shadow_is_accepted(shadow, run, 1) == accepted) {
             here = world_range_of(world, ++run);

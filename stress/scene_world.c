@@ -8,7 +8,7 @@
 static bool scene_open(struct worker *coordinator, const struct plan *plan)
 {
     struct world *world = coordinator->world;
-    if (!world_open(world, plan->subject, plan->frames)) {
+    if (!world_open(world, plan->subject, plan->frames, plan->workload->cma)) {
         return false;
     }
     simmem_watch(&world->memory);

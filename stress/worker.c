@@ -69,14 +69,19 @@ bool worker_fault(struct worker *worker, enum fault_site site)
     return fires;
 }
 
-void worker_window(struct worker *worker, enum window window)
+void worker_pause(struct worker *worker)
 {
-    worker_count(worker, path_of_window(window));
     if (random_once_in(&worker->jitter, WINDOW_SLEEP)) {
         usleep(WINDOW_SLEEP_US);
     } else if (random_once_in(&worker->jitter, WINDOW_YIELD)) {
         sched_yield();
     }
+}
+
+void worker_window(struct worker *worker, enum window window)
+{
+    worker_count(worker, path_of_window(window));
+    worker_pause(worker);
 }
 
 bool worker_expect(struct worker *worker, enum status status)

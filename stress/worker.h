@@ -87,7 +87,10 @@ void worker_disarm(struct worker *worker);
 /* Answers port.fault(). Context: core locks may be held. */
 bool worker_fault(struct worker *worker, enum fault_site site);
 
-/* Answers port.window(): sometimes lets others come in. */
+/* Sometimes lets others come in. */
+void worker_pause(struct worker *worker);
+
+/* Answers port.window(), with a pause. */
 void worker_window(struct worker *worker, enum window window);
 
 /* Whether an allocation may answer @status: OK, NO_MEMORY, or ACCEPT_FAILED where accepting was

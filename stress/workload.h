@@ -13,6 +13,7 @@
     X(churn)                                                                                       \
     X(handoff)                                                                                     \
     X(exhaust)                                                                                     \
+    X(migrate)                                                                                     \
     X(range)
 
 struct plan;
@@ -45,6 +46,7 @@ struct workload {
     const char *subject;  /* the only one that it is for, or NULL */
     uint64_t frames;      /* of the map, or of keys; unless the user says otherwise */
     uint64_t required;    /* PATH_BIT()s: without one of them, a run is inconclusive */
+    bool cma;             /* the map has CMA ranges */
     bool arms_faults;     /* each fault site that the subject comes to must have fired, too */
     size_t own_bytes;     /* of zeroed memory, for each thread: worker->own */
     size_t shared_bytes;  /* of zeroed memory on a cache line's border: worker->shared of all */

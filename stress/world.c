@@ -13,28 +13,44 @@ const struct cache_shape cache_shapes[WORLD_CACHES] = {
 
 enum { INSTANCE_ALIGN = 64 };
 
-/* The map, of @frames frames in all, edges at odd frames:
+struct map_part {
+    uint64_t gap;
+    uint64_t sixteenths; /* of all frames; 0: what is left */
+    zone_id_t zone;
+    bool unaccepted;
+    bool cma;
+};
+
+/* Edges are at odd frames:
  *
  *   | zone 0: accepted | hole | accepted | unaccepted | zone 1: accepted | hole | unaccepted |
  *
  * Only zone 0 may hold metadata. Ranges of one zone, and the zones, touch each other: merges must
  * stop at both borders. With 16,384 frames the second hole has frame 0x3000, from where a search
  * for a block's first frame goes straight to zone 0. */
-static void map_make(struct boot_map *map, uint64_t frames, bool unaccepted)
+static const struct map_part parts_usual[] = {{259, 5, 0, false, false},
+                                              {101, 4, 0, false, false},
+                                              {0, 1, 0, true, false},
+                                              {0, 1, 1, false, false},
+                                              {701, 0, 1, true, false}};
+
+/* CMA ranges lie between others, and two of them touch each other:
+ *
+ *   | zone 0: accepted | hole | CMA | accepted | unaccepted | zone 1: CMA | CMA | accepted | hole |
+ *   | unaccepted | */
+static const struct map_part parts_lent[] = {{259, 4, 0, false, false}, {101, 2, 0, false, true},
+                                             {0, 2, 0, false, false},   {0, 1, 0, true, false},
+                                             {0, 1, 1, false, true},    {0, 2, 1, false, true},
+                                             {0, 2, 1, false, false},   {701, 0, 1, true, false}};
+
+/* Makes the map, of @frames frames in all. */
+static void map_make(struct boot_map *map, uint64_t frames, bool unaccepted, bool cma)
 {
-    const struct {
-        uint64_t gap;
-        uint64_t sixteenths;
-        zone_id_t zone;
-        bool unaccepted;
-    } parts[] = {{259, 5, 0, false},
-                 {101, 4, 0, false},
-                 {0, 1, 0, true},
-                 {0, 1, 1, false},
-                 {701, 0, 1, true}}; /* the last takes what is left */
+    const struct map_part *parts = cma ? parts_lent : parts_usual;
     *map = (struct boot_map){
         .zones_count = 2,
-        .ranges_count = sizeof(parts) / sizeof(parts[0]),
+        .ranges_count = cma ? sizeof(parts_lent) / sizeof(parts_lent[0])
+                            : sizeof(parts_usual) / sizeof(parts_usual[0]),
         .zones = {{.zone_class = ZONE_NORMAL}, {.zone_class = ZONE_HIGHMEM}},
     };
     pfn_t pfn = 0;
@@ -46,6 +62,7 @@ static void map_make(struct boot_map *map, uint64_t frames, bool unaccepted)
             .frames = share,
             .zone = parts[i].zone,
             .unaccepted = parts[i].unaccepted && unaccepted,
+            .cma = parts[i].cma,
         };
         pfn = map->ranges[i].start + share;
         left -= share;
@@ -67,7 +84,7 @@ const struct range *world_range_of(const struct world *world, pfn_t pfn)
 static bool may_hold_metadata(const struct world *world, pfn_t pfn, uint64_t frames)
 {
     const struct range *range = world_range_of(world, pfn);
-    return range != NULL && zone_holds_metadata(&world->map.zones[range->zone]) &&
+    return range != NULL && !range->cma && zone_holds_metadata(&world->map.zones[range->zone]) &&
            shadow_is_accepted(&world->shadow, pfn, frames);
 }
 
@@ -127,11 +144,12 @@ static void world_window(void *context, enum window window)
     worker_window(worker_current, window);
 }
 
-bool world_open(struct world *world, const struct subject *subject, uint64_t frames)
+bool world_open(struct world *world, const struct subject *subject, uint64_t frames, bool cma)
 {
     size_t bytes = (subject->instance_bytes + INSTANCE_ALIGN - 1) / INSTANCE_ALIGN * INSTANCE_ALIGN;
     *world = (struct world){.subject = subject};
-    map_make(&world->map, frames, world_can(world, SUBJECT_UNACCEPTED));
+    map_make(&world->map, frames, world_can(world, SUBJECT_UNACCEPTED),
+             cma && world_can(world, SUBJECT_ZONES));
     world->instance = aligned_alloc(INSTANCE_ALIGN, bytes);
     if (world->instance == NULL || !shadow_open(&world->shadow, &world->map) ||
         !simmem_open(&world->memory, &world->map)) {

@@ -33,8 +33,9 @@ struct world {
 };
 
 /* Makes surroundings of @frames frames (WORLD_FRAMES_MIN to _MAX) for @subject; nothing is booted.
- * Return: whether there was memory for it; if not, nothing is left to close. */
-bool world_open(struct world *world, const struct subject *subject, uint64_t frames)
+ * @cma: some ranges are CMA's, if the subject knows such. Return: whether there was memory for it;
+ * if not, nothing is left to close. */
+bool world_open(struct world *world, const struct subject *subject, uint64_t frames, bool cma)
     __attribute__((warn_unused_result));
 void world_close(struct world *world);
 

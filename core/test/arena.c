@@ -121,6 +121,13 @@ struct buddy *arena_take(struct arena *arena, order_t order)
     return buddy;
 }
 
+uint64_t arena_random(uint64_t *state, uint64_t limit)
+{
+    /* SplitMix64. */
+    *state += 0x9e3779b97f4a7c15U;
+    return hash_mix(*state) % limit;
+}
+
 uint64_t arena_free_blocks(const struct arena *arena, zone_id_t zone, order_t order)
 {
     uint64_t blocks = 0;

@@ -41,6 +41,9 @@ void arena_fail(struct arena *arena, enum fault_site site, uint64_t from);
 /* A block of @order from any zone; fails the running test where there is none. */
 struct buddy *arena_take(struct arena *arena, order_t order);
 
+/* The next number of the sequence of @state, 0 to @limit - 1. */
+uint64_t arena_random(uint64_t *state, uint64_t limit);
+
 /* Free blocks of @order in @zone, accepted. */
 uint64_t arena_free_blocks(const struct arena *arena, zone_id_t zone, order_t order);
 

@@ -777,32 +777,18 @@ static void contig_moves_no_failed_frames(void **state)
     scene_close(&scene);
 }
 
-/* SplitMix64. */
-static uint64_t next_random(uint64_t *state)
-{
-    uint64_t value = *state += 0x9e3779b97f4a7c15U;
-    value = (value ^ value >> 30) * 0xbf58476d1ce4e5b9U;
-    value = (value ^ value >> 27) * 0x94d049bb133111ebU;
-    return value ^ value >> 31;
-}
-
-static uint64_t below(uint64_t *random, uint64_t limit)
-{
-    return next_random(random) % limit;
-}
-
 /* Zone 1 of up to four ranges of any kind, some of which touch. */
 static void open_random(struct scene *scene, uint64_t *random)
 {
     struct boot_map map = scene_map();
-    pfn_t at = below(random, 64);
-    uint64_t ranges = 1 + below(random, 4);
-    map.kind = (enum block_map_kind)below(random, 3);
+    pfn_t at = arena_random(random, 64);
+    uint64_t ranges = 1 + arena_random(random, 4);
+    map.kind = (enum block_map_kind)arena_random(random, 3);
     for (uint64_t i = 0; i < ranges; i++) {
-        struct range *range = map_add(&map, at, 1 + below(random, 64));
-        range->unaccepted = below(random, 3) == 0;
-        range->cma = !range->unaccepted && below(random, 3) == 0;
-        at += range->frames + (below(random, 2) == 0 ? below(random, 16) : 0);
+        struct range *range = map_add(&map, at, 1 + arena_random(random, 64));
+        range->unaccepted = arena_random(random, 3) == 0;
+        range->cma = !range->unaccepted && arena_random(random, 3) == 0;
+        at += range->frames + (arena_random(random, 2) == 0 ? arena_random(random, 16) : 0);
     }
     scene_open(scene, &map);
 }
@@ -812,20 +798,20 @@ static void open_random(struct scene *scene, uint64_t *random)
 static void fill_random(struct scene *scene, uint64_t *random, uint64_t used)
 {
     const struct space *zone = &scene->arena.potad.zones[1];
-    order_t orders = 1 + (order_t)below(random, 4);
+    order_t orders = 1 + (order_t)arena_random(random, 4);
     pfn_t at = 0;
     for (unsigned turn = 0; turn < FRAMES_MAX && zone->frames[BUDDY_ALLOCATED] < used; turn++) {
-        order_t order = (order_t)below(random, orders);
-        (void)scene_take(scene, order, (enum migratetype)below(random, MIGRATETYPES), &at);
+        order_t order = (order_t)arena_random(random, orders);
+        (void)scene_take(scene, order, (enum migratetype)arena_random(random, MIGRATETYPES), &at);
     }
     for (unsigned turn = 0; turn < FRAMES_MAX; turn++) {
-        at = below(random, FRAMES_MAX);
+        at = arena_random(random, FRAMES_MAX);
         if (scene->buddys[at] != NULL && zone->frames[BUDDY_ALLOCATED] > used) {
             scene_free(scene, at);
         }
     }
-    pfn_t start = below(random, FRAMES_MAX / 2);
-    pfn_t end = start + below(random, FRAMES_MAX / 4);
+    pfn_t start = arena_random(random, FRAMES_MAX / 2);
+    pfn_t end = start + arena_random(random, FRAMES_MAX / 4);
     for (at = start; at < end; at++) {
         if (scene->buddys[at] != NULL) {
             scene_free(scene, at);
@@ -871,27 +857,28 @@ static void draw_frames(struct scene *scene, char *drawn)
  * frame, or is one frame too many. */
 static struct contig_request request_random(uint64_t *random, const char *drawn)
 {
-    struct contig_request request = request_of(1 + below(random, 1 + below(random, 96)), 0);
-    request.cma = below(random, 4) == 0;
-    request.migratetype = (enum migratetype)below(random, MIGRATETYPES);
-    request.align = below(random, 2) == 0 ? 0 : (order_t)below(random, 8);
-    request.low = below(random, 2) == 0 ? 0 : BASE + below(random, 200);
+    struct contig_request request =
+        request_of(1 + arena_random(random, 1 + arena_random(random, 96)), 0);
+    request.cma = arena_random(random, 4) == 0;
+    request.migratetype = (enum migratetype)arena_random(random, MIGRATETYPES);
+    request.align = arena_random(random, 2) == 0 ? 0 : (order_t)arena_random(random, 8);
+    request.low = arena_random(random, 2) == 0 ? 0 : BASE + arena_random(random, 200);
     request.high = PFN_NONE;
-    pfn_t start = below(random, FRAMES_MAX / 2);
+    pfn_t start = arena_random(random, FRAMES_MAX / 2);
     pfn_t end = start;
     while (end < FRAMES_MAX && strchr(request.cma ? "c" : ".u", drawn[end]) != NULL) {
         end++;
     }
-    if (end > start && below(random, 2) == 0) {
-        request.align = (order_t)below(random, 3);
+    if (end > start && arena_random(random, 2) == 0) {
+        request.align = (order_t)arena_random(random, 3);
         pfn_t first = pfn_align_up(start, request.align);
         request.low = BASE + start;
-        request.high = BASE + end - below(random, (end - start + 1) / 2);
+        request.high = BASE + end - arena_random(random, (end - start + 1) / 2);
         pfn_t high = request.high - BASE;
-        request.units = (first < high ? high - first : 0) + below(random, 2);
+        request.units = (first < high ? high - first : 0) + arena_random(random, 2);
         request.units = request.units > 0 ? request.units : 1;
-    } else if (below(random, 2) == 0) {
-        request.high = (request.low > BASE ? request.low : BASE) + 1 + below(random, 200);
+    } else if (arena_random(random, 2) == 0) {
+        request.high = (request.low > BASE ? request.low : BASE) + 1 + arena_random(random, 200);
     }
     return request;
 }
@@ -920,7 +907,8 @@ static void ask_random(struct scene *scene, uint64_t *random, uint64_t number)
     }
 }
 
-/* POTAD_CONTIG_STATES says how many states. */
+/* POTAD_CONTIG_STATES says how many states. contig_migrate_test.c has those in which blocks move.
+ */
 static void contig_random_states_agree_with_brute_force(void **state)
 {
     (void)state;
@@ -934,7 +922,7 @@ static void contig_random_states_agree_with_brute_force(void **state)
             open_random(&scene, &random);
         }
         uint64_t frames = scene.arena.potad.zones[1].managed_frames;
-        fill_random(&scene, &random, below(&random, frames + 1));
+        fill_random(&scene, &random, arena_random(&random, frames + 1));
         ask_random(&scene, &random, i);
         if (i % STATES_A_SCENE == STATES_A_SCENE - 1 || i == states - 1) {
             scene_close(&scene);
