@@ -147,6 +147,7 @@ static void boot_zones(struct potad *potad, const struct boot_map *map)
 {
     uint32_t first = 0;
     spinlock_init(&potad->claims_lock);
+    potad->zones_made = 0;
     for (zone_id_t id = 0; id < map->zones_count; id++) {
         uint32_t count = 0;
         while (first + count < potad->ranges_count && potad->ranges[first + count].zone == id) {
@@ -161,6 +162,7 @@ static void boot_zones(struct potad *potad, const struct boot_map *map)
         block_map_init(&zone->map, map->kind, &potad->table, &potad->epoch);
         zone_configure(zone, &map->zones[id], potad->pageblock_order);
         potad->claims[id] = (struct zone_claim){.start = zone->start, .end = zone->end};
+        potad->zones_made |= 1U << id;
         first += count;
     }
     for (zone_id_t id = map->zones_count; id < ZONES_MAX; id++) {

@@ -118,6 +118,9 @@ static enum status contig_try_above(struct contig_call *call, enum watermark wat
             return STATUS_OK;
         }
         status = tried == STATUS_ACCEPT_FAILED ? tried : status;
+        if (request_waits(call->alloc, &call->block)) {
+            return status;
+        }
     }
     return status;
 }
@@ -128,7 +131,10 @@ static enum status contig_try(struct contig_call *call)
     if (zones_have(call->potad, ZONES_HAVE_WATERMARKS) && !call->block.reserve) {
         status = contig_try_above(call, WATERMARK_LOW);
     }
-    return status == STATUS_OK ? status : contig_try_above(call, WATERMARK_MIN);
+    if (status == STATUS_OK || request_waits(call->alloc, &call->block)) {
+        return status;
+    }
+    return contig_try_above(call, WATERMARK_MIN);
 }
 
 /* Spells @request out. Return: whether it can be asked for at all. */
@@ -166,9 +172,11 @@ enum status alloc_contig(struct potad *potad, const struct contig_request *reque
     call.alloc = transaction_begin(potad, &transaction);
     buddy_stash_init(&call.stash);
     enum status status;
+    call.block.patient = true;
     do {
         status = contig_try(&call);
-    } while (status != STATUS_OK && (map_nodes_fill(potad, call.alloc) || cpu_cache_drain(potad)));
+    } while (status != STATUS_OK &&
+             (request_again(potad, call.alloc, &call.block) || cpu_cache_drain(potad)));
     if (status != STATUS_OK) {
         transaction_undo(potad, &transaction);
         return status;

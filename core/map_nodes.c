@@ -15,6 +15,9 @@
  *   map_nodes_fill()      takes nodes from their cache, which may grow: those cuts use the reserve
  *   block_alloc()         again
  *
+ * No other zone is tried before that, or one that lacks nodes would be passed over for as long as
+ * others have memory.
+ *
  * A call that fails in the end, and potad_shrink(), move what is in nodes of slabs to older ones,
  * or to those of the boot: then the slabs are empty, and go back.
  */
@@ -72,6 +75,16 @@ bool map_nodes_ready(struct alloc_context alloc, struct space *zone, uint64_t no
     return ready;
 }
 
+/* Puts a node that is no zone's back into its slab. Context: no lock. */
+static void node_put(struct potad *potad, void *node, struct buddy_stash *released)
+{
+    struct slab *slab = slab_of(&potad->source, node);
+    struct slab *empty = kmem_cache_put(&potad->cache_node, slab, node);
+    if (empty != NULL) {
+        slab_page_give_back(potad, empty, released);
+    }
+}
+
 bool map_nodes_take(struct potad *potad, struct alloc_context alloc, struct space *zone)
 {
     void *nodes[TAKE_MOST];
@@ -89,10 +102,15 @@ bool map_nodes_take(struct potad *potad, struct alloc_context alloc, struct spac
             return false;
         }
         spinlock_lock(&zone->lock);
-        while (count > 0) {
+        /* The zone may have gone meanwhile: then its tree is nobody's, and takes none. */
+        bool there = block_map_has_tree(&zone->map);
+        while (there && count > 0) {
             range_node_put(&zone->map.tree, nodes[--count]);
         }
         spinlock_unlock(&zone->lock);
+        while (count > 0) {
+            node_put(potad, nodes[--count], &alloc.transaction->pending);
+        }
     }
 }
 
@@ -110,6 +128,16 @@ bool map_nodes_fill(struct potad *potad, struct alloc_context alloc)
         filled = map_nodes_take(potad, alloc, &potad->zones[id]) && filled;
     }
     return filled;
+}
+
+bool request_again(struct potad *potad, struct alloc_context alloc, struct block_request *request)
+{
+    bool waited = request_waits(alloc, request);
+    if (map_nodes_fill(potad, alloc)) {
+        return true;
+    }
+    request->patient = false;
+    return waited;
 }
 
 static bool is_boot_node(const struct potad *potad, const void *node)
@@ -134,12 +162,7 @@ static bool node_leaves(void *context, const void *node)
 void map_nodes_put(struct potad *potad, struct epoch_list *nodes, struct buddy_stash *released)
 {
     while (nodes->count > 0) {
-        void *node = range_node_of_link(epoch_list_pop(nodes));
-        struct slab *empty =
-            kmem_cache_put(&potad->cache_node, slab_of(&potad->source, node), node);
-        if (empty != NULL) {
-            slab_page_give_back(potad, empty, released);
-        }
+        node_put(potad, range_node_of_link(epoch_list_pop(nodes)), released);
     }
 }
 

@@ -299,6 +299,9 @@ static enum status block_alloc_above(struct potad *potad, struct alloc_context a
                 return STATUS_OK;
             }
             status = tried == STATUS_ACCEPT_FAILED ? tried : status;
+            if (request_waits(alloc, request)) {
+                return status;
+            }
         }
     }
     return status;
@@ -314,7 +317,7 @@ enum status block_alloc(struct potad *potad, struct alloc_context alloc,
     if (twice) {
         status = block_alloc_above(potad, alloc, request, owner, WATERMARK_LOW, buddy);
     }
-    if (status != STATUS_OK) {
+    if (status != STATUS_OK && !request_waits(alloc, request)) {
         status = block_alloc_above(potad, alloc, request, owner, WATERMARK_MIN, buddy);
     }
     if (status == STATUS_NO_MEMORY && cpu_cache_drain(potad)) {
@@ -351,10 +354,12 @@ static enum status block_request_try(struct potad *potad, const struct block_req
 {
     struct alloc_transaction transaction;
     struct alloc_context alloc = transaction_begin(potad, &transaction);
+    struct block_request request = *block;
     enum status status;
+    request.patient = true;
     do {
-        status = block_alloc(potad, alloc, block, owner, buddy);
-    } while (status != STATUS_OK && map_nodes_fill(potad, alloc));
+        status = block_alloc(potad, alloc, &request, owner, buddy);
+    } while (status != STATUS_OK && request_again(potad, alloc, &request));
     if (status == STATUS_OK) {
         transaction_commit(potad, &transaction);
     } else {

@@ -19,6 +19,7 @@ struct block_request {
     enum migratetype migratetype;
     bool reserve; /* below the watermarks, too */
     bool whole;   /* only a free block of just this order will do */
+    bool patient; /* tree nodes are allocated before the next zone is tried */
 };
 
 /* Spells @request out. Return: whether it can be asked for at all. */
@@ -247,6 +248,16 @@ bool map_nodes_ready(struct alloc_context alloc, struct space *zone, uint64_t no
 /* Where a cut did not go ahead for want of nodes, allocates some. Return: whether the call should
  * be tried again. Context: no lock; all that the call had is given back. */
 bool map_nodes_fill(struct potad *potad, struct alloc_context alloc);
+
+/* Whether @request looks no further until nodes are allocated that a cut has lacked. */
+static inline bool request_waits(struct alloc_context alloc, const struct block_request *request)
+{
+    return request->patient && alloc.transaction->nodes_short != 0;
+}
+
+/* Whether the call for @request, which has failed, should be tried again: nodes have been
+ * allocated, or cannot be, so that it is patient no more. Context: as map_nodes_fill(). */
+bool request_again(struct potad *potad, struct alloc_context alloc, struct block_request *request);
 
 /* Gives nodes of slabs made after @generation back, and moves what is in them to others, as far as
  * these go. Where @reserve, as many stay as the next cut needs; a call that undoes its steps leaves

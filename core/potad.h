@@ -121,6 +121,7 @@ struct potad {
                                                       * for unmovable blocks, for movable ones */
     atomic_word_t cpus[CPUS_MAX]; /* struct cpu_cache of each CPU that is online, or 0 */
     spinlock_t cpus_lock;
+    uint32_t zones_made; /* those that may have blocks, be they there yet; lock of cache_buddy */
     spinlock_t claims_lock;
     struct zone_claim claims[ZONES_MAX];
     _Alignas(CACHE_LINE_BYTES) struct kmem_cache cache_buddy; /* kmem_cache_buddy of the mail */

@@ -25,12 +25,12 @@ struct retirement {
     uint64_t gains;    /* places that merging itself leaves over */
 };
 
-/* While the first lock is held, no zone comes or goes. */
+/* Those that are just being made have blocks already. */
 static void lock_all(struct potad *potad)
 {
     spinlock_lock(&potad->cache_buddy.lock);
     spinlock_lock(&potad->cache_slab.lock);
-    zones_for_each(zones_present(potad), id)
+    zones_for_each(potad->zones_made, id)
     {
         spinlock_lock(&potad->zones[id].lock);
     }
@@ -38,7 +38,7 @@ static void lock_all(struct potad *potad)
 
 static void unlock_all(struct potad *potad)
 {
-    zones_for_each(zones_present(potad), id)
+    zones_for_each(potad->zones_made, id)
     {
         spinlock_unlock(&potad->zones[id].lock);
     }

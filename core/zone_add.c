@@ -105,6 +105,15 @@ static void metadata_put(struct potad *potad, const struct zone_claim *claim,
     cache_discard(potad, claim->cache, released);
 }
 
+/* Has retire.c, which moves descriptors of free blocks about, lock zone @id, too; or no more. */
+static void zone_set_made(struct potad *potad, zone_id_t id, bool made)
+{
+    uint32_t bit = 1U << id;
+    spinlock_lock(&potad->cache_buddy.lock);
+    potad->zones_made = made ? potad->zones_made | bit : potad->zones_made & ~bit;
+    spinlock_unlock(&potad->cache_buddy.lock);
+}
+
 /* Makes zone @plan->id an empty one over the metadata that is taken here. Return: whether it is. */
 static bool zone_begin(struct potad *potad, struct alloc_context alloc,
                        const struct zone_plan *plan)
@@ -134,6 +143,7 @@ static bool zone_begin(struct potad *potad, struct alloc_context alloc,
     zone->pageblocks = pageblocks;
     zone->pageblock_first = pageblock_first;
     spinlock_unlock(&zone->lock);
+    zone_set_made(potad, plan->id, true);
     return true;
 }
 
@@ -191,6 +201,7 @@ static void zone_die(struct space *zone, struct buddy_stash *released)
 static void zone_end(struct potad *potad, zone_id_t id, struct buddy_stash *released)
 {
     struct space *zone = &potad->zones[id];
+    zone_set_made(potad, id, false);
     spinlock_lock(&zone->lock);
     /* It has no source: all its nodes are spare ones now. */
     range_tree_drain(&zone->map.tree);

@@ -118,7 +118,6 @@ static void index_set(struct potad *potad, uint32_t zones)
 void zonelist_add(struct potad *potad, zone_id_t id)
 {
     struct space *zone = &potad->zones[id];
-    /* retire.c, which holds this lock, locks all zones: none may come meanwhile. */
     spinlock_lock(&potad->cache_buddy.lock);
     spinlock_lock(&zone->lock);
     uint64_t births = atomic_word_peek(&potad->index.births) + 1;

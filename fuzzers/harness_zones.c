@@ -186,16 +186,24 @@ bool harness_zone_is_before(const struct boot_map *map, uint32_t node, zone_id_t
     return one->zone_class != other->zone_class ? one->zone_class > other->zone_class : a > b;
 }
 
-/* A zone that should have been taken before @granted, or ZONE_ANY. */
+/* The low watermark of @zone for @request. */
+static uint64_t zone_low(const struct model *model, const struct subject_request *request,
+                         zone_id_t zone)
+{
+    uint64_t min = request->reserve ? 0 : model->map.zones[zone].watermark_min;
+    return min + min / 4;
+}
+
+/* A zone that should have been taken before @granted, or ZONE_ANY: one that comes first in the
+ * list, or, where @granted has not @enough, any that has. */
 static zone_id_t earlier_zone(const struct harness *harness, const struct subject_request *request,
-                              zone_id_t granted, uint64_t cuts)
+                              zone_id_t granted, uint64_t cuts, bool enough)
 {
     const struct model *model = &harness->model;
     for (zone_id_t zone = 0; zone < model->map.zones_count; zone++) {
-        uint64_t min = request->reserve ? 0 : model->map.zones[zone].watermark_min;
-        if (zone != granted && harness_zone_serves(harness, request, zone) &&
-            harness_zone_is_before(&model->map, request->node, zone, granted) &&
-            zone_can_give(model, request, zone, cuts, min + min / 4)) {
+        bool before = harness_zone_is_before(&model->map, request->node, zone, granted);
+        if (zone != granted && harness_zone_serves(harness, request, zone) && (before || !enough) &&
+            zone_can_give(model, request, zone, cuts, zone_low(model, request, zone))) {
             return zone;
         }
     }
@@ -222,10 +230,13 @@ void harness_check_choice(struct harness *harness, const struct subject_request 
     if (grown != 0 || harness->fault.fired != 0) {
         return;
     }
-    zone_id_t earlier = earlier_zone(harness, request, zone, before->spare);
+    bool enough = kept == 0 || harness_zone_free(model, zone, request->migratetype) >=
+                                   zone_low(model, request, zone) + frames;
+    zone_id_t earlier = earlier_zone(harness, request, zone, before->spare, enough);
     if (earlier != ZONE_ANY) {
-        harness_fail(harness, CHECK_ZONE_ORDER, "zone %u gave a block, before zone %u", zone,
-                     earlier);
+        harness_fail(harness, enough ? CHECK_ZONE_ORDER : CHECK_WATERMARK,
+                     "zone %u gave a block, before zone %u%s", zone, earlier,
+                     enough ? "" : ", which has more than its low watermark");
     } else if (model->accepted == before->accepted && harness_can_search(harness) &&
                better_block(harness, request, pfn, before->spare)) {
         harness_fail(harness, CHECK_MIGRATETYPE, "block %#llx was taken before one of its own type",

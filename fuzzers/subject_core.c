@@ -196,10 +196,11 @@ static bool is_own(const struct potad *potad, const struct kmem_cache *cache)
 /* Whether a block of @zone can be cut without a new slab of tree nodes. */
 static bool cuts_have_nodes(const struct space *zone)
 {
-    enum { CUTS = 6 }; /* the zone keeps a reserve for all but one of them */
+    /* The zone keeps a reserve for all but one of them; there are more where slabs may lie. */
+    uint64_t cuts = zone->metadata_allowed ? 6 : 3;
     const struct range_tree *tree = &zone->map.tree;
     uint64_t need = range_store_many_nodes(range_tree_height(tree) + 1, zone->orders);
-    return !block_map_has_tree(&zone->map) || tree->spare.count >= CUTS * need;
+    return !block_map_has_tree(&zone->map) || tree->spare.count >= cuts * need;
 }
 
 static void core_stats(void *instance, struct subject_stats *stats)

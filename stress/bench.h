@@ -11,11 +11,18 @@
 
 struct bench_options {
     uint64_t seed;
-    double seconds; /* for each measured figure, about */
+    double seconds;        /* for each measured figure, about */
+    uint64_t arena_frames; /* that peers share out: a power of two */
 };
 
 /* Each prints a table, and returns it as JSON. */
-json_t *bench_page(const struct bench_options *options);
+json_t *bench_page_orders(const struct bench_options *options);
+json_t *bench_page_frames(const struct bench_options *options);
+json_t *bench_race_page(const struct bench_options *options);
+json_t *bench_race_slab(const struct bench_options *options);
+json_t *bench_threads_page(const struct bench_options *options);
+json_t *bench_threads_slab(const struct bench_options *options);
+json_t *bench_metadata(const struct bench_options *options);
 json_t *bench_range(const struct bench_options *options);
 json_t *bench_fuzz(const struct bench_options *options);
 json_t *bench_contig(const struct bench_options *options);

@@ -57,7 +57,4 @@ struct bench_page_traced {
 /* NULL in builds for a sanitizer: it is called at each load and store itself. */
 const struct bench_page_traced *bench_page_traced(void);
 
-/* Prints what single frames cost, by what is done with them, and returns it as JSON. */
-json_t *bench_page_frames(const struct bench_options *options);
-
 #endif

@@ -8,9 +8,6 @@
 
 #include <stdlib.h>
 
-/* Linux's, for a zone of this size. */
-enum { CACHE_HIGH = 186, CACHE_BATCH = 63 };
-
 _Static_assert((int)BENCH_TOP_ORDER < (int)TEXTBOOK_ORDERS, "the zone is one block");
 
 struct peer {
@@ -28,7 +25,7 @@ static enum status open_with(struct peer *peer, const struct boot_map *map, uint
     }
     peer->start = range->start;
     textbook_buddy_open(&peer->buddy, pages, pfn_order_max(range->start, range->frames), cache_high,
-                        CACHE_BATCH);
+                        TEXTBOOK_CACHE_BATCH);
     return STATUS_OK;
 }
 
@@ -42,7 +39,7 @@ static enum status peer_open_cached(void *instance, const struct port *port,
                                     const struct boot_map *map)
 {
     (void)port;
-    return open_with(instance, map, CACHE_HIGH);
+    return open_with(instance, map, TEXTBOOK_CACHE_HIGH);
 }
 
 static void peer_close(void *instance)

@@ -10,7 +10,11 @@
 
 #include "core/list.h"
 
-enum { TEXTBOOK_ORDERS = 19 };
+enum {
+    TEXTBOOK_ORDERS = 25,
+    TEXTBOOK_CACHE_HIGH = 186, /* Linux's, for a zone of 1 GiB */
+    TEXTBOOK_CACHE_BATCH = 63
+};
 
 struct textbook_page {
     struct list_head list; /* the free list of order, or the cache */

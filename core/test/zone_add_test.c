@@ -4,6 +4,7 @@
  */
 #include "core/test/arena.h"
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -122,6 +123,37 @@ static void e1_added_zone_takes_its_place_in_the_lists(void **state)
     end(hash);
 }
 
+/* Also where its tree has just few nodes left. */
+static void e1_zone_short_of_nodes_is_not_passed_over(void **state)
+{
+    struct buddy *buddy = NULL;
+    struct contig contig;
+    struct page_request request = {.zone = ZONE_ANY, .node = 1};
+    struct contig_request run = {.units = 5, .zone = ZONE_ANY, .node = 1};
+    (void)state;
+    uint64_t hash = begin(BLOCK_MAP_BOTH);
+    assert_int_equal(potad_zone_add(&arena.potad, ADDED, &normal, &ranges[2], 1), STATUS_OK);
+    potad_shrink(&arena.potad);
+    assert_int_equal(alloc_pages(&arena.potad, &request, &buddy), STATUS_OK);
+    assert_int_equal(buddy->head.zone, ADDED);
+    free_pages(&arena.potad, buddy);
+    potad_shrink(&arena.potad);
+    assert_int_equal(alloc_contig(&arena.potad, &run, &contig), STATUS_OK);
+    assert_int_equal(contig.zone, ADDED);
+    free_contig(&arena.potad, &contig);
+    /* Where there are no nodes to be had, others do. */
+    potad_shrink(&arena.potad);
+    arena_fail(&arena, FAULT_RANGE_NODE, 1);
+    assert_int_equal(alloc_pages(&arena.potad, &request, &buddy), STATUS_OK);
+    assert_int_equal(buddy->head.zone, BOOT);
+    assert_int_equal(alloc_contig(&arena.potad, &run, &contig), STATUS_OK);
+    assert_int_equal(contig.zone, BOOT);
+    arena_fail(&arena, FAULT_SITES, 0);
+    free_pages(&arena.potad, buddy);
+    free_contig(&arena.potad, &contig);
+    end(hash);
+}
+
 /* It may go again, so that it holds no metadata, be it of a class that could. */
 static void e3_added_zone_holds_no_metadata(void **state)
 {
@@ -180,6 +212,37 @@ static void b3_failed_frames_go_with_their_zone(void **state)
     free_pages(&arena.potad, buddy);
     arena_validate(&arena);
     end(hash);
+}
+
+/* Frames of a zone that has gone come again as another one's, which has a higher or a lower number:
+ * nothing finds the old one there. */
+static void b2_frames_come_back_as_another_zone(void **state)
+{
+    static const zone_id_t numbers[] = {ADDED, ADDED + 2, ADDED - 1, ADDED};
+    (void)state;
+    uint64_t hash = begin(BLOCK_MAP_BOTH);
+    for (unsigned i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        struct memdesc_info info;
+        /* Another part of the frames each time, so that spans differ, too. */
+        const struct range *some = &ranges[i % 2];
+        zone_id_t id = numbers[i];
+        assert_int_equal(potad_zone_add(&arena.potad, id, &normal, some, 2), STATUS_OK);
+        for (pfn_t pfn = BASE; pfn < BASE + 1400; pfn++) {
+            bool inside =
+                pfn - some[0].start < some[0].frames || pfn - some[1].start < some[1].frames;
+            assert_int_equal(memdesc_lookup(&arena.potad, pfn, &info), inside);
+            assert_true(!inside || info.zone == id);
+        }
+        assert_int_equal(memory_failure(&arena.potad, some[1].start), STATUS_OK);
+        arena_validate(&arena);
+        assert_int_equal(potad_zone_remove(&arena.potad, id), STATUS_OK);
+        assert_int_equal(unpoison(&arena.potad, some[1].start), STATUS_INVALID);
+        assert_false(memdesc_lookup(&arena.potad, some[1].start, &info));
+    }
+    potad_shrink(&arena.potad);
+    arena_validate(&arena);
+    assert_int_equal(potad_state_hash(&arena.potad), hash);
+    arena_close(&arena);
 }
 
 static void zone_add_refuses_what_is_taken(void **state)
@@ -316,14 +379,118 @@ static void b2_request_means_the_zone_that_was_there(void **state)
     end(hash);
 }
 
+/* Another CPU: the zone goes while nodes for its tree are allocated. */
+static void remove_zone(struct arena *own, enum window window)
+{
+    if (window == WINDOW_SLAB_GROW && windows++ == 0) {
+        assert_int_equal(potad_zone_remove(&own->potad, ADDED), STATUS_OK);
+    }
+}
+
+/* What was allocated for the tree of a zone that has gone goes back. */
+static void b2_zone_that_goes_gets_no_nodes(void **state)
+{
+    struct buddy *buddy = NULL;
+    struct page_request request = {.zone = ADDED, .migratetype = MIGRATE_MOVABLE};
+    (void)state;
+    uint64_t hash = begin(BLOCK_MAP_TABLE);
+    assert_int_equal(potad_zone_add(&arena.potad, ADDED, &normal, &ranges[2], 1), STATUS_OK);
+    /* The next cut finds few nodes, and slabs of them none. */
+    potad_shrink(&arena.potad);
+    struct kmem_cache *nodes = &arena.potad.cache_node;
+    uint64_t count = nodes->slabs * nodes->capacity - nodes->live;
+    void *taken[SLAB_OBJECTS_MAX];
+    assert_int_equal(kmem_cache_alloc_bulk(&arena.potad, nodes, count, taken), STATUS_OK);
+    arena.window = remove_zone;
+    windows = 0;
+    assert_int_equal(alloc_pages(&arena.potad, &request, &buddy), STATUS_NO_MEMORY);
+    arena.window = NULL;
+    assert_true(windows > 0);
+    while (count > 0) {
+        kmem_cache_free(&arena.potad, nodes, taken[--count]);
+    }
+    arena_validate(&arena);
+    assert_int_equal(potad_state_hash(&arena.potad), hash);
+    assert_int_equal(nodes->live, 0);
+    assert_int_equal(add(&normal), STATUS_OK);
+    end(hash);
+}
+
+enum { TURNS = 1000, HELD = 100, CRUMBS = 16 };
+
+/* Another CPU: has slabs of descriptors made and retired, and takes of the zone what there is. */
+static void *alloc_and_free(void *own)
+{
+    static struct buddy *held[HELD];
+    struct potad *potad = own;
+    for (unsigned turn = 0; turn < TURNS; turn++) {
+        struct page_request request = {.zone = turn % 4 == 0 ? ADDED : BOOT};
+        unsigned count = 0;
+        while (count < HELD && alloc_pages(potad, &request, &held[count]) == STATUS_OK) {
+            count++;
+        }
+        while (count > 0) {
+            free_pages(potad, held[--count]);
+        }
+    }
+    return NULL;
+}
+
+/* The arena's port counts, for one CPU; these do not. */
+static void expose_any(void *own, pfn_t pfn, uint64_t frames, bool zeroed)
+{
+    (void)own;
+    (void)pfn;
+    (void)frames;
+    (void)zeroed;
+}
+
+static void conceal_any(void *own, pfn_t pfn, uint64_t frames)
+{
+    expose_any(own, pfn, frames, false);
+}
+
+/* While a zone is made and removed, others move the descriptors of its free blocks about and use
+ * its memory: ThreadSanitizer sees whether they do so in turn. */
+static void b2_zones_come_and_go_beside_others(void **state)
+{
+    struct range crumbs[CRUMBS];
+    struct potad *potad = &arena.potad;
+    pthread_t other;
+    (void)state;
+    for (unsigned i = 0; i < CRUMBS; i++) {
+        crumbs[i] = (struct range){.start = BASE + 32 * i + 1, .frames = 30};
+    }
+    uint64_t hash = begin(BLOCK_MAP_TABLE);
+    potad->port.expose = expose_any;
+    potad->port.conceal = conceal_any;
+    potad->port.fault = NULL;
+    potad->port.window = NULL;
+    assert_int_equal(pthread_create(&other, NULL, alloc_and_free, potad), 0);
+    for (unsigned turn = 0; turn < TURNS; turn++) {
+        enum status added = potad_zone_add(potad, ADDED, &normal, crumbs, CRUMBS);
+        enum status removed = potad_zone_remove(potad, ADDED);
+        assert_true(added == STATUS_OK || added == STATUS_EXISTS || added == STATUS_NO_MEMORY);
+        assert_true(removed == STATUS_OK || removed == STATUS_BUSY || added != STATUS_OK);
+    }
+    assert_int_equal(pthread_join(other, NULL), 0);
+    enum status added = add(&normal);
+    assert_true(added == STATUS_OK || added == STATUS_EXISTS);
+    end(hash);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(b2_zone_comes_serves_and_goes),
         cmocka_unit_test(b2_zone_in_use_stays),
         cmocka_unit_test(b2_request_means_the_zone_that_was_there),
+        cmocka_unit_test(b2_zone_that_goes_gets_no_nodes),
+        cmocka_unit_test(b2_zones_come_and_go_beside_others),
+        cmocka_unit_test(b2_frames_come_back_as_another_zone),
         cmocka_unit_test(b3_failed_frames_go_with_their_zone),
         cmocka_unit_test(e1_added_zone_takes_its_place_in_the_lists),
+        cmocka_unit_test(e1_zone_short_of_nodes_is_not_passed_over),
         cmocka_unit_test(e3_added_zone_holds_no_metadata),
         cmocka_unit_test(f1_zone_add_undoes_what_fails),
         cmocka_unit_test(zone_add_refuses_what_is_taken),

@@ -85,7 +85,10 @@ static void assert_same(const struct program *a, const struct program *b, unsign
                one->cma == other->cma;
     }
     for (uint32_t i = 0; same && i < a->map.zones_count; i++) {
-        same = memcmp(&a->map.zones[i], &b->map.zones[i], sizeof(a->map.zones[i])) == 0;
+        const struct zone_config *one = &a->map.zones[i];
+        const struct zone_config *other = &b->map.zones[i];
+        same = one->zone_class == other->zone_class && one->node == other->node &&
+               one->watermark_min == other->watermark_min && one->later == other->later;
     }
     if (!same) {
         fail_msg("seed %d, program %u: one\n%sis not the other\n%s", SEED, number, text_a, text_b);
@@ -189,6 +192,7 @@ static void random_map(struct boot_map *map, const struct case_limits *limits)
                 .zone_class = (enum zone_class)random_below(ZONE_CLASSES),
                 .node = (uint32_t)random_below(2),
                 .watermark_min = ((uint64_t)1 << random_below(6)) / 2,
+                .later = i > 0 && random_below(2) == 0,
             };
         }
         map->ranges[map->ranges_count++] = (struct range){
@@ -229,7 +233,12 @@ static const char *const texts[] = {
     "range zone=0 start=0x8 frames=4294967295\n"
     "range zone=1 start=0x100000007 frames=9 class=dma node=3 watermark=4096 unaccepted\n"
     "range zone=1 start=0x100000010 frames=9 cma\n"
-    "range zone=2 start=0x200000000 frames=1 class=highmem\n"
+    "range zone=2 start=0x200000000 frames=1 class=highmem later\n"
+    "range zone=2 start=0x200000001 frames=2\n"
+    "range zone=3 start=0x200000003 frames=4 class=movable node=1 watermark=2 later unaccepted\n"
+    "range zone=4 start=0x200000007 frames=4 later cma\n"
+    "zone-add zone=2\n"
+    "zone-remove zone=any\n"
     "free slot=65535\n",
     HEAD "alloc slot=0 order=0 zone=any type=unmovable\n"
          "alloc slot=63 order=63 zone=0 type=movable fault=buddy-desc:1:once\n"
@@ -528,6 +537,9 @@ static void case_decode_stray_range_names_its_byte(void **state)
     small_case(data);
     data[AT_RANGE] ^= 1; /* the first range begins no zone */
     assert_not_decoded(data, sizeof(data), "byte 8: range 0");
+    small_case(data);
+    data[AT_RANGE] |= 8; /* the first zone comes later */
+    assert_not_decoded(data, sizeof(data), "byte 8: range 0");
     for (size_t at = 0; at < 4; at++) {
         small_case(data);
         data[AT_RANGE + CASE_RANGE_BYTES + at] |= 0x80;
@@ -536,6 +548,9 @@ static void case_decode_stray_range_names_its_byte(void **state)
     small_case(data);
     data[AT_RANGE + CASE_RANGE_BYTES] = 0;
     data[AT_RANGE + CASE_RANGE_BYTES + 1] = 3; /* class=highmem, but begins no zone */
+    assert_not_decoded(data, sizeof(data), "byte 20: range 1");
+    small_case(data);
+    data[AT_RANGE + CASE_RANGE_BYTES] = 8; /* later, but begins no zone */
     assert_not_decoded(data, sizeof(data), "byte 20: range 1");
     small_case(data);
     memset(data + AT_RANGE + 8, 0, 4);
@@ -651,6 +666,11 @@ static void case_parse_bad_range_names_line(void **state)
         {ONE "range zone=0 start=16 frames=9 movable\n", "line 3: ", "movable"},
         {ONE "range zone=0 start=16 frames=9 order=1\n", "line 3: ", "order=1"},
         {ONE "range zone=0 start=16 frames=9 class=highmem\n", "line 3: ", "first range"},
+        {ONE "range zone=0 start=16 frames=9 later\n", "line 3: ", "first range"},
+        {ONE "range zone=1 start=16 frames=9 later\nrange zone=1 start=25 frames=9 later\n",
+         "line 4: ", "first range"},
+        {ONE "range zone=1 start=16 frames=9 later=1\n", "line 3: ", "later=1"},
+        {"potad-case 2\nrange zone=0 start=8 frames=8 later\n", "line 2: ", "zone 0 is there"},
         {ONE "range zone=1 start=16 frames=9 class=high\n", "line 3: ", "class=high"},
         {ONE "range zone=1 start=16 frames=9 node=4\n", "line 3: ", "nodes"},
         {ONE "range zone=1 start=16 frames=9 watermark=3\n", "line 3: ", "powers of two"},

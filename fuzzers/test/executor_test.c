@@ -19,23 +19,28 @@
 
 enum { SEED = 20230921, PROGRAMS = 300, BYTES_MAX = 2000, FRAMES_MAX = 4096, SLOTS = 512 };
 
-/* The memory of the programs below: zones a, b and c; B: not accepted; c: without metadata.
+/* The memory of the programs below: zones a, b, c and d; B: not accepted; c: without metadata; d:
+ * not there at first.
  *
- *   3               96              192   198             224             240
- *   |a a a a a a a a|b b b b b b b b|     |B B B B B B B B|c c c c c c c c|
+ *   3               96              192   198             224             240   247             271
+ *   |a a a a a a a a|b b b b b b b b|     |B B B B B B B B|c c c c c c c c|     |d d d d d d d d|
  */
 #define MAP                                                                                        \
     "potad-case 2\n"                                                                               \
     "range zone=0 start=3 frames=93\n"                                                             \
     "range zone=1 start=96 frames=96\n"                                                            \
     "range zone=1 start=198 frames=26 unaccepted\n"                                                \
-    "range zone=2 start=224 frames=16 class=highmem\n"
+    "range zone=2 start=224 frames=16 class=highmem\n"                                             \
+    "range zone=3 start=247 frames=24 later\n"
 
 #define ALLOC(slot, order, zone) "alloc slot=" slot " order=" order " zone=" zone " type=movable\n"
 /* What is accepted of zone b. */
 #define ALL_OF_B ALLOC("0", "6", "1") ALLOC("1", "5", "1")
 
 #define CONTIG(units) "contig slot=0 zone=1 type=movable units=" units " align=1 frame=0 within=0\n"
+
+#define ADD    "zone-add zone=3\n"
+#define REMOVE "zone-remove zone=3\n"
 
 #define CACHE(size, align) "cache-create cache=0 size=" size " align=" align "\n"
 #define OBJECT(slot)       "cache-alloc slot=" slot " cache=0\n"
@@ -150,6 +155,29 @@ enum { SEED = 20230921, PROGRAMS = 300, BYTES_MAX = 2000, FRAMES_MAX = 4096, SLO
     X(FLAW_MIGRATE, "move_forgotten", CHECK_MIGRATE, 1, ALLOC("0", "1", "0") CONTIG("7"))          \
     /* overlap: a run begins a frame too early, in use */                                          \
     X(FLAW_CONTIG_EARLY, "run_too_early", CHECK_OVERLAP, 1, ALLOC("0", "0", "1") CONTIG("7"))      \
+    /* coalescing: an added zone has no memory */                                                  \
+    X(FLAW_ADD_NOTHING, "added_in_name_only", CHECK_COALESCING, 0, ADD)                            \
+    /* lookup: its memory is counted, but not found */                                             \
+    X(FLAW_ADD_UNSEEN, "added_but_not_found", CHECK_LOOKUP, 0, ADD)                                \
+    /* lookup: memory that has gone is found */                                                    \
+    X(FLAW_REMOVE_SEEN, "removed_but_found", CHECK_LOOKUP, 1, ADD REMOVE)                          \
+    /* status: memory that is there comes again, or what is in use goes */                         \
+    X(FLAW_ADD_TWICE, "added_twice", CHECK_STATUS, 1, ADD ADD)                                     \
+    X(FLAW_REMOVE_USED, "removed_while_in_use", CHECK_STATUS, 2, ADD ALLOC("0", "0", "3") REMOVE)  \
+    /* status: memory all free, or but for a frame that has failed, is taken to be in use */       \
+    X(FLAW_REMOVE_BUSY, "removal_refused", CHECK_STATUS, 1, ADD REMOVE)                            \
+    X(FLAW_REMOVE_POISONED, "poisoned_frame_in_use", CHECK_STATUS, 2,                              \
+      ADD "memory-failure frame=250\n" REMOVE)                                                     \
+    /* status: memory of the boot goes */                                                          \
+    X(FLAW_REMOVE_BOOT, "boot_zone_removed", CHECK_STATUS, 0, "zone-remove zone=2\n")              \
+    /* failure-state: memory that could not come leaves a frame in use */                          \
+    X(FLAW_ADD_FAILURE, "failed_add_keeps_frame", CHECK_FAILURE_STATE, 0,                          \
+      "zone-add zone=3 fault=cache-desc:1:once\n")                                                 \
+    /* spurious-failure: memory cannot come, with nearly all memory free for what describes it */  \
+    X(FLAW_ADD_SPURIOUS, "add_refused", CHECK_SPURIOUS, 0,                                         \
+      "range zone=4 start=512 frames=512\n" ADD)                                                   \
+    /* free-allocates: a fallible step where memory goes */                                        \
+    X(FLAW_REMOVE_STEP, "step_in_removal", CHECK_FREE_ALLOCATES, 1, ADD REMOVE)                    \
     /* not-whole: a frame of metadata is never given back */                                       \
     X(FLAW_WHOLE, "frame_never_given_back", CHECK_WHOLE, 2, ALLOC("0", "0", "0") "free slot=0\n")
 
@@ -200,6 +228,7 @@ struct fake {
     pfn_t last_object; /* granted last; 0: none */
     bool kept;         /* FLAW_WHOLE has struck */
     uint64_t poisoned;
+    uint32_t zones; /* bit n: zone n is there */
     struct memdesc_ops owners[MEMDESC_TYPES];
 };
 
@@ -251,6 +280,17 @@ static void fake_count(struct fake *fake)
     }
 }
 
+/* Makes the frames of @range free, or holes. */
+static void fake_set_range(struct fake *fake, const struct range *range, enum fake_use use)
+{
+    struct fake_frame *first = &fake->frames[range->start - fake->start];
+    for (uint64_t i = 0; i < range->frames; i++) {
+        fake->poisoned -= first[i].use == FAKE_POISONED ? 1 : 0;
+        first[i] = (struct fake_frame){
+            .use = (uint8_t)use, .zone = (uint8_t)range->zone, .unaccepted = range->unaccepted};
+    }
+}
+
 static enum status fake_open(void *instance, const struct port *port, const struct boot_map *map)
 {
     struct fake *fake = instance;
@@ -262,9 +302,9 @@ static enum status fake_open(void *instance, const struct port *port, const stru
     assert_true(fake->count <= FRAMES_MAX);
     for (uint32_t i = 0; i < map->ranges_count; i++) {
         const struct range *range = &map->ranges[i];
-        for (uint64_t at = 0; at < range->frames; at++) {
-            fake->frames[range->start - fake->start + at] = (struct fake_frame){
-                .use = FAKE_FREE, .zone = (uint8_t)range->zone, .unaccepted = range->unaccepted};
+        if (!map->zones[range->zone].later) {
+            fake_set_range(fake, range, FAKE_FREE);
+            fake->zones |= 1U << range->zone;
         }
     }
     fake_count(fake);
@@ -274,6 +314,12 @@ static enum status fake_open(void *instance, const struct port *port, const stru
 static void fake_close(void *instance)
 {
     (void)instance;
+}
+
+/* Whether @zone, any number, is there. */
+static bool fake_has_zone(const struct fake *fake, zone_id_t zone)
+{
+    return zone < ZONES_MAX && (fake->zones >> zone & 1) != 0;
 }
 
 /* The first free block of @order in one of @zones (a mask), or PFN_NONE. */
@@ -398,7 +444,7 @@ static enum status fake_alloc(void *instance, const struct subject_request *requ
         return status;
     }
     bool any = request->zone == ZONE_ANY;
-    if (request->order >= ORDERS || (!any && request->zone >= fake->map.zones_count)) {
+    if (request->order >= ORDERS || (!any && !fake_has_zone(fake, request->zone))) {
         return STATUS_INVALID;
     }
     fake_alloc_misbehave(fake);
@@ -445,8 +491,7 @@ static enum status fake_alloc_contig(void *instance, const struct contig_request
                                      struct contig *contig)
 {
     struct fake *fake = instance;
-    if (request->units == 0 ||
-        (request->zone != ZONE_ANY && request->zone >= fake->map.zones_count)) {
+    if (request->units == 0 || (request->zone != ZONE_ANY && !fake_has_zone(fake, request->zone))) {
         return STATUS_INVALID;
     }
     pfn_t pfn = fake_find_run(fake, request);
@@ -524,8 +569,12 @@ static bool fake_lookup(void *instance, pfn_t pfn, struct memdesc_info *info)
     const struct fake *fake = instance;
     bool inside = pfn - fake->start < fake->count;
     const struct fake_frame *frame = inside ? &fake->frames[pfn - fake->start] : NULL;
+    bool later = frame != NULL && fake->map.zones[frame->zone].later;
     if (frame == NULL || frame->use == FAKE_HOLE) {
-        return fake_flaw == FLAW_LOOKUP_HOLE;
+        return fake_flaw == FLAW_LOOKUP_HOLE || (fake_flaw == FLAW_REMOVE_SEEN && later);
+    }
+    if (fake_flaw == FLAW_ADD_UNSEEN && later) {
+        return false;
     }
     order_t order = frame->use == FAKE_FREE ? fake_free_order(fake, pfn) : frame->order;
     order = frame->use == FAKE_POISONED ? 0 : order;
@@ -609,6 +658,68 @@ static enum status fake_unpoison(void *instance, pfn_t pfn)
         fake->poisoned--;
         fake_count(fake);
     }
+    return STATUS_OK;
+}
+
+static enum status fake_zone_add(void *instance, zone_id_t zone, const struct zone_config *config,
+                                 const struct range *ranges, uint32_t count)
+{
+    struct fake *fake = instance;
+    (void)config;
+    if (fake_has_zone(fake, zone)) {
+        return fake_flaw == FLAW_ADD_TWICE ? STATUS_OK : STATUS_EXISTS;
+    }
+    if (fake->port.fault(fake->port.context, FAULT_CACHE_DESC) || fake_flaw == FLAW_ADD_SPURIOUS) {
+        if (fake_flaw == FLAW_ADD_FAILURE) {
+            fake_keep_frame(fake);
+        }
+        return STATUS_NO_MEMORY;
+    }
+    for (uint32_t i = 0; i < count && fake_flaw != FLAW_ADD_NOTHING; i++) {
+        fake_set_range(fake, &ranges[i], FAKE_FREE);
+    }
+    fake->zones |= 1U << zone;
+    fake_count(fake);
+    return STATUS_OK;
+}
+
+/* Whether something of @range is in use. */
+static bool fake_uses(const struct fake *fake, const struct range *range)
+{
+    for (uint64_t i = 0; i < range->frames; i++) {
+        unsigned use = fake->frames[range->start - fake->start + i].use;
+        bool gone = use == FAKE_POISONED && fake_flaw != FLAW_REMOVE_POISONED;
+        if (use != FAKE_FREE && !gone) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum status fake_zone_remove(void *instance, zone_id_t zone)
+{
+    struct fake *fake = instance;
+    bool boot = fake_flaw != FLAW_REMOVE_BOOT && !fake->map.zones[zone % ZONES_MAX].later;
+    if (!fake_has_zone(fake, zone) || boot) {
+        return STATUS_INVALID;
+    }
+    if (fake_flaw == FLAW_REMOVE_STEP) {
+        (void)fake->port.fault(fake->port.context, FAULT_CACHE_DESC);
+    }
+    for (uint32_t i = 0; i < fake->map.ranges_count; i++) {
+        const struct range *range = &fake->map.ranges[i];
+        bool used = fake_flaw == FLAW_REMOVE_BUSY || fake_uses(fake, range);
+        if (range->zone == zone && used && fake_flaw != FLAW_REMOVE_USED) {
+            return STATUS_BUSY;
+        }
+    }
+    for (uint32_t i = 0; i < fake->map.ranges_count; i++) {
+        if (fake->map.ranges[i].zone == zone) {
+            fake_set_range(fake, &fake->map.ranges[i], FAKE_HOLE);
+        }
+    }
+    fake->zones &= ~(1U << zone);
+    fake_count(fake);
     return STATUS_OK;
 }
 
@@ -726,7 +837,7 @@ static void fake_stats(void *instance, struct subject_stats *stats)
 
 enum {
     FAKE_CAN = SUBJECT_LOOKUP | SUBJECT_CACHE | SUBJECT_UNACCEPTED | SUBJECT_COUNTERS |
-               SUBJECT_POISON | SUBJECT_CONTIG
+               SUBJECT_POISON | SUBJECT_CONTIG | SUBJECT_HOTPLUG
 };
 
 /* The fake allocator with @capabilities out of FAKE_CAN, and no function that it does not claim. */
@@ -737,6 +848,7 @@ static struct subject fake_subject(uint32_t capabilities)
     bool counters = (capabilities & SUBJECT_COUNTERS) != 0;
     bool poison = (capabilities & SUBJECT_POISON) != 0;
     bool contig = (capabilities & SUBJECT_CONTIG) != 0;
+    bool hotplug = (capabilities & SUBJECT_HOTPLUG) != 0;
     return (struct subject){
         .version = SUBJECT_VERSION,
         .capabilities = capabilities,
@@ -759,6 +871,8 @@ static struct subject fake_subject(uint32_t capabilities)
         .unpoison = poison ? fake_unpoison : NULL,
         .alloc_contig = contig ? fake_alloc_contig : NULL,
         .free_contig = contig ? fake_free_contig : NULL,
+        .zone_add = hotplug ? fake_zone_add : NULL,
+        .zone_remove = hotplug ? fake_zone_remove : NULL,
     };
 }
 
@@ -895,7 +1009,9 @@ static void executor_run_sweeps_faults(void **state)
     flaw_parse(&program,
                MAP ALL_OF_B ALLOC("2", "3", "1")
                    CACHE("5000", "8") "cache-bulk slot=0 cache=0 count=5\ncache-free slot=2\n"
-                                      "memory-failure frame=96\nfree slot=0\nunpoison frame=96\n");
+                                      "memory-failure frame=96\nfree slot=0\nunpoison frame=96\n"
+                                      "zone-add zone=3\n" ALLOC("3", "2", "3") REMOVE
+               "memory-failure frame=250\nfree slot=3\n" REMOVE);
     executor_init(&executor, &subject, SLOTS);
     for (uint32_t op = 0; op < program.ops_count; op++) {
         struct case_op clean = program.ops[op];

@@ -18,8 +18,8 @@ enum { SEED = 20210329, STEPS = 2000, FRAMES_MAX = 1024, ORDERS_TRIED = 12, HELD
 
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
-/* The maps, a letter for each frame from frame @start on: '.' a hole, 'a', 'b', ... the zones, and
- * in capitals what is unaccepted. */
+/* The maps, a letter for each frame from frame @start on: '.' a hole, 'a', 'b', ... the zones, in
+ * capitals what is unaccepted, and '1', '2', ... the CMA memory of the same zones. */
 struct drawing {
     const char *name;
     pfn_t start;
@@ -34,7 +34,21 @@ static const struct drawing drawings[] = {
     {"zones touch", 16, "aaaaaaaaaaaaaaaabbbbbbbbbbbbbbbbbbbbbbcccccccccc"},
     {"unaccepted", 0, "aaaaaaaaaaaaAAAAAAAAAAAAAAAAAAAAAAaaaaaaaaBBBBBBBBBBBBBBBBBB"},
     {"all of it", 1, "AAAaaaaaaaa..aaaabbbbbBBBBBBBBBBBBB.BBBBBBBBbbbbccccccccc......CCCCCCCCCC"},
+    {"lent out, too", 5, "aaaaa1111111111111aaaAAAAAA.bbbbBBBB2222222222222222bbb.cccc3333333CCCC"},
 };
+
+/* The kind of a frame that is drawn as @letter; 0: a hole. */
+static uint8_t kind_drawn(char letter)
+{
+    if (letter == '.') {
+        return 0;
+    }
+    if (letter < 'A') {
+        return model_kind((zone_id_t)(letter - '1'), FRAME_CMA);
+    }
+    return model_kind((zone_id_t)((letter | 0x20) - 'a'),
+                      letter < 'a' ? FRAME_UNACCEPTED : FRAME_ACCEPTED);
+}
 
 /* splitmix64 */
 static uint64_t random_state;
@@ -88,9 +102,14 @@ static void map_of(const struct drawing *drawing, struct boot_map *map)
             continue;
         }
         if (i == 0 || frames[i] != frames[i - 1]) {
-            zone_id_t zone = (zone_id_t)((frames[i] | 0x20) - 'a');
+            zone_id_t zone = model_kind_zone(kind_drawn(frames[i]));
+            enum frame_class class = model_kind_class(kind_drawn(frames[i]));
             map->ranges[map->ranges_count++] = (struct range){
-                .start = drawing->start + i, .zone = zone, .unaccepted = frames[i] < 'a'};
+                .start = drawing->start + i,
+                .zone = zone,
+                .unaccepted = class == FRAME_UNACCEPTED,
+                .cma = class == FRAME_CMA,
+            };
             map->zones_count = zone + 1;
         }
         map->ranges[map->ranges_count - 1].frames++;
@@ -105,11 +124,8 @@ static void pair_open(struct pair *pair, const struct drawing *drawing)
     pair->frames = strlen(drawing->frames);
     assert_true(pair->frames <= FRAMES_MAX);
     for (uint64_t i = 0; i < pair->frames; i++) {
-        char frame = drawing->frames[i];
-        pair->use[i] = frame == '.' ? USE_HOLE : USE_FREE;
-        pair->kind[i] = frame == '.' ? 0
-                                     : model_kind((zone_id_t)((frame | 0x20) - 'a'),
-                                                  frame < 'a' ? FRAME_UNACCEPTED : FRAME_ACCEPTED);
+        pair->kind[i] = kind_drawn(drawing->frames[i]);
+        pair->use[i] = pair->kind[i] == 0 ? USE_HOLE : USE_FREE;
     }
     assert_true(model_open(&pair->model, &map));
 }
@@ -266,18 +282,22 @@ static void step_allocate(struct pair *pair)
     }
 }
 
+/* The last block moves to the number that is free now. */
+static void release(struct pair *pair, uint32_t number)
+{
+    struct held block = pair->held[number];
+    struct held last = pair->held[--pair->held_count];
+    pair->held[number] = last;
+    model_set_owner(&pair->model, last.pfn, last.order, number);
+    set_block(pair, last, USE_ALLOCATED, number);
+    model_release(&pair->model, block.pfn, block.order);
+    set_block(pair, block, USE_FREE, 0);
+}
+
 static void step_release(struct pair *pair)
 {
     if (pair->held_count > 0) {
-        /* The last one moves to the number that is free now. */
-        uint32_t number = (uint32_t)random_below(pair->held_count);
-        struct held block = pair->held[number];
-        struct held last = pair->held[--pair->held_count];
-        pair->held[number] = last;
-        model_set_owner(&pair->model, last.pfn, last.order, number);
-        set_block(pair, last, USE_ALLOCATED, number);
-        model_release(&pair->model, block.pfn, block.order);
-        set_block(pair, block, USE_FREE, 0);
+        release(pair, (uint32_t)random_below(pair->held_count));
     }
 }
 
@@ -397,6 +417,83 @@ static void free_all(struct pair *pair)
     }
 }
 
+/* Zones */
+
+/* Whether the frame @i is drawn as one of @zone. */
+static bool is_of_zone(const struct pair *pair, uint64_t i, zone_id_t zone)
+{
+    uint8_t kind = kind_drawn(pair->drawing->frames[i]);
+    return kind != 0 && model_kind_zone(kind) == zone;
+}
+
+static bool brute_uses_zone(const struct pair *pair, zone_id_t zone)
+{
+    for (uint64_t i = 0; i < pair->frames; i++) {
+        bool idle = pair->use[i] == USE_FREE || pair->use[i] == USE_POISONED;
+        if (is_of_zone(pair, i, zone) && !idle) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Ends all use of @zone; frames of it that have failed are poisoned. */
+static void free_zone(struct pair *pair, zone_id_t zone)
+{
+    for (uint32_t number = pair->held_count; number-- > 0;) {
+        if (is_of_zone(pair, pair->held[number].pfn - pair->start, zone)) {
+            release(pair, number);
+        }
+    }
+    for (uint64_t i = 0; i < pair->frames; i++) {
+        if (is_of_zone(pair, i, zone) && pair->use[i] == USE_METADATA) {
+            conceal(pair, i);
+        }
+    }
+}
+
+static void add_zone(struct pair *pair, zone_id_t zone)
+{
+    model_add_zone(&pair->model, zone);
+    for (uint64_t i = 0; i < pair->frames; i++) {
+        if (is_of_zone(pair, i, zone)) {
+            pair->use[i] = USE_FREE;
+            pair->kind[i] = kind_drawn(pair->drawing->frames[i]);
+        }
+    }
+}
+
+/* Context: nothing of @zone is in use. */
+static void remove_zone(struct pair *pair, zone_id_t zone)
+{
+    model_remove_zone(&pair->model, zone);
+    for (uint64_t i = 0; i < pair->frames; i++) {
+        if (is_of_zone(pair, i, zone)) {
+            pair->poisoned -= pair->use[i] == USE_POISONED ? 1 : 0;
+            pair->use[i] = USE_HOLE;
+            pair->kind[i] = 0;
+        }
+    }
+}
+
+static void step_zone(struct pair *pair)
+{
+    zone_id_t zone = (zone_id_t)random_below(pair->model.map.zones_count);
+    if (!model_has_zone(&pair->model, zone)) {
+        add_zone(pair, zone);
+        return;
+    }
+    if (random_below(2) == 0) {
+        free_zone(pair, zone);
+    }
+    bool uses = brute_uses_zone(pair, zone);
+    pair_assert(pair, model_uses_zone(&pair->model, zone) == uses, "zone in use", zone);
+    if (!uses) {
+        remove_zone(pair, zone);
+        pair_assert(pair, !model_has_zone(&pair->model, zone), "zone is there", zone);
+    }
+}
+
 static void model_open_counts_every_block(void **state)
 {
     (void)state;
@@ -423,6 +520,75 @@ static void model_random_steps_agree_with_brute_force(void **state)
         compare(&pair);
         model_close(&pair.model);
     }
+}
+
+/* Zones go and come, poisoned frames and all, between other steps. Without any, the hash is 0, and
+ * with all, what it was, be it that memory had been accepted, or had failed, before it went. */
+static void model_zones_come_and_go(void **state)
+{
+    (void)state;
+    static struct pair pair;
+    random_state = SEED;
+    for (size_t i = 0; i < LENGTH(drawings); i++) {
+        uint64_t removed_poisoned = 0;
+        pair_open(&pair, &drawings[i]);
+        uint64_t hash = pair.model.hash;
+        zone_id_t zones = pair.model.map.zones_count;
+        for (pair.step = 1; pair.step <= STEPS; pair.step++) {
+            uint64_t poisoned = pair.poisoned;
+            if (random_below(16) == 0) {
+                step_zone(&pair);
+                removed_poisoned += pair.poisoned < poisoned ? 1 : 0;
+            } else {
+                step(&pair);
+            }
+            compare(&pair);
+        }
+        assert_true(removed_poisoned > 0);
+        for (zone_id_t zone = 0; zone < zones; zone++) {
+            if (model_has_zone(&pair.model, zone)) {
+                free_zone(&pair, zone);
+                remove_zone(&pair, zone);
+            }
+        }
+        compare(&pair);
+        assert_int_equal(pair.model.hash, 0);
+        assert_int_equal(pair.model.free_blocks, 0);
+        for (zone_id_t zone = zones; zone-- > 0;) {
+            add_zone(&pair, zone);
+        }
+        compare(&pair);
+        assert_int_equal(pair.model.hash, hash);
+        model_close(&pair.model);
+    }
+}
+
+/* A zone that comes later is a hole until then. */
+static void model_open_leaves_later_zones_out(void **state)
+{
+    (void)state;
+    struct boot_map map;
+    struct model model = {.frames = 0};
+    map_of(&drawings[LENGTH(drawings) - 1], &map);
+    map.zones[1].later = true;
+    assert_true(model_open(&model, &map));
+    pfn_t first = 0;
+    for (uint32_t i = map.ranges_count; i-- > 0;) {
+        first = map.ranges[i].zone == 1 ? map.ranges[i].start : first;
+    }
+    assert_true(model_has_zone(&model, 0));
+    assert_false(model_has_zone(&model, 1));
+    assert_false(model_has_zone(&model, ZONES_MAX));
+    assert_int_equal(model_use(&model, first), USE_HOLE);
+    assert_int_equal(model_frame_kind(&model, first), 0);
+    uint64_t hash = model.hash;
+    model_add_zone(&model, 1);
+    assert_int_equal(model_use(&model, first), USE_FREE);
+    assert_int_equal(model_frame_kind(&model, first), model_kind(1, FRAME_ACCEPTED));
+    assert_int_not_equal(model.hash, hash);
+    model_remove_zone(&model, 1);
+    assert_int_equal(model.hash, hash);
+    model_close(&model);
 }
 
 /*  0       4       8              15
@@ -615,6 +781,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(model_open_counts_every_block),
         cmocka_unit_test(model_random_steps_agree_with_brute_force),
+        cmocka_unit_test(model_zones_come_and_go),
+        cmocka_unit_test(model_open_leaves_later_zones_out),
         cmocka_unit_test(model_release_merges_up_to_the_top),
         cmocka_unit_test(model_hash_is_of_the_state_alone),
         cmocka_unit_test(model_hash_tells_states_apart),
