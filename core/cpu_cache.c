@@ -94,56 +94,81 @@ static void batch_take(struct potad *potad, struct alloc_context alloc, struct s
     buddy_stash_move(&stash, &alloc.transaction->pending);
 }
 
+/* Where the blocks of a request come from that a list of this CPU would serve. */
+struct refill {
+    const struct block_request *block;
+    zone_id_t zone; /* the first that will do */
+};
+
+/* Takes a block for @refill that this CPU keeps. Return: whether there is a CPU with lists. */
+static bool refill_pop(struct potad *potad, const struct refill *refill, struct buddy **buddy)
+{
+    uint32_t cpu;
+    struct cpu_cache *cache = cpu_cache_enter(potad, &cpu);
+    *buddy = NULL;
+    if (cache == NULL) {
+        return false;
+    }
+    *buddy = cpu_list_take(
+        cpu_list_of(cache, refill->zone, refill->block->migratetype, refill->block->order));
+    if (*buddy != NULL) {
+        buddy_set_use(*buddy, BUDDY_CACHED, false);
+    }
+    cpu_cache_leave(potad, cache, cpu);
+    return true;
+}
+
+/* Keeps @blocks, as far as there is room: another thread may have filled the list meanwhile. */
+static void refill_push(struct potad *potad, const struct refill *refill, struct list_head *blocks)
+{
+    order_t order = refill->block->order;
+    uint32_t cpu;
+    struct cpu_cache *cache = cpu_cache_enter(potad, &cpu);
+    if (cache == NULL) {
+        return;
+    }
+    struct cpu_list *list = cpu_list_of(cache, refill->zone, refill->block->migratetype, order);
+    while (list->loaded_count << order < CPU_MAGAZINE && !list_is_empty(blocks)) {
+        struct buddy *buddy = buddy_of_link(list_pop(blocks));
+        buddy_set_use(buddy, BUDDY_CACHED, true);
+        chain_push(&list->loaded, &buddy->list);
+        list->loaded_count++;
+    }
+    cpu_cache_leave(potad, cache, cpu);
+}
+
 struct buddy *cpu_cache_refill(struct potad *potad, const struct block_request *block)
 {
     struct alloc_transaction transaction;
     struct list_head blocks;
-    uint32_t cpu;
-    order_t order = block->order;
-    zone_id_t id = ZONES_MAX;
-    struct cpu_cache *cache = NULL;
-    if (order < CPU_ORDERS) {
-        uint64_t list = atomic_word_acquire(&potad->index.lists[block->node]);
-        while (zonelist_next(&list, &id) && (block->zones >> id & 1) == 0) {
-        }
-        cache = cpu_cache_enter(potad, &cpu);
-    }
-    if (cache == NULL) {
+    struct refill refill = {.block = block, .zone = ZONES_MAX};
+    uint64_t zones = atomic_word_acquire(&potad->index.lists[block->node]);
+    struct buddy *buddy = NULL;
+    if (block->order >= CPU_ORDERS || potad->port.cpu_enter == NULL) {
         return NULL;
     }
-    cpu_cache_leave(potad, cache, cpu);
-    struct space *zone = &potad->zones[id];
+    while (zonelist_next(&zones, &refill.zone) && (block->zones >> refill.zone & 1) == 0) {
+    }
+    /* Not all requests have looked there before: then what there is must not become more. */
+    if (refill.zone >= ZONES_MAX || !refill_pop(potad, &refill, &buddy) || buddy != NULL) {
+        return buddy;
+    }
     list_init(&blocks);
     struct alloc_context alloc = transaction_begin(potad, &transaction);
-    if (id < ZONES_MAX) {
-        batch_take(potad, alloc, zone, block, &blocks);
-    }
+    batch_take(potad, alloc, &potad->zones[refill.zone], block, &blocks);
     if (list_is_empty(&blocks)) {
         transaction_undo(potad, &transaction);
         return NULL;
     }
     struct buddy *first = buddy_of_link(list_pop(&blocks));
-    cache = cpu_cache_enter(potad, &cpu);
-    while (cache != NULL && !list_is_empty(&blocks)) {
-        struct cpu_list *list = cpu_list_of(cache, id, block->migratetype, order);
-        struct buddy *buddy = buddy_of_link(list_pop(&blocks));
-        buddy_set_use(buddy, BUDDY_CACHED, true);
-        if (list->loaded_count << order >= CPU_MAGAZINE) {
-            chain_push(&list->other, &buddy->list); /* another thread has filled it meanwhile */
-            list->other_count++;
-        } else {
-            chain_push(&list->loaded, &buddy->list);
-            list->loaded_count++;
-        }
-    }
-    if (cache != NULL) {
-        cpu_cache_leave(potad, cache, cpu);
-    }
+    refill_push(potad, &refill, &blocks);
     struct list_head *chain = NULL;
     while (!list_is_empty(&blocks)) {
         chain_push(&chain, list_pop(&blocks));
     }
-    chain_free(potad, zone, chain, &transaction.pending);
+    if (chain != NULL) {
+        chain_free(potad, &potad->zones[refill.zone], chain, &transaction.pending);
+    }
     spare_give(potad, &transaction.pending);
     transaction_commit(potad, &transaction);
     return first;
@@ -252,6 +277,14 @@ bool cpu_cache_drain(struct potad *potad)
     }
     cpu_cache_start(potad);
     return held_free(potad, &held);
+}
+
+bool cpu_cache_reclaim(struct potad *potad, struct alloc_context alloc, uint32_t *seen)
+{
+    alloc.transaction->drains += cpu_cache_drain(potad) ? 1 : 0;
+    bool any = alloc.transaction->drains != *seen;
+    *seen = alloc.transaction->drains;
+    return any;
 }
 
 static void cache_init(struct cpu_cache *cache)

@@ -10,6 +10,7 @@ struct alloc_context transaction_begin(struct potad *potad, struct alloc_transac
     buddy_stash_init(&transaction->pending);
     transaction->nodes_short = 0;
     transaction->fills = 0;
+    transaction->drains = 0;
     transaction->generation = atomic_word_peek(&potad->slab_generation);
     return (struct alloc_context){.transaction = transaction, .depth = 1};
 }
@@ -303,6 +304,7 @@ static enum status block_alloc_above(struct potad *potad, struct alloc_context a
 enum status block_alloc(struct potad *potad, struct alloc_context alloc,
                         const struct block_request *request, memdesc_t owner, struct buddy **buddy)
 {
+    uint32_t drains = alloc.transaction->drains;
     alloc.depth++;
     /* While zones have enough, none is drawn upon that has not. */
     bool twice = zones_have(potad, ZONES_HAVE_WATERMARKS) && !request->reserve;
@@ -313,7 +315,7 @@ enum status block_alloc(struct potad *potad, struct alloc_context alloc,
     if (status != STATUS_OK) {
         status = block_alloc_above(potad, alloc, request, owner, WATERMARK_MIN, buddy);
     }
-    if (status == STATUS_NO_MEMORY && cpu_cache_drain(potad)) {
+    if (status != STATUS_OK && cpu_cache_reclaim(potad, alloc, &drains)) {
         status = block_alloc_above(potad, alloc, request, owner, WATERMARK_MIN, buddy);
     }
     return status;

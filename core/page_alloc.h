@@ -172,6 +172,11 @@ struct buddy *cpu_cache_refill(struct potad *potad, const struct block_request *
  * anything. */
 bool cpu_cache_drain(struct potad *potad);
 
+/* The same for a call that finds no memory. Return: whether there was anything since the call had
+ * drained *@seen times, which it brings up to date: a call nested in it may have freed what helps
+ * this one. */
+bool cpu_cache_reclaim(struct potad *potad, struct alloc_context alloc, uint32_t *seen);
+
 /* Has nobody inside any CPU's lists until cpu_cache_start(). Context: no lock. */
 void cpu_cache_stop(struct potad *potad);
 void cpu_cache_start(struct potad *potad);
