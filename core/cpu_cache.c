@@ -71,10 +71,14 @@ static void batch_take(struct potad *potad, struct alloc_context alloc, struct s
         struct buddy *buddy = block_pick_accepted(zone, request, order_frames(SPACE_EVENLY));
         order_t whole = buddy == NULL ? 0 : buddy_order(buddy);
         order_t part = whole < SPACE_EVENLY ? whole : (order_t)SPACE_EVENLY;
-        need = whole - part + order_frames(part - order) - 1;
-        uint64_t nodes = block_map_nodes(&zone->map, whole - part, 0) +
-                         block_map_nodes(&zone->map, (unsigned)order_frames(part - order) - 1, 1);
-        bool ready = buddy != NULL && part > order && map_nodes_ready(alloc, zone, nodes);
+        bool ready = part > order;
+        if (ready) {
+            uint64_t cuts = order_frames(part - order) - 1;
+            need = whole - part + cuts;
+            ready = map_nodes_ready(alloc, zone,
+                                    block_map_nodes(&zone->map, whole - part, 0) +
+                                        block_map_nodes(&zone->map, (unsigned)cuts, 1));
+        }
         if (ready && stash.count >= need) {
             space_detach(zone, buddy);
             buddy = space_split_detached(zone, buddy, part, &stash);
