@@ -207,17 +207,17 @@ static void cache_empty(struct cpu_cache *cache, struct held *held)
     buddy_stash_move(&cache->spare, &held->spare);
 }
 
-/* Return: whether there was anything. */
-static bool held_free(struct potad *potad, struct held *held)
+/* Frees it; what that leaves over goes to @released. Return: whether there was anything. */
+static bool held_free(struct potad *potad, struct held *held, struct buddy_stash *released)
 {
     bool any = held->spare.count > 0;
     for (zone_id_t zone = 0; zone < ZONES_MAX; zone++) {
         if (held->chains[zone] != NULL) {
-            chain_free(potad, &potad->zones[zone], held->chains[zone], &held->spare);
+            chain_free(potad, &potad->zones[zone], held->chains[zone], released);
             any = true;
         }
     }
-    descriptors_release(potad, &held->spare);
+    buddy_stash_move(&held->spare, released);
     return any;
 }
 
@@ -265,7 +265,8 @@ void cpu_cache_start(struct potad *potad)
     spinlock_unlock(&potad->cpus_lock);
 }
 
-bool cpu_cache_drain(struct potad *potad)
+/* cpu_cache_drain(), but what it leaves over goes to @released. */
+static bool drain(struct potad *potad, struct buddy_stash *released)
 {
     struct held held;
     if (potad->port.cpu_enter == NULL) {
@@ -280,12 +281,21 @@ bool cpu_cache_drain(struct potad *potad)
         }
     }
     cpu_cache_start(potad);
-    return held_free(potad, &held);
+    return held_free(potad, &held, released);
+}
+
+bool cpu_cache_drain(struct potad *potad)
+{
+    struct buddy_stash released;
+    buddy_stash_init(&released);
+    bool any = drain(potad, &released);
+    descriptors_release(potad, &released);
+    return any;
 }
 
 bool cpu_cache_reclaim(struct potad *potad, struct alloc_context alloc, uint32_t *seen)
 {
-    alloc.transaction->drains += cpu_cache_drain(potad) ? 1 : 0;
+    alloc.transaction->drains += drain(potad, &alloc.transaction->pending) ? 1 : 0;
     bool any = alloc.transaction->drains != *seen;
     *seen = alloc.transaction->drains;
     return any;
@@ -337,6 +347,7 @@ enum status potad_cpu_online(struct potad *potad, uint32_t cpu)
 enum status potad_cpu_offline(struct potad *potad, uint32_t cpu)
 {
     struct held held;
+    struct buddy_stash released;
     if (cpu >= CPUS_MAX) {
         return STATUS_INVALID;
     }
@@ -349,7 +360,9 @@ enum status potad_cpu_offline(struct potad *potad, uint32_t cpu)
     }
     held_init(&held);
     cache_empty(cache, &held);
-    cache_put(potad, &potad->cache_cpu, cache, &held.spare);
-    (void)held_free(potad, &held);
+    buddy_stash_init(&released);
+    cache_put(potad, &potad->cache_cpu, cache, &released);
+    (void)held_free(potad, &held, &released);
+    descriptors_release(potad, &released);
     return STATUS_OK;
 }

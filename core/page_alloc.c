@@ -73,21 +73,30 @@ void descriptors_release(struct potad *potad, struct buddy_stash *released)
     } while (released->count > 0 || poison_release(potad, released));
 }
 
-bool stash_fill(struct potad *potad, struct alloc_context alloc, struct buddy_stash *stash,
-                order_t count)
+/* Fills @stash up to @count with what the call has let go. */
+static void stash_take_pending(struct alloc_context alloc, struct buddy_stash *stash,
+                               uint64_t count)
 {
-    void *objects[ORDERS];
     struct buddy_stash *pending = &alloc.transaction->pending;
     while (stash->count < count && pending->count > 0) {
         buddy_stash_put(stash, buddy_stash_take(pending));
     }
+}
+
+bool stash_fill(struct potad *potad, struct alloc_context alloc, struct buddy_stash *stash,
+                order_t count)
+{
+    void *objects[ORDERS];
+    stash_take_pending(alloc, stash, count);
     uint64_t missing = stash->count < count ? count - stash->count : 0;
     alloc.depth++;
     if (missing == 0) {
         return true;
     }
     if (!kmem_cache_take(&potad->cache_buddy, alloc, missing, objects)) {
-        return false;
+        /* CPUs may have kept some. */
+        stash_take_pending(alloc, stash, count);
+        return stash->count >= count;
     }
     for (uint64_t i = 0; i < missing; i++) {
         struct buddy *buddy = objects[i];

@@ -267,13 +267,24 @@ uint64_t harness_grown(const struct harness *harness, const struct before *befor
 
 void harness_check_unchanged(struct harness *harness, const struct before *before)
 {
-    bool same = harness->model.hash == before->model_hash;
+    const struct model *model = &harness->model;
+    if (model->accepted != before->accepted) {
+        return;
+    }
     if (before->kept) {
-        same = harness->model.metadata_frames <= before->metadata_frames;
-    } else if (same && harness->fault.nth != 0) {
+        if (model->metadata_frames > before->metadata_frames) {
+            harness_fail(harness, CHECK_FAILURE_STATE,
+                         "the operation failed, but metadata has grown from %llu frames to %llu",
+                         (unsigned long long)before->metadata_frames,
+                         (unsigned long long)model->metadata_frames);
+        }
+        return;
+    }
+    bool same = model->hash == before->model_hash;
+    if (same && harness->fault.nth != 0) {
         same = harness_state_hash(harness) == before->state_hash;
     }
-    if (!same && harness->model.accepted == before->accepted) {
+    if (!same) {
         harness_fail(harness, CHECK_FAILURE_STATE,
                      "the operation failed, but free blocks or metadata are not as before");
     }
