@@ -98,6 +98,17 @@ static void batch_take(struct potad *potad, struct alloc_context alloc, struct s
     buddy_stash_move(&stash, &alloc.transaction->pending);
 }
 
+/* Frees what is left of @blocks, all of @zone. Context: no lock. */
+static void batch_free(struct potad *potad, struct space *zone, struct list_head *blocks,
+                       struct buddy_stash *released)
+{
+    spinlock_lock(&zone->lock);
+    while (!list_is_empty(blocks)) {
+        block_free(potad, zone, buddy_of_link(list_pop(blocks)), NULL, released);
+    }
+    spinlock_unlock(&zone->lock);
+}
+
 /* Where the blocks of a request come from that a list of this CPU would serve. */
 struct refill {
     const struct block_request *block;
@@ -166,12 +177,8 @@ struct buddy *cpu_cache_refill(struct potad *potad, const struct block_request *
     }
     struct buddy *first = buddy_of_link(list_pop(&blocks));
     refill_push(potad, &refill, &blocks);
-    struct list_head *chain = NULL;
-    while (!list_is_empty(&blocks)) {
-        chain_push(&chain, list_pop(&blocks));
-    }
-    if (chain != NULL) {
-        chain_free(potad, &potad->zones[refill.zone], chain, &transaction.pending);
+    if (!list_is_empty(&blocks)) {
+        batch_free(potad, &potad->zones[refill.zone], &blocks, &transaction.pending);
     }
     spare_give(potad, &transaction.pending);
     transaction_commit(potad, &transaction);

@@ -16,7 +16,6 @@
 #include <cmocka.h>
 #include <signal.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -324,7 +323,9 @@ static void keep_on_cpu(struct machine *machine, struct list_head *rest, unsigne
     /* 0, 1, 2-3, 4-7, ...: the larger ones are split until all are frames. */
     struct buddy *work[64];
     unsigned left = 7;
-    memcpy(work, parts, sizeof(work[0]) * left);
+    for (unsigned i = 0; i < left; i++) {
+        work[i] = parts[i];
+    }
     while (left > 0) {
         struct buddy *part = work[--left];
         if (buddy_order(part) == 0) {
