@@ -71,7 +71,7 @@ static inline struct cpu_cache *cpu_cache_enter(struct potad *potad, uint32_t *c
         }
         atomic_flags_release(&cache->inside, 0);
     }
-    if (port->cpu_leave != NULL) {
+    if (port->cpu_leave != NULL && *cpu < CPUS_MAX) {
         port->cpu_leave(port->context, *cpu);
     }
     return NULL;

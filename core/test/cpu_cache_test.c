@@ -34,7 +34,7 @@ struct machine {
 static uint32_t test_cpu_enter(void *context)
 {
     struct machine *machine = context;
-    machine->entered++;
+    machine->entered += machine->cpu < CPUS_MAX ? 1 : 0;
     return machine->cpu;
 }
 
@@ -42,6 +42,7 @@ static void test_cpu_leave(void *context, uint32_t cpu)
 {
     struct machine *machine = context;
     assert_int_equal(cpu, machine->cpu);
+    assert_true(cpu < CPUS_MAX);
     machine->entered--;
 }
 
