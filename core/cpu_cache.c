@@ -133,9 +133,11 @@ static bool refill_pop(struct potad *potad, const struct refill *refill, struct 
     return true;
 }
 
-/* Keeps @blocks, as far as there is room: another thread may have filled the list meanwhile. */
+/* Keeps @blocks, as far as there is room: another thread may have filled the list meanwhile. Blocks
+ * a frame of which has failed since they were taken are left, too. */
 static void refill_push(struct potad *potad, const struct refill *refill, struct list_head *blocks)
 {
+    const uint32_t plain = (uint32_t)BUDDY_USE_MASK | (uint32_t)BUDDY_STATE_MASK;
     order_t order = refill->block->order;
     uint32_t cpu;
     struct cpu_cache *cache = cpu_cache_enter(potad, &cpu);
@@ -143,11 +145,18 @@ static void refill_push(struct potad *potad, const struct refill *refill, struct
         return;
     }
     struct cpu_list *list = cpu_list_of(cache, refill->zone, refill->block->migratetype, order);
-    while (list->loaded_count << order < CPU_MAGAZINE && !list_is_empty(blocks)) {
-        struct buddy *buddy = buddy_of_link(list_pop(blocks));
-        buddy_set_use(buddy, BUDDY_CACHED, true);
-        chain_push(&list->loaded, &buddy->list);
-        list->loaded_count++;
+    struct list_head *next;
+    for (struct list_head *link = blocks->next; link != blocks; link = next) {
+        struct buddy *buddy = buddy_of_link(link);
+        next = link->next;
+        /* memory_failure() has nobody inside when it marks a block. */
+        bool keeps = (atomic_flags_peek(&buddy->head.flags) & plain) == (uint32_t)BUDDY_ALLOCATED;
+        if (keeps && list->loaded_count << order < CPU_MAGAZINE) {
+            list_remove(link);
+            buddy_set_use(buddy, BUDDY_CACHED, true);
+            chain_push(&list->loaded, link);
+            list->loaded_count++;
+        }
     }
     cpu_cache_leave(potad, cache, cpu);
 }

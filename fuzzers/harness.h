@@ -79,7 +79,7 @@ struct harness_cpus {
     uint32_t count;   /* of this boot: these came online first */
     uint32_t current; /* that the harness is on; CPUS_MAX: none */
     uint64_t online;  /* bit n: CPU n is */
-    struct subject_kept *kept; /* when they were listed last */
+    struct subject_cached *kept; /* when they were listed last */
     uint32_t kept_count;
     uint32_t kept_room;
 };

@@ -35,10 +35,10 @@ static void check_free_lookup(struct harness *harness, pfn_t pfn, const struct m
 /* A frame that a CPU keeps is free, but in a plain block in use. */
 static void check_kept_lookup(struct harness *harness, pfn_t pfn, const struct memdesc_info *info)
 {
-    const struct subject_kept *kept = harness_kept_at(harness, pfn);
+    const struct subject_cached *kept = harness_kept_at(harness, pfn);
     if (kept == NULL || info->type != MEMDESC_BUDDY_ALLOCATED || info->pfn != kept->pfn ||
         info->frames != (uint64_t)1 << kept->order || info->zone != kept->zone ||
-        info->migratetype != kept->type || info->unaccepted || info->flawed) {
+        info->migratetype != kept->migratetype || info->unaccepted || info->flawed) {
         fail_lookup(harness, pfn, info, "the block around it that a CPU keeps");
     }
 }

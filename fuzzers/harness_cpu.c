@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static void keep(void *context, const struct subject_kept *kept)
+static void keep(void *context, const struct subject_cached *kept)
 {
     struct harness_cpus *cpus = context;
     if (cpus->kept_count == cpus->kept_room) {
@@ -35,15 +35,17 @@ void harness_kept_list(struct harness *harness)
 
 /* Whether a CPU may keep @kept: free and accepted, of the zone that it is for, and CMA's only for
  * movable ones. */
-static bool kept_is_right(const struct model *model, const struct subject_kept *kept)
+static bool kept_is_right(const struct model *model, const struct subject_cached *kept)
 {
-    if ((uint32_t)kept->type >= MIGRATETYPES || !model_is_free(model, kept->pfn, kept->order)) {
+    if ((uint32_t)kept->migratetype >= MIGRATETYPES ||
+        !model_is_free(model, kept->pfn, kept->order)) {
         return false;
     }
     uint8_t kind = model_frame_kind(model, kept->pfn);
     enum frame_class class = model_kind_class(kind);
     return model_kind_zone(kind) == kept->zone &&
-           (class == FRAME_ACCEPTED || (class == FRAME_CMA && kept->type == MIGRATE_MOVABLE));
+           (class == FRAME_ACCEPTED ||
+            (class == FRAME_CMA && kept->migratetype == MIGRATE_MOVABLE));
 }
 
 void harness_kept_mark(struct harness *harness)
@@ -51,16 +53,17 @@ void harness_kept_mark(struct harness *harness)
     struct harness_cpus *cpus = &harness->cpus;
     harness_kept_list(harness);
     for (uint32_t i = 0; i < cpus->kept_count; i++) {
-        const struct subject_kept *kept = &cpus->kept[i];
+        const struct subject_cached *kept = &cpus->kept[i];
         if (!kept_is_right(&harness->model, kept)) {
             cpus->kept_count = i;
             harness_fail(harness, CHECK_OVERLAP,
                          "a CPU keeps a block that is not free: %#llx, order %u, zone %u, type %d",
-                         (unsigned long long)kept->pfn, kept->order, kept->zone, (int)kept->type);
+                         (unsigned long long)kept->pfn, kept->order, kept->zone,
+                         (int)kept->migratetype);
             return;
         }
         model_allocate(&harness->model, kept->pfn, kept->order,
-                       HARNESS_KEPT_OWNER + (uint32_t)kept->type);
+                       HARNESS_KEPT_OWNER + (uint32_t)kept->migratetype);
     }
 }
 
@@ -72,7 +75,7 @@ void harness_kept_unmark(struct harness *harness)
     }
 }
 
-const struct subject_kept *harness_kept_at(const struct harness *harness, pfn_t pfn)
+const struct subject_cached *harness_kept_at(const struct harness *harness, pfn_t pfn)
 {
     const struct harness_cpus *cpus = &harness->cpus;
     for (uint32_t i = 0; i < cpus->kept_count; i++) {
@@ -92,7 +95,7 @@ struct kept_sum {
     uint64_t frames;
 };
 
-static void sum_kept(void *context, const struct subject_kept *kept)
+static void sum_kept(void *context, const struct subject_cached *kept)
 {
     struct kept_sum *sum = context;
     uint8_t kind = model_frame_kind(sum->model, kept->pfn);

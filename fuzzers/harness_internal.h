@@ -30,7 +30,7 @@ void harness_kept_mark(struct harness *harness);
 void harness_kept_unmark(struct harness *harness);
 
 /* The block around @pfn of those listed last, or NULL. */
-const struct subject_kept *harness_kept_at(const struct harness *harness, pfn_t pfn);
+const struct subject_cached *harness_kept_at(const struct harness *harness, pfn_t pfn);
 
 /* What CPUs keep now: *@blocks of all zones, frames of @zone that a block of @type can have. */
 uint64_t harness_kept_frames(const struct harness *harness, zone_id_t zone, enum migratetype type,

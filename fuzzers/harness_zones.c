@@ -207,11 +207,11 @@ static zone_id_t earlier_zone(const struct harness *harness, const struct subjec
 
 /* Whether the block at @pfn, just granted, is one that a CPU kept: that it was, and all others
  * still are. */
-static const struct subject_kept *kept_before(const struct harness *harness, pfn_t pfn,
-                                              const struct before *before)
+static const struct subject_cached *kept_before(const struct harness *harness, pfn_t pfn,
+                                                const struct before *before)
 {
     uint64_t now = 0;
-    const struct subject_kept *kept = harness_kept_at(harness, pfn);
+    const struct subject_cached *kept = harness_kept_at(harness, pfn);
     (void)harness_kept_frames(harness, 0, MIGRATE_MOVABLE, &now);
     return kept != NULL && before->kept_blocks > 1 && now + 1 == before->kept_blocks ? kept : NULL;
 }
@@ -221,12 +221,12 @@ static const struct subject_kept *kept_before(const struct harness *harness, pfn
 static void check_choice_kept(struct harness *harness, const struct subject_request *request,
                               pfn_t pfn, const struct before *before)
 {
-    const struct subject_kept *kept = kept_before(harness, pfn, before);
-    if (kept != NULL && (kept->type != request->migratetype || kept->order != request->order ||
-                         request->type != MEMDESC_NONE)) {
+    const struct subject_cached *kept = kept_before(harness, pfn, before);
+    if (kept != NULL && (kept->migratetype != request->migratetype ||
+                         kept->order != request->order || request->type != MEMDESC_NONE)) {
         harness_fail(harness, CHECK_MIGRATETYPE,
                      "block %#llx was kept for others: order %u, type %d", (unsigned long long)pfn,
-                     kept->order, (int)kept->type);
+                     kept->order, (int)kept->migratetype);
     }
 }
 

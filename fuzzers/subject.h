@@ -64,11 +64,11 @@ struct subject_block {
 };
 
 /* A free block that a CPU keeps for its next allocations, of just this kind. */
-struct subject_kept {
+struct subject_cached {
     pfn_t pfn;
     order_t order;
     zone_id_t zone;
-    enum migratetype type;
+    enum migratetype migratetype;
 };
 
 /* Numbers that cost little to ask for. Context: no other thread is inside the subject. */
@@ -230,7 +230,7 @@ struct subject {
 
     /* Visits all blocks that CPUs keep: neither granted, nor in any count of free_blocks(), and
      * lookups find plain blocks in use. Context: no other thread is inside the subject. */
-    void (*cached)(void *instance, void (*visit)(void *context, const struct subject_kept *kept),
+    void (*cached)(void *instance, void (*visit)(void *context, const struct subject_cached *kept),
                    void *context);
 
     /* ORDERS counts of free blocks of one zone and area (AREA_UNMOVABLE to AREA_UNACCEPTED); valid

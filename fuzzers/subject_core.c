@@ -165,8 +165,8 @@ static struct cpu_cache *cpu_cache_of(const struct potad *potad, uint32_t cpu)
     return (struct cpu_cache *)(uintptr_t)atomic_word_acquire(&potad->cpus[cpu]);
 }
 
-static void chain_visit(const struct list_head *chain, struct subject_kept kept,
-                        void (*visit)(void *context, const struct subject_kept *kept),
+static void chain_visit(const struct list_head *chain, struct subject_cached kept,
+                        void (*visit)(void *context, const struct subject_cached *kept),
                         void *context)
 {
     for (; chain != NULL; chain = chain->next) {
@@ -176,16 +176,16 @@ static void chain_visit(const struct list_head *chain, struct subject_kept kept,
 }
 
 static void core_cached(void *instance,
-                        void (*visit)(void *context, const struct subject_kept *kept),
+                        void (*visit)(void *context, const struct subject_cached *kept),
                         void *context)
 {
     const struct potad *potad = instance;
     for (uint32_t cpu = 0; cpu < CPUS_MAX; cpu++) {
         const struct cpu_cache *cache = cpu_cache_of(potad, cpu);
         for (unsigned i = 0; cache != NULL && i < ZONES_MAX * CPU_TYPES * CPU_ORDERS; i++) {
-            struct subject_kept kept = {
+            struct subject_cached kept = {
                 .order = i % CPU_ORDERS,
-                .type = (enum migratetype)(i / CPU_ORDERS % CPU_TYPES),
+                .migratetype = (enum migratetype)(i / CPU_ORDERS % CPU_TYPES),
                 .zone = i / CPU_ORDERS / CPU_TYPES,
             };
             chain_visit(cache->lists[i].loaded, kept, visit, context);
