@@ -7,6 +7,8 @@
  */
 #include "core/page_alloc.h"
 
+enum { DRAINS_MOST = 4 /* of a call: CPUs' lists fill again meanwhile */ };
+
 bool contig_gather(struct contig_call *call, struct contig_cut cut)
 {
     /* More than stash_fill() takes at a time, where both ends are cut. */
@@ -171,12 +173,14 @@ enum status alloc_contig(struct potad *potad, const struct contig_request *reque
     }
     call.alloc = transaction_begin(potad, &transaction);
     buddy_stash_init(&call.stash);
+    uint32_t drains = 0;
     enum status status;
     call.block.patient = true;
     do {
         status = contig_try(&call);
     } while (status != STATUS_OK &&
-             (request_again(potad, call.alloc, &call.block) || cpu_cache_drain(potad)));
+             (request_again(potad, call.alloc, &call.block) ||
+              (drains < DRAINS_MOST && cpu_cache_reclaim(potad, call.alloc, &drains))));
     if (status != STATUS_OK) {
         transaction_undo(potad, &transaction);
         return status;

@@ -84,9 +84,11 @@ static bool block_moves(const struct cma_window *window, memdesc_t word)
         head->flawed) {
         return false;
     }
-    /* Else another thread is just allocating it. */
+    /* Else another thread is just allocating it; or a CPU keeps it, and it has no owner to ask:
+     * where no other window serves, CPUs' lists are drained, and it is free. */
+    const struct buddy *buddy = (const struct buddy *)(const void *)head;
     return type != MEMDESC_BUDDY_ALLOCATED ||
-           buddy_state((const struct buddy *)(const void *)head) == BUDDY_ALLOCATED;
+           (buddy_state(buddy) == BUDDY_ALLOCATED && !buddy_is(buddy, BUDDY_CACHED));
 }
 
 /* The end of the first block of the window at @pfn that keeps it from being cleared, or PFN_NONE.

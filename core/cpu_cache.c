@@ -71,10 +71,14 @@ static void batch_take(struct potad *potad, struct alloc_context alloc, struct s
         struct buddy *buddy = block_pick_accepted(zone, request, order_frames(SPACE_EVENLY));
         order_t whole = buddy == NULL ? 0 : buddy_order(buddy);
         order_t part = whole < SPACE_EVENLY ? whole : (order_t)SPACE_EVENLY;
-        need = whole - part + order_frames(part - order) - 1;
-        uint64_t nodes = block_map_nodes(&zone->map, whole - part, 0) +
-                         block_map_nodes(&zone->map, (unsigned)order_frames(part - order) - 1, 1);
-        bool ready = buddy != NULL && part > order && map_nodes_ready(alloc, zone, nodes);
+        bool ready = part > order;
+        if (ready) {
+            uint64_t cuts = order_frames(part - order) - 1;
+            need = whole - part + cuts;
+            ready = map_nodes_ready(alloc, zone,
+                                    block_map_nodes(&zone->map, whole - part, 0) +
+                                        block_map_nodes(&zone->map, (unsigned)cuts, 1));
+        }
         if (ready && stash.count >= need) {
             space_detach(zone, buddy);
             buddy = space_split_detached(zone, buddy, part, &stash);
@@ -94,56 +98,97 @@ static void batch_take(struct potad *potad, struct alloc_context alloc, struct s
     buddy_stash_move(&stash, &alloc.transaction->pending);
 }
 
+/* Frees what is left of @blocks, all of @zone. Context: no lock. */
+static void batch_free(struct potad *potad, struct space *zone, struct list_head *blocks,
+                       struct buddy_stash *released)
+{
+    spinlock_lock(&zone->lock);
+    while (!list_is_empty(blocks)) {
+        block_free(potad, zone, buddy_of_link(list_pop(blocks)), NULL, released);
+    }
+    spinlock_unlock(&zone->lock);
+}
+
+/* Where the blocks of a request come from that a list of this CPU would serve. */
+struct refill {
+    const struct block_request *block;
+    zone_id_t zone; /* the first that will do */
+};
+
+/* Takes a block for @refill that this CPU keeps. Return: whether there is a CPU with lists. */
+static bool refill_pop(struct potad *potad, const struct refill *refill, struct buddy **buddy)
+{
+    uint32_t cpu;
+    struct cpu_cache *cache = cpu_cache_enter(potad, &cpu);
+    *buddy = NULL;
+    if (cache == NULL) {
+        return false;
+    }
+    *buddy = cpu_list_take(
+        cpu_list_of(cache, refill->zone, refill->block->migratetype, refill->block->order));
+    if (*buddy != NULL) {
+        buddy_set_use(*buddy, BUDDY_CACHED, false);
+    }
+    cpu_cache_leave(potad, cache, cpu);
+    return true;
+}
+
+/* Keeps @blocks, as far as there is room: another thread may have filled the list meanwhile. Blocks
+ * a frame of which has failed since they were taken are left, too. */
+static void refill_push(struct potad *potad, const struct refill *refill, struct list_head *blocks)
+{
+    const uint32_t plain = (uint32_t)BUDDY_USE_MASK | (uint32_t)BUDDY_STATE_MASK;
+    order_t order = refill->block->order;
+    uint32_t cpu;
+    struct cpu_cache *cache = cpu_cache_enter(potad, &cpu);
+    if (cache == NULL) {
+        return;
+    }
+    struct cpu_list *list = cpu_list_of(cache, refill->zone, refill->block->migratetype, order);
+    struct list_head *next;
+    for (struct list_head *link = blocks->next; link != blocks; link = next) {
+        struct buddy *buddy = buddy_of_link(link);
+        next = link->next;
+        /* memory_failure() has nobody inside when it marks a block. */
+        bool keeps = (atomic_flags_peek(&buddy->head.flags) & plain) == (uint32_t)BUDDY_ALLOCATED;
+        if (keeps && list->loaded_count << order < CPU_MAGAZINE) {
+            list_remove(link);
+            buddy_set_use(buddy, BUDDY_CACHED, true);
+            chain_push(&list->loaded, link);
+            list->loaded_count++;
+        }
+    }
+    cpu_cache_leave(potad, cache, cpu);
+}
+
 struct buddy *cpu_cache_refill(struct potad *potad, const struct block_request *block)
 {
     struct alloc_transaction transaction;
     struct list_head blocks;
-    uint32_t cpu;
-    order_t order = block->order;
-    zone_id_t id = ZONES_MAX;
-    struct cpu_cache *cache = NULL;
-    if (order < CPU_ORDERS) {
-        uint64_t list = atomic_word_acquire(&potad->index.lists[block->node]);
-        while (zonelist_next(&list, &id) && (block->zones >> id & 1) == 0) {
-        }
-        cache = cpu_cache_enter(potad, &cpu);
-    }
-    if (cache == NULL) {
+    struct refill refill = {.block = block, .zone = ZONES_MAX};
+    uint64_t zones = atomic_word_acquire(&potad->index.lists[block->node]);
+    struct buddy *buddy = NULL;
+    if (block->order >= CPU_ORDERS || potad->port.cpu_enter == NULL) {
         return NULL;
     }
-    cpu_cache_leave(potad, cache, cpu);
-    struct space *zone = &potad->zones[id];
+    while (zonelist_next(&zones, &refill.zone) && (block->zones >> refill.zone & 1) == 0) {
+    }
+    /* Not all requests have looked there before: then what there is must not become more. */
+    if (refill.zone >= ZONES_MAX || !refill_pop(potad, &refill, &buddy) || buddy != NULL) {
+        return buddy;
+    }
     list_init(&blocks);
     struct alloc_context alloc = transaction_begin(potad, &transaction);
-    if (id < ZONES_MAX) {
-        batch_take(potad, alloc, zone, block, &blocks);
-    }
+    batch_take(potad, alloc, &potad->zones[refill.zone], block, &blocks);
     if (list_is_empty(&blocks)) {
         transaction_undo(potad, &transaction);
         return NULL;
     }
     struct buddy *first = buddy_of_link(list_pop(&blocks));
-    cache = cpu_cache_enter(potad, &cpu);
-    while (cache != NULL && !list_is_empty(&blocks)) {
-        struct cpu_list *list = cpu_list_of(cache, id, block->migratetype, order);
-        struct buddy *buddy = buddy_of_link(list_pop(&blocks));
-        buddy_set_use(buddy, BUDDY_CACHED, true);
-        if (list->loaded_count << order >= CPU_MAGAZINE) {
-            chain_push(&list->other, &buddy->list); /* another thread has filled it meanwhile */
-            list->other_count++;
-        } else {
-            chain_push(&list->loaded, &buddy->list);
-            list->loaded_count++;
-        }
+    refill_push(potad, &refill, &blocks);
+    if (!list_is_empty(&blocks)) {
+        batch_free(potad, &potad->zones[refill.zone], &blocks, &transaction.pending);
     }
-    if (cache != NULL) {
-        cpu_cache_leave(potad, cache, cpu);
-    }
-    struct list_head *chain = NULL;
-    while (!list_is_empty(&blocks)) {
-        chain_push(&chain, list_pop(&blocks));
-    }
-    chain_free(potad, zone, chain, &transaction.pending);
     spare_give(potad, &transaction.pending);
     transaction_commit(potad, &transaction);
     return first;
@@ -178,17 +223,17 @@ static void cache_empty(struct cpu_cache *cache, struct held *held)
     buddy_stash_move(&cache->spare, &held->spare);
 }
 
-/* Return: whether there was anything. */
-static bool held_free(struct potad *potad, struct held *held)
+/* Frees it; what that leaves over goes to @released. Return: whether there was anything. */
+static bool held_free(struct potad *potad, struct held *held, struct buddy_stash *released)
 {
     bool any = held->spare.count > 0;
     for (zone_id_t zone = 0; zone < ZONES_MAX; zone++) {
         if (held->chains[zone] != NULL) {
-            chain_free(potad, &potad->zones[zone], held->chains[zone], &held->spare);
+            chain_free(potad, &potad->zones[zone], held->chains[zone], released);
             any = true;
         }
     }
-    descriptors_release(potad, &held->spare);
+    buddy_stash_move(&held->spare, released);
     return any;
 }
 
@@ -236,7 +281,8 @@ void cpu_cache_start(struct potad *potad)
     spinlock_unlock(&potad->cpus_lock);
 }
 
-bool cpu_cache_drain(struct potad *potad)
+/* cpu_cache_drain(), but what it leaves over goes to @released. */
+static bool drain(struct potad *potad, struct buddy_stash *released)
 {
     struct held held;
     if (potad->port.cpu_enter == NULL) {
@@ -251,7 +297,24 @@ bool cpu_cache_drain(struct potad *potad)
         }
     }
     cpu_cache_start(potad);
-    return held_free(potad, &held);
+    return held_free(potad, &held, released);
+}
+
+bool cpu_cache_drain(struct potad *potad)
+{
+    struct buddy_stash released;
+    buddy_stash_init(&released);
+    bool any = drain(potad, &released);
+    descriptors_release(potad, &released);
+    return any;
+}
+
+bool cpu_cache_reclaim(struct potad *potad, struct alloc_context alloc, uint32_t *seen)
+{
+    alloc.transaction->drains += drain(potad, &alloc.transaction->pending) ? 1 : 0;
+    bool any = alloc.transaction->drains != *seen;
+    *seen = alloc.transaction->drains;
+    return any;
 }
 
 static void cache_init(struct cpu_cache *cache)
@@ -300,6 +363,7 @@ enum status potad_cpu_online(struct potad *potad, uint32_t cpu)
 enum status potad_cpu_offline(struct potad *potad, uint32_t cpu)
 {
     struct held held;
+    struct buddy_stash released;
     if (cpu >= CPUS_MAX) {
         return STATUS_INVALID;
     }
@@ -312,7 +376,9 @@ enum status potad_cpu_offline(struct potad *potad, uint32_t cpu)
     }
     held_init(&held);
     cache_empty(cache, &held);
-    cache_put(potad, &potad->cache_cpu, cache, &held.spare);
-    (void)held_free(potad, &held);
+    buddy_stash_init(&released);
+    cache_put(potad, &potad->cache_cpu, cache, &released);
+    (void)held_free(potad, &held, &released);
+    descriptors_release(potad, &released);
     return STATUS_OK;
 }

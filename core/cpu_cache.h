@@ -21,6 +21,10 @@
  *   owner     inside = 1;  claimed?  yes: inside = 0, goes to the zone
  *   others    claimed = 1; barrier; wait for inside == 0; ...; claimed = 0
  */
+/* Before the guard: potad.h includes this file in its midst, where struct potad is known and
+ * alloc_pages() is not yet; so whoever includes this one first gets it from there. */
+#include "core/potad.h"
+
 #ifndef POTAD_CORE_CPU_CACHE_H
 #define POTAD_CORE_CPU_CACHE_H
 
@@ -67,7 +71,7 @@ static inline struct cpu_cache *cpu_cache_enter(struct potad *potad, uint32_t *c
         }
         atomic_flags_release(&cache->inside, 0);
     }
-    if (port->cpu_leave != NULL) {
+    if (port->cpu_leave != NULL && *cpu < CPUS_MAX) {
         port->cpu_leave(port->context, *cpu);
     }
     return NULL;

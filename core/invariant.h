@@ -24,8 +24,8 @@
     X(INVARIANT_ACCOUNTING, "I7", "accounting",                                                    \
       "free, allocated, metadata and poisoned frames add up to the managed ones, zone by zone")    \
     X(INVARIANT_DESC_COUNT, "I8", "desc-count",                                                    \
-      "live struct buddys are as many as blocks and as records hold, live struct slabs as many "   \
-      "as slabs")                                                                                  \
+      "live struct buddys are as many as blocks, and as records and CPUs hold, live struct slabs " \
+      "as many as slabs")                                                                          \
     X(INVARIANT_SLAB, "I9", "slab-consistent",                                                     \
       "a slab's count is that of its used slots; it is never empty, and on the list that its "     \
       "count asks for")                                                                            \

@@ -10,6 +10,7 @@ struct alloc_context transaction_begin(struct potad *potad, struct alloc_transac
     buddy_stash_init(&transaction->pending);
     transaction->nodes_short = 0;
     transaction->fills = 0;
+    transaction->drains = 0;
     transaction->generation = atomic_word_peek(&potad->slab_generation);
     return (struct alloc_context){.transaction = transaction, .depth = 1};
 }
@@ -72,21 +73,30 @@ void descriptors_release(struct potad *potad, struct buddy_stash *released)
     } while (released->count > 0 || poison_release(potad, released));
 }
 
-bool stash_fill(struct potad *potad, struct alloc_context alloc, struct buddy_stash *stash,
-                order_t count)
+/* Fills @stash up to @count with what the call has let go. */
+static void stash_take_pending(struct alloc_context alloc, struct buddy_stash *stash,
+                               uint64_t count)
 {
-    void *objects[ORDERS];
     struct buddy_stash *pending = &alloc.transaction->pending;
     while (stash->count < count && pending->count > 0) {
         buddy_stash_put(stash, buddy_stash_take(pending));
     }
+}
+
+bool stash_fill(struct potad *potad, struct alloc_context alloc, struct buddy_stash *stash,
+                order_t count)
+{
+    void *objects[ORDERS];
+    stash_take_pending(alloc, stash, count);
     uint64_t missing = stash->count < count ? count - stash->count : 0;
     alloc.depth++;
     if (missing == 0) {
         return true;
     }
     if (!kmem_cache_take(&potad->cache_buddy, alloc, missing, objects)) {
-        return false;
+        /* CPUs may have kept some. */
+        stash_take_pending(alloc, stash, count);
+        return stash->count >= count;
     }
     for (uint64_t i = 0; i < missing; i++) {
         struct buddy *buddy = objects[i];
@@ -310,6 +320,7 @@ static enum status block_alloc_above(struct potad *potad, struct alloc_context a
 enum status block_alloc(struct potad *potad, struct alloc_context alloc,
                         const struct block_request *request, memdesc_t owner, struct buddy **buddy)
 {
+    uint32_t drains = alloc.transaction->drains;
     alloc.depth++;
     /* While zones have enough, none is drawn upon that has not. */
     bool twice = zones_have(potad, ZONES_HAVE_WATERMARKS) && !request->reserve;
@@ -320,7 +331,7 @@ enum status block_alloc(struct potad *potad, struct alloc_context alloc,
     if (status != STATUS_OK && !request_waits(alloc, request)) {
         status = block_alloc_above(potad, alloc, request, owner, WATERMARK_MIN, buddy);
     }
-    if (status == STATUS_NO_MEMORY && cpu_cache_drain(potad)) {
+    if (status != STATUS_OK && cpu_cache_reclaim(potad, alloc, &drains)) {
         status = block_alloc_above(potad, alloc, request, owner, WATERMARK_MIN, buddy);
     }
     return status;

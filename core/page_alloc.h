@@ -173,6 +173,13 @@ struct buddy *cpu_cache_refill(struct potad *potad, const struct block_request *
  * anything. */
 bool cpu_cache_drain(struct potad *potad);
 
+/* The same for a call that finds no memory. Descriptors that this leaves over are in the call's
+ * hand until it ends: did they go back now, older slabs could go for what is in younger ones, which
+ * the call must give back where it fails (F1). Return: whether there was anything since the call
+ * had drained *@seen times, which it brings up to date: a call nested in it may have freed what
+ * helps this one. */
+bool cpu_cache_reclaim(struct potad *potad, struct alloc_context alloc, uint32_t *seen);
+
 /* Has nobody inside any CPU's lists until cpu_cache_start(). Context: no lock. */
 void cpu_cache_stop(struct potad *potad);
 void cpu_cache_start(struct potad *potad);

@@ -48,8 +48,6 @@ enum window {
 /* The services of one allocator's surroundings. All functions may be called by any thread that
  * calls the core; none may call back into the same allocator, @window excepted. */
 struct port {
-    void *context;
-
     /* Address of frame 0: frame n starts at direct_map + n * FRAME_SIZE. Only frames that the core
      * has exposed are touched through it (requirements E2, E3). Objects are aligned in memory as
      * far as this is. */
@@ -70,6 +68,13 @@ struct port {
      * may hold a cache lock. Source: requirement F1. */
     bool (*fault)(void *context, enum fault_site site);
 
+    /* Told of each window of WINDOW_TABLE. May be NULL. Context: no lock is held; may call into
+     * the same allocator, as another CPU could. */
+    void (*window)(void *context, enum window window);
+
+    /* From here on: what an allocation looks at where a CPU has lists, on one line (potad.h). */
+    void *context;
+
     /* The CPU that this thread is on, below CPUS_MAX, or CPUS_MAX: none. Until cpu_leave(), no
      * other thread gets the same answer. NULL: there are no CPUs, and no caches of theirs. Context:
      * no lock is held. */
@@ -77,10 +82,6 @@ struct port {
 
     /* NULL: threads never change their CPU, nor share it. */
     void (*cpu_leave)(void *context, uint32_t cpu);
-
-    /* Told of each window of WINDOW_TABLE. May be NULL. Context: no lock is held; may call into
-     * the same allocator, as another CPU could. */
-    void (*window)(void *context, enum window window);
 
     /* All threads see what this one has stored, and this one what all have stored, before it
      * returns: what the system call membarrier does. NULL: threads that enter pay for that

@@ -100,26 +100,30 @@ struct zone_claim {
 };
 
 struct potad {
-    struct port port;
-
     /* What most calls look at, and hardly any writes. */
     _Alignas(CACHE_LINE_BYTES) struct zone_index index;
     atomic_word_t spent_any;       /* a hint: whether spent has any */
     atomic_word_t slab_generation; /* slabs of descriptor caches made so far */
-
     struct zone_spans spans;
-    _Alignas(CACHE_LINE_BYTES) struct frame_table table; /* of zones whose map is a table */
+
+    /* The end of the port, the table of zones whose map is one, and firsts share a line: with CPUs'
+     * lists or without, allocations find there where to go on. */
+    _Alignas(CACHE_LINE_BYTES) unsigned char *boot_nodes; /* made at boot, outside of all slabs */
+    uint64_t boot_nodes_count;
+    struct port port;
+    struct frame_table table;
+    atomic_word_t firsts; /* two bytes a node: the first zone of its list for unmovable blocks, for
+                           * movable ones */
+    atomic_word_t cpus[CPUS_MAX]; /* struct cpu_cache of each CPU that is online, or 0 */
+
     struct slab_source source;
     struct epoch epoch;              /* of those who look into trees without the zone's lock */
     struct epoch locked_epoch;       /* of trees read under a lock only: no section is ever open */
     struct range ranges[RANGES_MAX]; /* of the boot's zones */
     uint32_t ranges_count;
     order_t pageblock_order;
-    uint64_t range_pageblocks[RANGES_MAX];           /* each range's first, in its zone's array */
-    struct space zones[ZONES_MAX];                   /* those that are there: zones_present() */
-    _Alignas(CACHE_LINE_BYTES) atomic_word_t firsts; /* two bytes a node: the first zone of its list
-                                                      * for unmovable blocks, for movable ones */
-    atomic_word_t cpus[CPUS_MAX]; /* struct cpu_cache of each CPU that is online, or 0 */
+    uint64_t range_pageblocks[RANGES_MAX]; /* each range's first, in its zone's array */
+    struct space zones[ZONES_MAX];         /* those that are there: zones_present() */
     spinlock_t cpus_lock;
     uint32_t zones_made; /* those that may have blocks, be they there yet; lock of cache_buddy */
     spinlock_t claims_lock;
@@ -130,8 +134,6 @@ struct potad {
     struct kmem_cache cache_poison; /* of records of failed frames */
     struct kmem_cache cache_node;   /* of nodes of zones whose map is a tree */
     struct kmem_cache cache_cpu;    /* of struct cpu_caches */
-    unsigned char *boot_nodes;      /* nodes made at boot, outside of all slabs */
-    uint64_t boot_nodes_count;
     spinlock_t caches_lock;
     struct list_head caches; /* all of them */
     spinlock_t spent_lock;
@@ -143,6 +145,12 @@ struct potad {
     atomic_word_t boot_buddies;               /* boot descriptors in use */
     atomic_word_t chain_depth_seen;           /* the deepest __alloc_slab() so far */
 };
+
+_Static_assert(offsetof(struct potad, port) + offsetof(struct port, context) ==
+                       offsetof(struct potad, boot_nodes) + CACHE_LINE_BYTES &&
+                   offsetof(struct potad, cpus) ==
+                       offsetof(struct potad, boot_nodes) + (size_t)2 * CACHE_LINE_BYTES,
+               "one line says where an allocation goes on");
 
 /* Boots @potad on the memory of @map. The frame table or the first tree nodes, as map->kind asks,
  * and the first descriptors are carved from

@@ -61,6 +61,7 @@ struct alloc_transaction {
     uint64_t generation;        /* of descriptor slabs, when the call began */
     uint32_t nodes_short;       /* bit n: a cut in zone n did not happen for want of tree nodes */
     uint32_t fills;             /* how often such nodes were allocated */
+    uint32_t drains;            /* how often memory was short, and CPUs' lists had some */
 };
 
 struct alloc_context {

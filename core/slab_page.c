@@ -130,8 +130,9 @@ static struct found_block smallest_try(struct potad *potad, uint64_t pages,
 static struct found_block smallest_detach(struct potad *potad, uint64_t pages,
                                           struct alloc_context alloc)
 {
+    uint32_t drains = alloc.transaction->drains;
     struct found_block found = smallest_try(potad, pages, alloc);
-    if (found.buddy == NULL && cpu_cache_drain(potad)) {
+    if (found.buddy == NULL && cpu_cache_reclaim(potad, alloc, &drains)) {
         found = smallest_try(potad, pages, alloc);
     }
     return found;

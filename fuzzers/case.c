@@ -60,6 +60,7 @@ const struct case_limits case_limits_page = {.name = "page_fuzzer",
                                              .gap = 64,
                                              .ops = 64,
                                              .slots = 64,
+                                             .cpus = 7,
                                              .op_weights = page_weights};
 
 const struct case_limits case_limits_slab = {.name = "slab_fuzzer",
@@ -84,6 +85,7 @@ const struct case_limits case_limits_space = {.name = "space_fuzzer",
                                               .gap = 64,
                                               .ops = 80,
                                               .slots = 64,
+                                              .cpus = 7,
                                               .op_weights = space_weights};
 
 const struct case_limits *const case_limits_all[] = {&case_limits_page, &case_limits_slab,
@@ -326,6 +328,19 @@ static uint32_t slots_log2(uint32_t slots)
     return (uint32_t)__builtin_ctz(slots / CASE_SLOTS_MIN);
 }
 
+/* The byte of slots and CPUs. */
+enum { SLOTS_BITS = 4 };
+
+static uint32_t byte_slots(uint8_t byte)
+{
+    return byte & ((1U << SLOTS_BITS) - 1);
+}
+
+static uint32_t byte_cpus(uint8_t byte)
+{
+    return (uint32_t)byte >> SLOTS_BITS;
+}
+
 /* One byte picks an operation by weight. */
 static uint8_t wheel(uint8_t byte, const uint8_t *weights)
 {
@@ -419,6 +434,14 @@ static struct case_op fault_clamp(struct case_op op)
     return op;
 }
 
+/* Few CPUs, so that the same ones are meant; at times, none. */
+static uint8_t cpu_clamp(uint8_t cpu)
+{
+    enum { CPUS = 8 };
+    uint8_t often = cpu % CPUS == CPUS - 1 ? (uint8_t)CPUS_MAX : cpu % CPUS;
+    return cpu < CPUS || cpu == CPUS_MAX ? cpu : often;
+}
+
 /* Cuts any bytes down to an operation within @limits; what is within them stays. */
 static struct case_op op_clamp(struct case_op op, uint32_t slots, const struct case_limits *limits)
 {
@@ -451,6 +474,8 @@ static struct case_op op_clamp(struct case_op op, uint32_t slots, const struct c
     op.value %= (operands & OPERAND_SIZE) != 0 ? SIZE_LIMIT : limits->frames * 4;
     if ((operands & OPERAND_CACHE) != 0) {
         op.zone %= CASE_CACHES;
+    } else if ((operands & OPERAND_CPU) != 0) {
+        op.zone = cpu_clamp(op.zone);
     } else if (!range && (operands & OPERAND_NODE) == 0 && op.zone >= 4) {
         op.zone = (uint8_t)ZONE_ANY;
     }
@@ -492,7 +517,10 @@ void case_decode_any(struct program *program, const uint8_t *data, size_t size,
     uint32_t ranges = (header[5] + limits->ranges - 1) % limits->ranges + 1;
     program->map = (struct boot_map){.pageblock_order = header[7] % PAGEBLOCK_LIMIT};
     program->ops_count = 0;
-    program->slots = (uint32_t)CASE_SLOTS_MIN << header[6] % (slots_log2(limits->slots) + 1);
+    program->slots = (uint32_t)CASE_SLOTS_MIN
+                     << byte_slots(header[6]) % (slots_log2(limits->slots) + 1);
+    /* Half of all programs have no CPUs: what is checked of them is exact. */
+    program->cpus = byte_cpus(header[6]) <= limits->cpus ? byte_cpus(header[6]) : 0;
     for (uint32_t i = 0; i < ranges; i++) {
         uint8_t record[CASE_RANGE_BYTES] = {0};
         if (at < size) {
@@ -582,14 +610,15 @@ bool case_decode(struct program *program, const uint8_t *data, size_t size,
     if (ranges == 0 || ranges > CASE_RANGES_MAX) {
         return fail(error, "byte 5: %u ranges; 1 to %u can be", ranges, CASE_RANGES_MAX);
     }
-    if (data[6] > slots_log2(CASE_SLOTS_MAX)) {
+    if (byte_slots(data[6]) > slots_log2(CASE_SLOTS_MAX)) {
         return fail(error, "byte 6: too many slots");
     }
     if (data[7] > CASE_PAGEBLOCK_MAX) {
         return fail(error, "byte 7: no pageblock is of order %u", data[7]);
     }
     program->map.pageblock_order = data[7];
-    program->slots = (uint32_t)CASE_SLOTS_MIN << data[6];
+    program->slots = (uint32_t)CASE_SLOTS_MIN << byte_slots(data[6]);
+    program->cpus = byte_cpus(data[6]);
     if (size < ops || (size - ops) % CASE_OP_BYTES != 0) {
         return fail(error, "byte %zu: the last record is cut short", size);
     }
@@ -621,7 +650,7 @@ void case_encode(const struct program *program, uint8_t *data)
     memcpy(at, magic, sizeof(magic));
     at[4] = CASE_VERSION;
     at[5] = (uint8_t)map->ranges_count;
-    at[6] = (uint8_t)slots_log2(program->slots);
+    at[6] = (uint8_t)(program->cpus << SLOTS_BITS | slots_log2(program->slots));
     at[7] = (uint8_t)map->pageblock_order;
     at += CASE_HEADER_BYTES;
     for (uint32_t i = 0; i < map->ranges_count; i++) {

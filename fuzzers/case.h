@@ -9,13 +9,15 @@
  *   range  12 bytes   flags  class  node  watermark  gap (4)  frames (4)
  *   op     16 bytes   op  order  zone  type  slot (2)  count (2)  value (4)  align  site  nth  mode
  *
- * There are 64 << slots slots. pageblock is an order, 0 for the core's own. A range starts gap
- * frames behind the end of the last one, so that no ranges overlap. What is the whole zone's stands
- * with its first range: class (0 normal, 1 dma, 2 movable, 3 highmem), node, its watermark as the
- * logarithm of twice the frames, 0 for none, and whether it comes later than at boot. Text: one
- * range or operation a line, `name operand=value ...`, comments from # to the end of the line.
- * In canonical form, operands that an operation does not have are 0; text and binary of a
- * canonical case are the same thing.
+ * There are 64 << slots slots, slots being the lower four bits of their byte; the upper four are a
+ * number of CPUs, of which 0 means that there are no CPUs at all: "cpus N" in text. CPUs 0 to N - 1
+ * come online at boot, as far as there is memory. pageblock is an order, 0 for the core's own. A
+ * range starts gap frames behind the end of the last one, so that no ranges overlap. What is the
+ * whole zone's stands with its first range: class (0 normal, 1 dma, 2 movable, 3 highmem), node,
+ * its watermark as the logarithm of twice the frames, 0 for none, and whether it comes later than
+ * at boot. Text: one range or operation a line, `name operand=value ...`, comments from # to the
+ * end of the line. In canonical form, operands that an operation does not have are 0; text and
+ * binary of a canonical case are the same thing.
  *
  * Slots: a case has a number of them for blocks, as many for objects and as many for blocks of
  * spaces, and CASE_CACHES for caches, CASE_CONTIGS for runs, CASE_SPACES for spaces.
@@ -42,6 +44,7 @@ enum {
     CASE_PAGEBLOCK_MAX = 32,
     CASE_SLOTS_MIN = 64,
     CASE_SLOTS_MAX = 1 << 16,
+    CASE_CPUS_MAX = 15,
     CASE_CACHES = 8,
     CASE_CONTIGS = 8,
     CASE_SECTIONS = 4, /* of readers of the range tree */
@@ -83,7 +86,8 @@ enum {
     X(OPERAND_BYTES, "bytes", count, KIND_NUMBER, "of its descriptors")                            \
     X(OPERAND_HOME, "home", type, KIND_ZONE, "the zone that its metadata may lie in, or any")      \
     X(OPERAND_LIMITS, "within", type, KIND_NUMBER,                                                 \
-      "log2 of the units from key= on; +64: before key= from the end; +128: wrong; 0: any")
+      "log2 of the units from key= on; +64: before key= from the end; +128: wrong; 0: any")        \
+    X(OPERAND_CPU, "cpu", zone, KIND_NUMBER, "number of a CPU")
 
 enum operand_kind { KIND_NUMBER, KIND_ZONE, KIND_MIGRATETYPE, KIND_MEMDESC, KIND_LOG2, KIND_CLASS };
 
@@ -187,7 +191,13 @@ enum operand {
     X(OP_SPACE_RUN_FREE, "space-run-free", 0, 0, 0, 4, OPERAND_SLOT, "free units in a row")        \
     X(OP_ZONE_ADD, "zone-add", 1, 0, 0, 4, OPERAND_ZONE,                                           \
       "add a zone that comes later than at boot: exists if it is there (B2)")                      \
-    X(OP_ZONE_REMOVE, "zone-remove", 1, 0, 0, 3, OPERAND_ZONE, "remove it again: busy while in use")
+    X(OP_ZONE_REMOVE, "zone-remove", 1, 0, 0, 3, OPERAND_ZONE,                                     \
+      "remove it again: busy while in use")                                                        \
+    X(OP_CPU, "cpu", 5, 0, 0, 5, OPERAND_CPU,                                                      \
+      "go to the first CPU online from that number on, around; from 64 on, to none (B1)")          \
+    X(OP_CPU_ONLINE, "cpu-online", 1, 0, 0, 1, OPERAND_CPU, "bring a CPU online: exists if it is") \
+    X(OP_CPU_OFFLINE, "cpu-offline", 1, 0, 0, 1, OPERAND_CPU,                                      \
+      "take a CPU offline; who is on it goes on to the next")
 
 enum op {
 #define X(id, name, page, slab, range, space, operands, help) id,
@@ -227,6 +237,7 @@ _Static_assert(sizeof(struct case_op) == CASE_OP_BYTES, "records are copied as t
 struct program {
     struct boot_map map;
     uint32_t slots; /* a power of two from CASE_SLOTS_MIN to CASE_SLOTS_MAX */
+    uint32_t cpus;  /* up to CASE_CPUS_MAX; 0: there are none */
     uint32_t ops_count;
     uint32_t ops_capacity;
     struct case_op *ops;
@@ -240,6 +251,7 @@ struct case_limits {
     uint32_t gap;    /* between ranges */
     uint32_t ops;
     uint32_t slots;            /* a multiple of 64 */
+    uint32_t cpus;             /* a program that asks for more has none */
     const uint8_t *op_weights; /* OPS of them */
 };
 

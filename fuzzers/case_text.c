@@ -4,6 +4,7 @@
  *
  *   potad-case 2
  *   slots 64
+ *   cpus 2
  *   range zone=0 start=3 frames=509
  *   alloc slot=0 order=3 zone=any type=movable fault=buddy-desc:1:once   # a comment
  */
@@ -125,6 +126,9 @@ void case_print_map(FILE *out, const struct boot_map *map)
 void case_print(FILE *out, const struct program *program)
 {
     fprintf(out, "potad-case %u\nslots %u\n", CASE_VERSION, program->slots);
+    if (program->cpus != 0) {
+        fprintf(out, "cpus %u\n", program->cpus);
+    }
     case_print_map(out, &program->map);
     for (uint32_t i = 0; i < program->ops_count; i++) {
         case_print_op(out, &program->ops[i]);
@@ -528,6 +532,18 @@ static bool parse_slots(struct parser *parser, struct program *program)
     return parse_end(parser);
 }
 
+static bool parse_cpus(struct parser *parser, struct program *program)
+{
+    struct word word;
+    uint64_t cpus = 0;
+    if (!next_word(parser, &word) || !word_number(word, &cpus) || cpus > CASE_CPUS_MAX ||
+        program->ops_count > 0) {
+        return parse_fail(parser, "cpus are up to %u, before operations", CASE_CPUS_MAX);
+    }
+    program->cpus = (uint32_t)cpus;
+    return parse_end(parser);
+}
+
 static bool parse_pageblock(struct parser *parser, struct program *program)
 {
     struct word word;
@@ -556,6 +572,9 @@ static bool parse_line(struct parser *parser, struct program *program, bool *ver
     if (word_is(word, "slots")) {
         return parse_slots(parser, program);
     }
+    if (word_is(word, "cpus")) {
+        return parse_cpus(parser, program);
+    }
     if (word_is(word, "pageblock")) {
         return parse_pageblock(parser, program);
     }
@@ -570,6 +589,7 @@ bool case_parse(struct program *program, const char *text, size_t size, struct c
     bool versioned = false;
     program->map = (struct boot_map){0};
     program->slots = CASE_SLOTS_MIN;
+    program->cpus = 0;
     program->ops_count = 0;
     while (at < end) {
         const char *line_end = memchr(at, '\n', (size_t)(end - at));

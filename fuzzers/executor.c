@@ -265,6 +265,10 @@ static uint32_t op_needs(enum op op)
     case OP_ZONE_ADD:
     case OP_ZONE_REMOVE:
         return SUBJECT_HOTPLUG;
+    case OP_CPU:
+    case OP_CPU_ONLINE:
+    case OP_CPU_OFFLINE:
+        return SUBJECT_CPUS;
     default:
         return (op_is_range(op) ? (uint32_t)SUBJECT_RANGE : 0) |
                (op_is_space(op) ? (uint32_t)SUBJECT_SPACES : 0);
@@ -331,6 +335,23 @@ static void run_memory_op(struct executor *executor, const struct case_op *op)
     }
 }
 
+/* Context: the program has CPUs. */
+static void run_cpu_op(struct harness *harness, const struct case_op *op)
+{
+    if (op->op == OP_CPU) {
+        harness_cpu_move(harness, op->zone);
+    } else if (op->op == OP_CPU_ONLINE) {
+        harness_cpu_online(harness, op->zone);
+    } else {
+        harness_cpu_offline(harness, op->zone);
+    }
+}
+
+static bool op_is_cpu(enum op op)
+{
+    return op == OP_CPU || op == OP_CPU_ONLINE || op == OP_CPU_OFFLINE;
+}
+
 static void run_op(struct executor *executor, const struct case_op *op)
 {
     struct harness *harness = &executor->harness;
@@ -342,8 +363,10 @@ static void run_op(struct executor *executor, const struct case_op *op)
         executor_run_range(harness, op);
     } else if (op_is_space((enum op)op->op)) {
         executor_run_space(executor, op);
-    } else {
+    } else if (!op_is_cpu((enum op)op->op)) {
         run_memory_op(executor, op);
+    } else if (harness->cpus.count > 0) {
+        run_cpu_op(harness, op);
     }
 }
 
@@ -353,6 +376,7 @@ static void tear_down(struct executor *executor)
     struct harness *harness = &executor->harness;
     const struct case_op none = {0};
     fault_disarm(&harness->fault);
+    harness_cpus_close(harness);
     harness_range_close(harness);
     executor_tear_down_spaces(executor);
     while (executor->object_slots.count > 0 && !harness_violated(harness)) {
@@ -393,6 +417,7 @@ bool executor_run(struct executor *executor, const struct program *program)
     memset(executor->caches, 0, sizeof(executor->caches));
     executor->op_index = 0;
     executor->state_hash = 0;
+    harness->cpus.asked = program->cpus;
     if (!harness_boot(harness, &program->map)) {
         return !harness_violated(harness);
     }

@@ -63,6 +63,7 @@ void harness_close(struct harness *harness)
     model_close(&harness->model);
     harness_range_free(&harness->range);
     harness_space_close(&harness->spaces);
+    free(harness->cpus.kept);
     munmap(harness->instance, harness->subject->instance_bytes);
     munmap(harness->blocks, harness->blocks_count * sizeof(*harness->blocks));
     munmap(harness->spaces.blocks, harness->blocks_count * sizeof(*harness->spaces.blocks));
@@ -147,6 +148,8 @@ bool harness_boot(struct harness *harness, const struct boot_map *asked)
     memset(harness->contigs, 0, sizeof(harness->contigs));
     harness->contig_parts = 0;
     harness->moving = 0;
+    harness->exposed = 0;
+    harness_cpus_reset(harness);
     if (!prepare_memory(harness, map) || !model_open(&harness->model, map)) {
         const struct range *last = &map->ranges[map->ranges_count - 1];
         uint64_t span = last->start + last->frames - map->ranges[0].start;
@@ -168,6 +171,7 @@ bool harness_boot(struct harness *harness, const struct boot_map *asked)
         harness->boot_metadata_frames = harness->model.metadata_frames;
         harness->boot_free_blocks = harness->model.free_blocks;
         harness->boot_hash = harness_state_hash(harness);
+        harness_cpus_boot(harness);
     }
     return harness->opened && !harness_violated(harness);
 }
@@ -194,9 +198,10 @@ void harness_settle(struct harness *harness)
 {
     const struct subject *subject = harness->subject;
     const struct model *model = &harness->model;
-    if ((subject->capabilities & SUBJECT_COUNTERS) == 0) {
+    if ((subject->capabilities & SUBJECT_COUNTERS) == 0 || harness_violated(harness)) {
         return;
     }
+    harness_kept_mark(harness);
     for (zone_id_t zone = 0; zone < model->map.zones_count && !harness_violated(harness); zone++) {
         struct subject_blocks blocks;
         subject_count_blocks(subject, harness->instance, zone, model->orders, &blocks);
@@ -207,33 +212,79 @@ void harness_settle(struct harness *harness)
     struct subject_stats stats;
     subject->stats(harness->instance, &stats);
     uint64_t expected = model->free_blocks + harness->blocks_used + harness->contig_parts +
-                        stats.slabs + model->poisoned_frames + stats.descriptors_reserved;
+                        stats.slabs + model->poisoned_frames + stats.descriptors_reserved +
+                        harness->cpus.kept_count + stats.descriptors_kept;
     if (stats.descriptors_live != expected) {
         harness_fail(harness, CHECK_DESCRIPTORS, "%llu descriptors in use, %llu expected",
                      (unsigned long long)stats.descriptors_live, (unsigned long long)expected);
     }
+    harness_kept_unmark(harness);
+}
+
+/* Descriptors that CPUs keep for blocks to come. */
+static uint64_t kept_descriptors(const struct harness *harness)
+{
+    struct subject_stats stats = {0};
+    if (harness->cpus.online != 0 && (harness->subject->capabilities & SUBJECT_COUNTERS) != 0) {
+        harness->subject->stats(harness->instance, &stats);
+    }
+    return stats.descriptors_kept;
+}
+
+/* Whether CPUs are to keep nothing before the present operation. */
+static bool drains_first(const struct harness *harness)
+{
+    return harness->cpus.online != 0 && harness->fault.nth != 0 &&
+           harness->fault.mode == FAULT_PERSISTENT;
 }
 
 struct before harness_remember(struct harness *harness)
 {
+    if (drains_first(harness)) {
+        harness_shrink(harness);
+    }
+    harness_kept_list(harness);
     struct before before = {
+        .exposed = harness->exposed,
+        .kept_blocks = harness->cpus.kept_count,
+        .kept = harness->cpus.kept_count > 0 || kept_descriptors(harness) > 0,
         .model_hash = harness->model.hash,
         .accepted = harness->model.accepted,
         .metadata_frames = harness->model.metadata_frames,
     };
-    if (harness->fault.nth != 0) {
+    if (harness->fault.nth != 0 && !before.kept) {
         before.state_hash = harness_state_hash(harness);
     }
     return before;
 }
 
+uint64_t harness_grown(const struct harness *harness, const struct before *before)
+{
+    /* Without CPUs, no operation that allocates gives back what was there before it. */
+    return harness->cpus.online == 0 ? harness->model.metadata_frames - before->metadata_frames
+                                     : harness->exposed - before->exposed;
+}
+
 void harness_check_unchanged(struct harness *harness, const struct before *before)
 {
-    bool same = harness->model.hash == before->model_hash;
+    const struct model *model = &harness->model;
+    if (model->accepted != before->accepted) {
+        return;
+    }
+    if (before->kept) {
+        if (model->metadata_frames > before->metadata_frames) {
+            harness_fail(harness, CHECK_FAILURE_STATE,
+                         "the operation failed, but metadata has grown from %llu frames to %llu",
+                         (unsigned long long)before->metadata_frames,
+                         (unsigned long long)model->metadata_frames);
+        }
+        return;
+    }
+    bool same = model->hash == before->model_hash;
     if (same && harness->fault.nth != 0) {
         same = harness_state_hash(harness) == before->state_hash;
     }
-    if (!same && harness->model.accepted == before->accepted) {
+    if (!same) {
         harness_fail(harness, CHECK_FAILURE_STATE,
                      "the operation failed, but free blocks or metadata are not as before");
     }

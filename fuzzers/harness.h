@@ -73,6 +73,17 @@ struct harness_told {
     pfn_t pfn;
 };
 
+/* CPUs, and what they keep. */
+struct harness_cpus {
+    uint32_t asked;   /* for the next boot; 0: there are none, and the port has no cpu_enter() */
+    uint32_t count;   /* of this boot: these came online first */
+    uint32_t current; /* that the harness is on; CPUS_MAX: none */
+    uint64_t online;  /* bit n: CPU n is */
+    struct subject_cached *kept; /* when they were listed last */
+    uint32_t kept_count;
+    uint32_t kept_room;
+};
+
 struct harness {
     const struct subject *subject;
     void *instance;
@@ -100,6 +111,8 @@ struct harness {
     struct harness_told told;
     struct harness_range range;
     struct harness_spaces spaces;
+    struct harness_cpus cpus;
+    uint64_t exposed; /* frames, since boot */
 };
 
 /* Makes a harness for @subject with @blocks block slots, at most CASE_SLOTS_MAX. Aborts where
@@ -143,6 +156,16 @@ void harness_contig_free(struct harness *harness, uint32_t index);
 /* Adds zone @zone of the map, or removes it. */
 void harness_zone_add(struct harness *harness, zone_id_t zone);
 void harness_zone_remove(struct harness *harness, zone_id_t zone);
+
+/* Goes to the first CPU that is online from @cpu on, around; from CPUS_MAX on, to none. */
+void harness_cpu_move(struct harness *harness, uint32_t cpu);
+
+/* Brings CPU @cpu online, or takes it offline: then whoever is on it goes on to the next one. */
+void harness_cpu_online(struct harness *harness, uint32_t cpu);
+void harness_cpu_offline(struct harness *harness, uint32_t cpu);
+
+/* Takes all offline. */
+void harness_cpus_close(struct harness *harness);
 
 void harness_shrink(struct harness *harness);
 

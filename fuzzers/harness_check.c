@@ -32,6 +32,29 @@ static void check_free_lookup(struct harness *harness, pfn_t pfn, const struct m
     }
 }
 
+/* A frame that a CPU keeps is free, but in a plain block in use. */
+static void check_kept_lookup(struct harness *harness, pfn_t pfn, const struct memdesc_info *info)
+{
+    const struct subject_cached *kept = harness_kept_at(harness, pfn);
+    if (kept == NULL || info->type != MEMDESC_BUDDY_ALLOCATED || info->pfn != kept->pfn ||
+        info->frames != (uint64_t)1 << kept->order || info->zone != kept->zone ||
+        info->migratetype != kept->migratetype || info->unaccepted || info->flawed) {
+        fail_lookup(harness, pfn, info, "the block around it that a CPU keeps");
+    }
+}
+
+/* Context: @pfn is free in the model. */
+static void check_unused_lookup(struct harness *harness, pfn_t pfn, const struct memdesc_info *info)
+{
+    harness_kept_mark(harness);
+    if (model_use(&harness->model, pfn) == USE_FREE) {
+        check_free_lookup(harness, pfn, info);
+    } else {
+        check_kept_lookup(harness, pfn, info);
+    }
+    harness_kept_unmark(harness);
+}
+
 static void check_poisoned_lookup(struct harness *harness, pfn_t pfn,
                                   const struct memdesc_info *info)
 {
@@ -107,7 +130,7 @@ void harness_check_lookup(struct harness *harness, pfn_t pfn)
     }
     switch (use) {
     case USE_FREE:
-        check_free_lookup(harness, pfn, &info);
+        check_unused_lookup(harness, pfn, &info);
         break;
     case USE_ALLOCATED:
         check_owner_lookup(harness, pfn, &info);
@@ -166,7 +189,9 @@ void harness_validate(struct harness *harness)
     check_some_frames(harness);
     harness_range_validate(harness);
     if (!harness_violated(harness) && harness_can_search(harness)) {
+        harness_kept_mark(harness);
         harness_check_types(harness);
+        harness_kept_unmark(harness);
     }
     harness_space_validate(harness);
     if ((subject->capabilities & SUBJECT_VALIDATE) == 0) {

@@ -17,6 +17,25 @@ void harness_settle(struct harness *harness);
 /* Compares what the subject says of frame @pfn with the model. */
 void harness_check_lookup(struct harness *harness, pfn_t pfn);
 
+/* harness_cpu.c: the state of a new boot; and has CPUs come online as far as there is memory. */
+void harness_cpus_reset(struct harness *harness);
+void harness_cpus_boot(struct harness *harness);
+
+/* Lists what CPUs keep. */
+void harness_kept_list(struct harness *harness);
+
+/* The same, and until harness_kept_unmark(), all of it is in use in the model, by
+ * HARNESS_KEPT_OWNER and its type. What is not free is a violation. */
+void harness_kept_mark(struct harness *harness);
+void harness_kept_unmark(struct harness *harness);
+
+/* The block around @pfn of those listed last, or NULL. */
+const struct subject_cached *harness_kept_at(const struct harness *harness, pfn_t pfn);
+
+/* What CPUs keep now: *@blocks of all zones, frames of @zone that a block of @type can have. */
+uint64_t harness_kept_frames(const struct harness *harness, zone_id_t zone, enum migratetype type,
+                             uint64_t *blocks);
+
 /* What a failed operation must leave as it was. */
 struct before {
     uint64_t model_hash;
@@ -24,11 +43,20 @@ struct before {
     uint64_t metadata_frames;
     uint64_t spare;      /* descriptors of blocks that could be had without memory */
     uint64_t state_hash; /* taken where a fault is armed: it costs more */
+    uint64_t exposed;
+    uint64_t kept_blocks; /* by CPUs */
+    bool kept;            /* blocks or descriptors are: an operation may have drained them */
 };
 
 struct before harness_remember(struct harness *harness);
 
-/* Compares with what it was (F1), but for memory that was accepted: that cannot be undone. */
+/* Frames that became metadata since, at most. */
+uint64_t harness_grown(const struct harness *harness, const struct before *before);
+
+/* Compares with what it was (F1), but for memory that was accepted: that cannot be undone. Where
+ * CPUs kept something, the operation may have drained that: their blocks are free then, and what
+ * described them may be so, too. So there only may be less metadata. Where a fault strikes always,
+ * CPUs keep nothing before the operation, and all is compared. */
 void harness_check_unchanged(struct harness *harness, const struct before *before);
 
 /* harness_zones.c: whether blocks of @zone may be given for @request at all. */
@@ -48,7 +76,9 @@ bool harness_alloc_must_succeed(const struct harness *harness,
                                 const struct subject_request *request, uint64_t spare);
 
 /* Checks that the block at @pfn, granted but not yet marked in the model, is one that @request was
- * to get: zone, watermark, type. */
+ * to get: zone, watermark, type. Where CPUs kept something before, it depends on what, and when it
+ * was drained: then only the type of a block that was kept itself is looked at, and for others,
+ * that what their zone keeps back is left. */
 void harness_check_choice(struct harness *harness, const struct subject_request *request, pfn_t pfn,
                           const struct before *before);
 
@@ -93,6 +123,9 @@ void harness_watch(struct harness *harness);
 /* harness_contig.c: the owner of a frame that is in use, as the model has it, is run number
  * model_owner() less this where that is not below it. */
 #define HARNESS_CONTIG_OWNER ((uint32_t)MODEL_OWNERS - CASE_CONTIGS)
+
+/* Below them, while harness_kept_mark() says so: what CPUs keep, by type. */
+#define HARNESS_KEPT_OWNER (HARNESS_CONTIG_OWNER - MIGRATETYPES)
 
 /* The run that the frame @pfn, in use, is of, or NULL. */
 const struct harness_contig *harness_contig_of(const struct harness *harness, pfn_t pfn);

@@ -45,6 +45,7 @@ static void port_expose(void *context, pfn_t pfn, uint64_t frames, bool zeroed)
         model_expose(model, at, alike);
         at += alike;
     }
+    harness->exposed += frames;
     simmem_expose(&harness->mem, pfn, frames, zeroed);
 }
 
@@ -90,6 +91,12 @@ static bool port_fault(void *context, enum fault_site site)
     return fault_step(&harness->fault, site);
 }
 
+static uint32_t port_cpu_enter(void *context)
+{
+    const struct harness *harness = context;
+    return harness->cpus.current;
+}
+
 void harness_port_init(struct harness *harness)
 {
     harness->port = (struct port){
@@ -99,5 +106,6 @@ void harness_port_init(struct harness *harness)
         .conceal = port_conceal,
         .accept = port_accept,
         .fault = port_fault,
+        .cpu_enter = harness->cpus.count == 0 ? NULL : port_cpu_enter,
     };
 }

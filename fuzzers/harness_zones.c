@@ -84,6 +84,9 @@ static enum migratetype frame_type(const struct harness *harness, pfn_t pfn)
         if (contig != NULL) {
             return contig->migratetype;
         }
+        if (model_owner(&harness->model, pfn) >= HARNESS_KEPT_OWNER) {
+            return (enum migratetype)(model_owner(&harness->model, pfn) - HARNESS_KEPT_OWNER);
+        }
         return harness->blocks[model_owner(&harness->model, pfn)].migratetype;
     case USE_METADATA:
         return boot ? MIGRATETYPES : MIGRATE_UNMOVABLE;
@@ -210,28 +213,72 @@ static zone_id_t earlier_zone(const struct harness *harness, const struct subjec
     return ZONE_ANY;
 }
 
+/* Whether the block at @pfn, just granted, is one that a CPU kept: that it was, and all others
+ * still are. */
+static const struct subject_cached *kept_before(const struct harness *harness, pfn_t pfn,
+                                                const struct before *before)
+{
+    uint64_t now = 0;
+    const struct subject_cached *kept = harness_kept_at(harness, pfn);
+    (void)harness_kept_frames(harness, 0, MIGRATE_MOVABLE, &now);
+    return kept != NULL && before->kept_blocks > 1 && now + 1 == before->kept_blocks ? kept : NULL;
+}
+
+/* Where CPUs kept something before, which zone gives, and which block, is not for the model to say:
+ * what looks free may have been kept, and was drained only where nothing else served. */
+static void check_choice_kept(struct harness *harness, const struct subject_request *request,
+                              pfn_t pfn, const struct before *before)
+{
+    const struct subject_cached *kept = kept_before(harness, pfn, before);
+    if (kept != NULL && (kept->migratetype != request->migratetype ||
+                         kept->order != request->order || request->type != MEMDESC_NONE)) {
+        harness_fail(harness, CHECK_MIGRATETYPE,
+                     "block %#llx was kept for others: order %u, type %d", (unsigned long long)pfn,
+                     kept->order, (int)kept->migratetype);
+    }
+}
+
+/* Whether the zone of the block at @pfn has what it keeps back for others. What CPUs keep does not
+ * count, but a block that they kept comes from there, be the zone as poor as it may. */
+static bool zone_keeps(const struct harness *harness, const struct subject_request *request,
+                       pfn_t pfn, const struct before *before)
+{
+    uint64_t blocks;
+    const struct model *model = &harness->model;
+    zone_id_t zone = model_kind_zone(model_frame_kind(model, pfn));
+    uint64_t kept = request->reserve ? 0 : model->map.zones[zone].watermark_min;
+    uint64_t on_cpus = harness_kept_frames(harness, zone, request->migratetype, &blocks);
+    /* All that was free before is free now or became metadata. */
+    return kept == 0 || (before->kept && harness_kept_at(harness, pfn) != NULL) ||
+           harness_zone_free(model, zone, request->migratetype) + harness_grown(harness, before) >=
+               kept + ((uint64_t)1 << request->order) + on_cpus;
+}
+
 void harness_check_choice(struct harness *harness, const struct subject_request *request, pfn_t pfn,
                           const struct before *before)
 {
     const struct model *model = &harness->model;
     zone_id_t zone = model_kind_zone(model_frame_kind(model, pfn));
-    uint64_t frames = (uint64_t)1 << request->order;
-    uint64_t grown = model->metadata_frames - before->metadata_frames;
-    uint64_t kept = request->reserve ? 0 : model->map.zones[zone].watermark_min;
     if ((harness->subject->capabilities & SUBJECT_ZONES) == 0) {
         return;
     }
-    /* All that was free before is free now or became metadata. */
-    if (kept > 0 && harness_zone_free(model, zone, request->migratetype) + grown < kept + frames) {
+    if (!zone_keeps(harness, request, pfn, before)) {
         harness_fail(harness, CHECK_WATERMARK, "zone %u keeps %llu frames, and gave away of them",
-                     zone, (unsigned long long)kept);
+                     zone, (unsigned long long)model->map.zones[zone].watermark_min);
         return;
     }
-    if (grown != 0 || harness->fault.fired != 0) {
+    if (before->kept) {
+        check_choice_kept(harness, request, pfn, before);
         return;
     }
-    bool enough = kept == 0 || harness_zone_free(model, zone, request->migratetype) >=
-                                   zone_low(model, request, zone) + frames;
+    if (harness_grown(harness, before) != 0 || harness->fault.fired != 0) {
+        return;
+    }
+    uint64_t blocks;
+    uint64_t on_cpus = harness_kept_frames(harness, zone, request->migratetype, &blocks);
+    uint64_t low = zone_low(model, request, zone);
+    bool enough = low == 0 || harness_zone_free(model, zone, request->migratetype) >=
+                                  low + ((uint64_t)1 << request->order) + on_cpus;
     zone_id_t earlier = earlier_zone(harness, request, zone, before->spare, enough);
     if (earlier != ZONE_ANY) {
         harness_fail(harness, enough ? CHECK_ZONE_ORDER : CHECK_WATERMARK,
@@ -250,6 +297,9 @@ void harness_check_ahead(struct harness *harness, pfn_t pfn, const struct before
     zone_id_t zone = model_kind_zone(model_frame_kind(model, pfn));
     uint64_t min = model->map.zones[zone].watermark_min;
     const uint64_t *frames = model->free_frames;
+    if (before->kept) {
+        return; /* a block that a CPU kept takes nothing from its zone */
+    }
     uint64_t accepted =
         frames[model_kind(zone, FRAME_ACCEPTED)] + frames[model_kind(zone, FRAME_CMA)];
     if ((harness->subject->capabilities & SUBJECT_ZONES) != 0 && min > 0 &&

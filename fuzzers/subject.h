@@ -37,6 +37,7 @@ enum { SUBJECT_VERSION = 4, SUBJECT_SPACES_MAX = 4 };
     X(SUBJECT_CONTIG, 12, "contig")        /* alloc_contig(), free_contig(); migration */          \
     X(SUBJECT_SPACES, 13, "spaces")        /* spaces */                                            \
     X(SUBJECT_HOTPLUG, 14, "hotplug")      /* zone_config.later; zone_add(), zone_remove() */      \
+    X(SUBJECT_CPUS, 15, "cpus")            /* cpu_online(), cpu_offline(), cached() */              \
     X(SUBJECT_REFS, 16, "refs")            /* tryget(), put(), synchronise() */
 
 enum subject_capability {
@@ -63,11 +64,20 @@ struct subject_block {
     void *handle; /* the subject's own */
 };
 
+/* A free block that a CPU keeps for its next allocations, of just this kind. */
+struct subject_cached {
+    pfn_t pfn;
+    order_t order;
+    zone_id_t zone;
+    enum migratetype migratetype;
+};
+
 /* Numbers that cost little to ask for. Context: no other thread is inside the subject. */
 struct subject_stats {
     uint64_t descriptors_live;     /* of blocks, the boot's included, and what is reserved */
     uint64_t descriptors_spare;    /* more can be had without memory */
     uint64_t descriptors_reserved; /* for freeing blocks with failed frames in use */
+    uint64_t descriptors_kept;     /* by CPUs, of no block */
     uint64_t slab_descriptors_spare;
     uint64_t cache_objects_live; /* of caches that cache_create() made */
     uint64_t slabs;
@@ -221,6 +231,16 @@ struct subject {
     enum status (*zone_add)(void *instance, zone_id_t zone, const struct zone_config *config,
                             const struct range *ranges, uint32_t count);
     enum status (*zone_remove)(void *instance, zone_id_t zone);
+
+    /* CPUs that come and go, as port.cpu_enter() answers them. As potad_cpu_online() and
+     * potad_cpu_offline() of potad.h. */
+    enum status (*cpu_online)(void *instance, uint32_t cpu);
+    enum status (*cpu_offline)(void *instance, uint32_t cpu);
+
+    /* Visits all blocks that CPUs keep: neither granted, nor in any count of free_blocks(), and
+     * lookups find plain blocks in use. Context: no other thread is inside the subject. */
+    void (*cached)(void *instance, void (*visit)(void *context, const struct subject_cached *kept),
+                   void *context);
 
     /* ORDERS counts of free blocks of one zone and area (AREA_UNMOVABLE to AREA_UNACCEPTED); valid
      * until close(), always up to date. NULL: there are never any. Without SUBJECT_ZONES, all

@@ -168,6 +168,50 @@ static enum status core_zone_remove(void *instance, zone_id_t zone)
     return potad_zone_remove(instance, zone);
 }
 
+static enum status core_cpu_online(void *instance, uint32_t cpu)
+{
+    return potad_cpu_online(instance, cpu);
+}
+
+static enum status core_cpu_offline(void *instance, uint32_t cpu)
+{
+    return potad_cpu_offline(instance, cpu);
+}
+
+static struct cpu_cache *cpu_cache_of(const struct potad *potad, uint32_t cpu)
+{
+    return (struct cpu_cache *)(uintptr_t)atomic_word_acquire(&potad->cpus[cpu]);
+}
+
+static void chain_visit(const struct list_head *chain, struct subject_cached kept,
+                        void (*visit)(void *context, const struct subject_cached *kept),
+                        void *context)
+{
+    for (; chain != NULL; chain = chain->next) {
+        kept.pfn = list_item(chain, const struct buddy, list)->pfn;
+        visit(context, &kept);
+    }
+}
+
+static void core_cached(void *instance,
+                        void (*visit)(void *context, const struct subject_cached *kept),
+                        void *context)
+{
+    const struct potad *potad = instance;
+    for (uint32_t cpu = 0; cpu < CPUS_MAX; cpu++) {
+        const struct cpu_cache *cache = cpu_cache_of(potad, cpu);
+        for (unsigned i = 0; cache != NULL && i < ZONES_MAX * CPU_TYPES * CPU_ORDERS; i++) {
+            struct subject_cached kept = {
+                .order = i % CPU_ORDERS,
+                .migratetype = (enum migratetype)(i / CPU_ORDERS % CPU_TYPES),
+                .zone = i / CPU_ORDERS / CPU_TYPES,
+            };
+            chain_visit(cache->lists[i].loaded, kept, visit, context);
+            chain_visit(cache->lists[i].other, kept, visit, context);
+        }
+    }
+}
+
 static const uint64_t *core_free_blocks(void *instance, zone_id_t zone, unsigned area)
 {
     struct potad *potad = instance;
@@ -219,6 +263,10 @@ static void core_stats(void *instance, struct subject_stats *stats)
             stats->cache_objects_live += cache->live;
         }
     }
+    for (uint32_t cpu = 0; cpu < CPUS_MAX; cpu++) {
+        const struct cpu_cache *cache = cpu_cache_of(potad, cpu);
+        stats->descriptors_kept += cache == NULL ? 0 : cache->spare.count;
+    }
     for (zone_id_t id = 0; id < ZONES_MAX; id++) {
         if (!cuts_have_nodes(&potad->zones[id])) {
             stats->descriptors_spare = 0;
@@ -258,7 +306,7 @@ enum { TREE_SLACK_FRAMES = 16 };
                         SUBJECT_UNACCEPTED | SUBJECT_COUNTERS | SUBJECT_VALIDATE |                 \
                         SUBJECT_SHRINK | SUBJECT_THREADS | SUBJECT_POISON | SUBJECT_RANGE |        \
                         SUBJECT_ZONES | SUBJECT_CONTIG | SUBJECT_SPACES | SUBJECT_HOTPLUG |        \
-                        SUBJECT_REFS,                                                              \
+                        SUBJECT_CPUS | SUBJECT_REFS,                                               \
         .name = (subject_name),                                                                    \
         .summary = (text),                                                                         \
         .instance_bytes = sizeof(struct subject_core_instance),                                    \
@@ -286,6 +334,9 @@ enum { TREE_SLACK_FRAMES = 16 };
         .spaces = &subject_core_spaces,                                                            \
         .zone_add = core_zone_add,                                                                 \
         .zone_remove = core_zone_remove,                                                           \
+        .cpu_online = core_cpu_online,                                                             \
+        .cpu_offline = core_cpu_offline,                                                           \
+        .cached = core_cached,                                                                     \
         .free_blocks = core_free_blocks,                                                           \
         .stats = core_stats,                                                                       \
         .validate = core_validate,                                                                 \

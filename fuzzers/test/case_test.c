@@ -72,7 +72,8 @@ static void assert_same(const struct program *a, const struct program *b, unsign
     char *text_a = text_of(a);
     char *text_b = text_of(b);
     bool same = strcmp(text_a, text_b) == 0 && a->ops_count == b->ops_count &&
-                a->slots == b->slots && a->map.ranges_count == b->map.ranges_count &&
+                a->slots == b->slots && a->cpus == b->cpus &&
+                a->map.ranges_count == b->map.ranges_count &&
                 a->map.zones_count == b->map.zones_count &&
                 a->map.pageblock_order == b->map.pageblock_order;
     same =
@@ -143,6 +144,9 @@ static struct case_op random_op(uint32_t slots, const struct case_limits *limits
     op.zone = !any && op.zone == 4 ? (uint8_t)ZONE_ANY : op.zone;
     if ((operands & OPERAND_CACHE) != 0) {
         op.zone = (uint8_t)random_below(any ? 256 : CASE_CACHES);
+    }
+    if (!any && (operands & OPERAND_CPU) != 0) {
+        op.zone = (uint8_t)random_below(8);
     }
     op.type = (uint8_t)random_below((operands & OPERAND_DESC) != 0 ? (uint64_t)MEMDESC_TYPES
                                                                    : (uint64_t)MIGRATETYPES);
@@ -215,6 +219,7 @@ static void random_program(struct program *program, const struct case_limits *li
     while (program->slots < slots_max && random_below(2) == 0) {
         program->slots *= 2;
     }
+    program->cpus = (uint32_t)random_below(1 + (limits == NULL ? CASE_CPUS_MAX : limits->cpus));
     random_map(&program->map, limits);
     for (uint64_t i = 0; i < ops; i++) {
         program_add(program, random_op(program->slots, limits));
@@ -228,7 +233,7 @@ static void random_program(struct program *program, const struct case_limits *li
 /* In canonical form. */
 static const char *const texts[] = {
     HEAD,
-    "potad-case 2\nslots 65536\npageblock 9\n"
+    "potad-case 2\nslots 65536\ncpus 15\npageblock 9\n"
     "range zone=0 start=0x7 frames=1 class=highmem unaccepted\n"
     "range zone=0 start=0x8 frames=4294967295\n"
     "range zone=1 start=0x100000007 frames=9 class=dma node=3 watermark=4096 unaccepted\n"
@@ -260,7 +265,10 @@ static const char *const texts[] = {
          "cache-destroy cache=7\n"
          "shrink\n"
          "memory-failure frame=4294967295 fault=poison-desc:1:once\n"
-         "unpoison frame=0\n",
+         "unpoison frame=0\n"
+         "cpu cpu=255\n"
+         "cpu-online cpu=63 fault=cpu-desc:1:once\n"
+         "cpu-offline cpu=0\n",
 };
 
 static void case_print_keeps_canonical_text(void **state)
@@ -323,7 +331,7 @@ static void assert_within(const struct program *program, const struct case_limit
 {
     bool within = program->ops_count <= limits->ops && program->slots <= limits->slots &&
                   program->slots >= CASE_SLOTS_MIN && program->map.ranges_count >= 1 &&
-                  program->map.ranges_count <= limits->ranges;
+                  program->map.ranges_count <= limits->ranges && program->cpus <= limits->cpus;
     pfn_t end = 0;
     for (uint32_t i = 0; i < program->map.ranges_count; i++) {
         const struct range *range = &program->map.ranges[i];
@@ -337,6 +345,26 @@ static void assert_within(const struct program *program, const struct case_limit
     if (!within) {
         fail_msg("seed %d, bytes %u: not within the limits of %s", SEED, number, limits->name);
     }
+}
+
+/* The byte of the slots says how many CPUs there are, in half of all programs none. */
+static void case_decode_any_has_cpus_in_half_of_all_programs(void **state)
+{
+    (void)state;
+    struct program program;
+    program_init(&program);
+    for (size_t i = 0; i < LENGTH(all_limits); i++) {
+        unsigned without = 0;
+        for (unsigned byte = 0; byte < 256; byte++) {
+            const uint8_t header[CASE_HEADER_BYTES] = {[6] = (uint8_t)byte};
+            case_decode_any(&program, header, sizeof(header), all_limits[i]);
+            assert_true(program.cpus == byte >> 4 || program.cpus == 0);
+            without += program.cpus == 0 ? 1 : 0;
+        }
+        assert_int_equal(without, 256 - 16 * all_limits[i]->cpus);
+        assert_true(without >= 128);
+    }
+    program_free(&program);
 }
 
 /* Random bytes of any length; every other time they start as a case does, and every operation has
@@ -636,6 +664,8 @@ static void case_parse_bad_head_names_line(void **state)
         {"potad-case 2\nslots 63\n", "line 2: ", "slots"},
         {"potad-case 2\nslots 96\n", "line 2: ", "slots"},
         {"potad-case 2\nslots 131072\n", "line 2: ", "slots"},
+        {"potad-case 2\ncpus\n", "line 2: ", "cpus"},
+        {"potad-case 2\ncpus 16\n", "line 2: ", "cpus"},
         {"potad-case 2\npageblock 0\n", "line 2: ", "pageblock"},
         {"potad-case 2\npageblock 33\n", "line 2: ", "pageblock"},
         {HEAD "shrink\nslots 64\n", "line 5: ", "before operations"},
@@ -761,6 +791,7 @@ int main(void)
         cmocka_unit_test(case_print_keeps_canonical_text),
         cmocka_unit_test(case_parse_reads_what_people_write),
         cmocka_unit_test(case_encode_keeps_random_programs),
+        cmocka_unit_test(case_decode_any_has_cpus_in_half_of_all_programs),
         cmocka_unit_test(case_decode_any_makes_canonical_programs),
         cmocka_unit_test(case_decode_any_keeps_canonical_programs),
         cmocka_unit_test(case_decode_any_keeps_seeds),
