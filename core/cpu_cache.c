@@ -52,6 +52,7 @@ void cpu_cache_give_back(struct potad *potad, struct list_head *chain)
 {
     struct buddy_stash released;
     buddy_stash_init(&released);
+    core_event(potad, CORE_EVENT_FULL);
     chain_free(potad, &potad->zones[buddy_of_link(chain)->head.zone], chain, &released);
     spare_give(potad, &released);
     descriptors_release(potad, &released);
@@ -69,6 +70,7 @@ static void batch_take(struct potad *potad, struct alloc_context alloc, struct s
     do {
         spinlock_lock(&zone->lock);
         struct buddy *buddy = block_pick_accepted(zone, request, order_frames(SPACE_EVENLY));
+        zone_note_change(potad, zone, request);
         order_t whole = buddy == NULL ? 0 : buddy_order(buddy);
         order_t part = whole < SPACE_EVENLY ? whole : (order_t)SPACE_EVENLY;
         need = whole - part + order_frames(part - order) - 1;
@@ -122,6 +124,7 @@ struct buddy *cpu_cache_refill(struct potad *potad, const struct block_request *
         transaction_undo(potad, &transaction);
         return NULL;
     }
+    core_event(potad, CORE_EVENT_REFILLED);
     struct buddy *first = buddy_of_link(list_pop(&blocks));
     cache = cpu_cache_enter(potad, &cpu);
     while (cache != NULL && !list_is_empty(&blocks)) {
@@ -216,8 +219,11 @@ void cpu_cache_stop(struct potad *potad)
     }
     for (uint32_t cpu = 0; any && cpu < CPUS_MAX; cpu++) {
         struct cpu_cache *cache = cache_of(potad, cpu);
-        while (cache != NULL && atomic_flags_acquire(&cache->inside) != 0) {
-            port_relax();
+        if (cache != NULL && atomic_flags_acquire(&cache->inside) != 0) {
+            core_event(potad, CORE_EVENT_CLAIM_MET);
+            do {
+                port_relax();
+            } while (atomic_flags_acquire(&cache->inside) != 0);
         }
     }
 }

@@ -72,6 +72,24 @@ bool map_nodes_ready(struct alloc_context alloc, struct space *zone, uint64_t no
     return ready;
 }
 
+/* Makes @count nodes spare ones of @zone; what is no zone with a tree any more when it comes to
+ * that takes none: they go back. Context: no lock. */
+static void nodes_give(struct potad *potad, struct space *zone, void **nodes, uint64_t count,
+                       struct buddy_stash *released)
+{
+    uint64_t given = 0;
+    spinlock_lock(&zone->lock);
+    if (block_map_has_tree(&zone->map)) {
+        for (; given < count; given++) {
+            range_node_put(&zone->map.tree, nodes[given]);
+        }
+    }
+    spinlock_unlock(&zone->lock);
+    for (; given < count; given++) {
+        cache_put(potad, &potad->cache_node, nodes[given], released);
+    }
+}
+
 bool map_nodes_take(struct potad *potad, struct alloc_context alloc, struct space *zone)
 {
     void *nodes[TAKE_MOST];
@@ -88,11 +106,7 @@ bool map_nodes_take(struct potad *potad, struct alloc_context alloc, struct spac
         if (!kmem_cache_take(&potad->cache_node, alloc, count, nodes)) {
             return false;
         }
-        spinlock_lock(&zone->lock);
-        while (count > 0) {
-            range_node_put(&zone->map.tree, nodes[--count]);
-        }
-        spinlock_unlock(&zone->lock);
+        nodes_give(potad, zone, nodes, count, &alloc.transaction->pending);
     }
 }
 

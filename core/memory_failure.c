@@ -175,6 +175,7 @@ static bool failure_gather(struct failure *failure, struct alloc_context alloc)
 {
     struct potad *potad = failure->potad;
     void *object;
+    core_event(potad, CORE_EVENT_FAILURE_RETRIED);
     if (failure->cached) {
         /* It is free, and then it can be cut out of its block. */
         (void)cpu_cache_drain(potad);

@@ -202,6 +202,7 @@ static struct buddy *block_take(struct potad *potad, struct alloc_context alloc,
     for (;;) {
         struct buddy *buddy = block_pick(place, request);
         if (buddy == NULL) {
+            zone_note_change(potad, zone, request);
             return NULL;
         }
         order_t need = buddy_order(buddy) - request->order;
@@ -225,6 +226,7 @@ static struct buddy *block_take(struct potad *potad, struct alloc_context alloc,
         }
         space_free(zone, buddy, NULL, &alloc.transaction->pending);
         spinlock_unlock(&zone->lock);
+        core_event(potad, CORE_EVENT_LET_GO);
         filled = ready && stash_fill(potad, alloc, stash, need);
         spinlock_lock(&zone->lock);
         if (!filled) {
@@ -314,6 +316,7 @@ enum status block_alloc(struct potad *potad, struct alloc_context alloc,
         status = block_alloc_above(potad, alloc, request, owner, WATERMARK_MIN, buddy);
     }
     if (status == STATUS_NO_MEMORY && cpu_cache_drain(potad)) {
+        core_event(potad, CORE_EVENT_PRESSURE);
         status = block_alloc_above(potad, alloc, request, owner, WATERMARK_MIN, buddy);
     }
     return status;

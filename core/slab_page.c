@@ -132,6 +132,7 @@ static struct found_block smallest_detach(struct potad *potad, uint64_t pages,
 {
     struct found_block found = smallest_try(potad, pages, alloc);
     if (found.buddy == NULL && cpu_cache_drain(potad)) {
+        core_event(potad, CORE_EVENT_PRESSURE);
         found = smallest_try(potad, pages, alloc);
     }
     return found;

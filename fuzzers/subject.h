@@ -36,7 +36,9 @@ enum { SUBJECT_VERSION = 4, SUBJECT_SPACES_MAX = 4 };
     X(SUBJECT_ZONES, 11, "zones")          /* classes, nodes, watermarks, CMA, migrate types */    \
     X(SUBJECT_CONTIG, 12, "contig")        /* alloc_contig(), free_contig(); migration */          \
     X(SUBJECT_SPACES, 13, "spaces")        /* spaces */                                            \
-    X(SUBJECT_HOTPLUG, 14, "hotplug")      /* zone_config.later; zone_add(), zone_remove() */
+    X(SUBJECT_HOTPLUG, 14, "hotplug")      /* zone_config.later; zone_add(), zone_remove() */      \
+    X(SUBJECT_CPUS, 15, "cpus")     /* port.cpu_enter(); cpu_online(), cpu_offline(), cached() */  \
+    X(SUBJECT_EVENTS, 16, "events") /* stats() counts CORE_EVENT_TABLE */
 
 enum subject_capability {
 #define X(id, bit, name) id = 1 << (bit),
@@ -62,6 +64,14 @@ struct subject_block {
     void *handle; /* the subject's own */
 };
 
+/* A block that a CPU keeps for its next allocations. */
+struct subject_cached {
+    pfn_t pfn;
+    order_t order;
+    zone_id_t zone;
+    enum migratetype migratetype;
+};
+
 /* Numbers that cost little to ask for. Context: no other thread is inside the subject. */
 struct subject_stats {
     uint64_t descriptors_live;     /* of blocks, the boot's included, and what is reserved */
@@ -72,6 +82,7 @@ struct subject_stats {
     uint64_t slabs;
     uint64_t frame_table_writes;
     uint64_t chain_depth_seen;
+    uint64_t events[CORE_EVENTS]; /* SUBJECT_EVENTS: how often each has been, since open() */
 };
 
 /* One map from keys to words, by ranges, with nodes from the subject's own memory. Functions do
@@ -212,6 +223,16 @@ struct subject {
     enum status (*zone_add)(void *instance, zone_id_t zone, const struct zone_config *config,
                             const struct range *ranges, uint32_t count);
     enum status (*zone_remove)(void *instance, zone_id_t zone);
+
+    /* CPUs with lists of their own for small blocks. As potad_cpu_online() and potad_cpu_offline()
+     * of potad.h. */
+    enum status (*cpu_online)(void *instance, uint32_t cpu);
+    enum status (*cpu_offline)(void *instance, uint32_t cpu);
+
+    /* Tells @visit of each block that a CPU keeps, which is nobody's. Context: no other thread is
+     * inside the subject. */
+    void (*cached)(void *instance, void (*visit)(void *context, const struct subject_cached *block),
+                   void *context);
 
     /* ORDERS counts of free blocks of one zone and area (AREA_UNMOVABLE to AREA_UNACCEPTED); valid
      * until close(), always up to date. NULL: there are never any. Without SUBJECT_ZONES, all

@@ -150,6 +150,47 @@ static enum status core_zone_remove(void *instance, zone_id_t zone)
     return potad_zone_remove(instance, zone);
 }
 
+static enum status core_cpu_online(void *instance, uint32_t cpu)
+{
+    return potad_cpu_online(instance, cpu);
+}
+
+static enum status core_cpu_offline(void *instance, uint32_t cpu)
+{
+    return potad_cpu_offline(instance, cpu);
+}
+
+static void visit_chain(const struct list_head *chain,
+                        void (*visit)(void *context, const struct subject_cached *block),
+                        void *context)
+{
+    for (; chain != NULL; chain = chain->next) {
+        const struct buddy *buddy = list_item(chain, const struct buddy, list);
+        struct subject_cached block = {
+            .pfn = buddy->pfn,
+            .order = buddy_order(buddy),
+            .zone = buddy->head.zone,
+            .migratetype = (enum migratetype)buddy->head.migratetype,
+        };
+        visit(context, &block);
+    }
+}
+
+static void core_cached(void *instance,
+                        void (*visit)(void *context, const struct subject_cached *block),
+                        void *context)
+{
+    const struct potad *potad = instance;
+    for (uint32_t cpu = 0; cpu < CPUS_MAX; cpu++) {
+        const struct cpu_cache *cache =
+            (const struct cpu_cache *)(uintptr_t)atomic_word_acquire(&potad->cpus[cpu]);
+        for (unsigned i = 0; cache != NULL && i < ZONES_MAX * CPU_TYPES * CPU_ORDERS; i++) {
+            visit_chain(cache->lists[i].loaded, visit, context);
+            visit_chain(cache->lists[i].other, visit, context);
+        }
+    }
+}
+
 static const uint64_t *core_free_blocks(void *instance, zone_id_t zone, unsigned area)
 {
     struct potad *potad = instance;
@@ -165,11 +206,16 @@ static uint64_t cache_spare(const struct kmem_cache *cache, uint64_t taken)
 /* Whether @cache is the allocator's own. */
 static bool is_own(const struct potad *potad, const struct kmem_cache *cache)
 {
-    const struct kmem_cache *own[] = {&potad->cache_buddy, &potad->cache_slab, &potad->cache_cache,
-                                      &potad->cache_poison, &potad->cache_node,
-                                      &potad->cache_cpu};
+    const struct kmem_cache *own[] = {&potad->cache_buddy,  &potad->cache_slab, &potad->cache_cache,
+                                      &potad->cache_poison, &potad->cache_node, &potad->cache_cpu};
     for (unsigned i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
         if (own[i] == cache) {
+            return true;
+        }
+    }
+    /* Of the metadata of zones that were added. */
+    for (zone_id_t zone = 0; zone < ZONES_MAX; zone++) {
+        if (potad->claims[zone].cache == cache) {
             return true;
         }
     }
@@ -194,6 +240,9 @@ static void core_stats(void *instance, struct subject_stats *stats)
         .slab_descriptors_spare = cache_spare(&potad->cache_slab, 1),
         .chain_depth_seen = atomic_word_peek(&potad->chain_depth_seen),
     };
+    for (unsigned event = 0; event < CORE_EVENTS; event++) {
+        stats->events[event] = atomic_word_peek(&potad->events[event]);
+    }
     list_for_each (link, &potad->caches) {
         const struct kmem_cache *cache = list_item(link, struct kmem_cache, caches);
         stats->slabs += cache->slabs;
@@ -239,7 +288,8 @@ enum { TREE_SLACK_FRAMES = 16 };
         .capabilities = SUBJECT_DESC | SUBJECT_SPLIT | SUBJECT_LOOKUP | SUBJECT_CACHE |            \
                         SUBJECT_UNACCEPTED | SUBJECT_COUNTERS | SUBJECT_VALIDATE |                 \
                         SUBJECT_SHRINK | SUBJECT_THREADS | SUBJECT_POISON | SUBJECT_RANGE |        \
-                        SUBJECT_ZONES | SUBJECT_CONTIG | SUBJECT_SPACES | SUBJECT_HOTPLUG,         \
+                        SUBJECT_ZONES | SUBJECT_CONTIG | SUBJECT_SPACES | SUBJECT_HOTPLUG |        \
+                        SUBJECT_CPUS | SUBJECT_EVENTS,                                             \
         .name = (subject_name),                                                                    \
         .summary = (text),                                                                         \
         .instance_bytes = sizeof(struct subject_core_instance),                                    \
@@ -264,6 +314,9 @@ enum { TREE_SLACK_FRAMES = 16 };
         .spaces = &subject_core_spaces,                                                            \
         .zone_add = core_zone_add,                                                                 \
         .zone_remove = core_zone_remove,                                                           \
+        .cpu_online = core_cpu_online,                                                             \
+        .cpu_offline = core_cpu_offline,                                                           \
+        .cached = core_cached,                                                                     \
         .free_blocks = core_free_blocks,                                                           \
         .stats = core_stats,                                                                       \
         .validate = core_validate,                                                                 \
