@@ -167,10 +167,19 @@ enum status alloc_contig(struct potad *potad, const struct contig_request *reque
     }
     call.alloc = transaction_begin(potad, &transaction);
     buddy_stash_init(&call.stash);
-    enum status status;
-    do {
+    bool drained = false;
+    enum status status = contig_try(&call);
+    while (status != STATUS_OK) {
+        if (!map_nodes_fill(potad, call.alloc)) {
+            /* Once: others fill their lists again all the time. */
+            if (drained || !cpu_cache_drain(potad)) {
+                break;
+            }
+            core_event(potad, CORE_EVENT_PRESSURE);
+            drained = true;
+        }
         status = contig_try(&call);
-    } while (status != STATUS_OK && (map_nodes_fill(potad, call.alloc) || cpu_cache_drain(potad)));
+    }
     if (status != STATUS_OK) {
         transaction_undo(potad, &transaction);
         return status;
