@@ -96,15 +96,47 @@ static void batch_take(struct potad *potad, struct alloc_context alloc, struct s
     buddy_stash_move(&stash, &alloc.transaction->pending);
 }
 
+/* Has this CPU keep @blocks, of @zone, as many as can be. Return: the others, a chain: there is no
+ * CPU just now, or a frame of theirs has failed since they were taken. Context: no lock. */
+static struct list_head *batch_keep(struct potad *potad, zone_id_t zone,
+                                    const struct block_request *request, struct list_head *blocks)
+{
+    const uint32_t plain = (uint32_t)BUDDY_USE_MASK | (uint32_t)BUDDY_STATE_MASK;
+    struct list_head *others = NULL;
+    uint32_t cpu;
+    struct cpu_cache *cache = cpu_cache_enter(potad, &cpu);
+    while (!list_is_empty(blocks)) {
+        struct buddy *buddy = buddy_of_link(list_pop(blocks));
+        /* memory_failure() has nobody inside when it marks a block. */
+        if (cache == NULL ||
+            (atomic_flags_peek(&buddy->head.flags) & plain) != (uint32_t)BUDDY_ALLOCATED) {
+            chain_push(&others, &buddy->list);
+            continue;
+        }
+        struct cpu_list *list = cpu_list_of(cache, zone, request->migratetype, request->order);
+        buddy_set_use(buddy, BUDDY_CACHED, true);
+        if (list->loaded_count << request->order >= CPU_MAGAZINE) {
+            chain_push(&list->other, &buddy->list); /* another thread has filled it meanwhile */
+            list->other_count++;
+        } else {
+            chain_push(&list->loaded, &buddy->list);
+            list->loaded_count++;
+        }
+    }
+    if (cache != NULL) {
+        cpu_cache_leave(potad, cache, cpu);
+    }
+    return others;
+}
+
 struct buddy *cpu_cache_refill(struct potad *potad, const struct block_request *block)
 {
     struct alloc_transaction transaction;
     struct list_head blocks;
     uint32_t cpu;
-    order_t order = block->order;
     zone_id_t id = ZONES_MAX;
     struct cpu_cache *cache = NULL;
-    if (order < CPU_ORDERS) {
+    if (block->order < CPU_ORDERS) {
         uint64_t list = atomic_word_acquire(&potad->index.lists[block->node]);
         while (zonelist_next(&list, &id) && (block->zones >> id & 1) == 0) {
         }
@@ -126,27 +158,8 @@ struct buddy *cpu_cache_refill(struct potad *potad, const struct block_request *
     }
     core_event(potad, CORE_EVENT_REFILLED);
     struct buddy *first = buddy_of_link(list_pop(&blocks));
-    cache = cpu_cache_enter(potad, &cpu);
-    while (cache != NULL && !list_is_empty(&blocks)) {
-        struct cpu_list *list = cpu_list_of(cache, id, block->migratetype, order);
-        struct buddy *buddy = buddy_of_link(list_pop(&blocks));
-        buddy_set_use(buddy, BUDDY_CACHED, true);
-        if (list->loaded_count << order >= CPU_MAGAZINE) {
-            chain_push(&list->other, &buddy->list); /* another thread has filled it meanwhile */
-            list->other_count++;
-        } else {
-            chain_push(&list->loaded, &buddy->list);
-            list->loaded_count++;
-        }
-    }
-    if (cache != NULL) {
-        cpu_cache_leave(potad, cache, cpu);
-    }
-    struct list_head *chain = NULL;
-    while (!list_is_empty(&blocks)) {
-        chain_push(&chain, list_pop(&blocks));
-    }
-    chain_free(potad, zone, chain, &transaction.pending);
+    struct list_head *others = batch_keep(potad, id, block, &blocks);
+    chain_free(potad, zone, others, &transaction.pending);
     spare_give(potad, &transaction.pending);
     transaction_commit(potad, &transaction);
     return first;
