@@ -2,7 +2,7 @@
 #include "stress/plot.h"
 
 /* A plot that is busy is tried so many times before it stays. */
-enum { LEAVING_TURNS = 24 };
+enum { LEAVING_TURNS = 8 };
 
 static const enum zone_class plot_classes[] = {ZONE_NORMAL, ZONE_HIGHMEM, ZONE_MOVABLE};
 

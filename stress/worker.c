@@ -13,7 +13,7 @@ enum {
     WINDOW_SLEEP = 64,
     WINDOW_SLEEP_US = 100,
     LOCKED_YIELD = 64,
-    SELDOM = 256,
+    SELDOM = 64,
     NTH_MAX = 4
 };
 

@@ -14,15 +14,18 @@
 enum {
     FAILED_MAX = 8,      /* frames that one thread has failed at a time */
     FAIL_OWN_ONE_IN = 2, /* is one of a block that the thread holds */
-    TURN_ONE_IN = 8      /* of the steps while a plot is to be left */
+    TURN_ONE_IN = 32,    /* of the steps while a plot is to be left */
+    BURST_MAX = 2 * CPU_MAGAZINE + CPU_MAGAZINE / 2, /* frames: more than a CPU keeps of a kind */
+    BURST_ORDERS = 4
 };
 
 /* X(weight, function): what a step is; the others are of the mix */
 #define STEP_TABLE(X)                                                                              \
+    X(4, step_burst)                                                                               \
     X(4, step_plot)                                                                                \
     X(2, step_cpu)                                                                                 \
-    X(8, step_fail)                                                                                \
-    X(8, step_mend)                                                                                \
+    X(3, step_fail)                                                                                \
+    X(3, step_mend)                                                                                \
     X(400, step_mix)
 
 struct failed_frame {
@@ -36,6 +39,7 @@ struct tenant {
     bool cpu_down; /* its CPU is offline, and nobody can be on it */
     uint32_t failed_count;
     struct failed_frame failed[FAILED_MAX];
+    struct held_block burst[BURST_MAX];
     pfn_t failing; /* the frame that it is just making fail */
 };
 
@@ -63,6 +67,22 @@ static const struct mix hotplug_mix = {
 static void step_mix(struct worker *worker, struct tenant *own)
 {
     (void)holdings_step(worker, &own->holdings, &hotplug_mix);
+}
+
+/* Takes more blocks of one kind than a CPU keeps, and frees them. */
+static void step_burst(struct worker *worker, struct tenant *own)
+{
+    order_t order = (order_t)random_below(&worker->random, BURST_ORDERS);
+    struct subject_request request = held_block_request(worker, 0, false);
+    uint32_t count = 0;
+    request.order = order;
+    while (count < (uint32_t)BURST_MAX >> order &&
+           held_block_alloc(worker, &request, &own->burst[count])) {
+        count++;
+    }
+    while (count > 0) {
+        held_block_free(worker, &own->burst[--count]);
+    }
 }
 
 static void step_plot(struct worker *worker, struct tenant *own)
