@@ -105,8 +105,9 @@ struct zone_claim {
     X(CORE_EVENT_LET_GO, "block-let-go")       /* a held block was let go, to be looked for */     \
     X(CORE_EVENT_ZONE_CHANGED, "zone-changed") /* another zone, or none, had the number */         \
     X(CORE_EVENT_RETIRE_RACED, "retire-raced") /* a slab to be retired was no more */              \
-    X(CORE_EVENT_FAILURE_RETRIED, "failure-retried") /* a frame that fails was looked at anew */   \
-    X(CORE_EVENT_WINDOW_LEFT, "window-given-up")     /* owners had been asked for nothing */
+    X(CORE_EVENT_FAILURE_RETRIED,                                                                  \
+      "failure-retried")                         /* once was not enough for a frame that fails */  \
+    X(CORE_EVENT_WINDOW_LEFT, "window-given-up") /* owners had been asked for nothing */
 
 enum core_event {
 #define X(id, name) id,

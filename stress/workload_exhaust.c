@@ -56,7 +56,13 @@ static void exhaust_drain(struct worker *worker, unsigned threads)
 }
 
 static const enum path required[] = {
-    PATH_ALLOC_FAILED, PATH_SPLIT_FAILED, PATH_OBJECT_FAILED, PATH_ACCEPT, PATHS,
+    PATH_ALLOC_FAILED,
+    PATH_SPLIT_FAILED,
+    PATH_OBJECT_FAILED,
+    PATH_ACCEPT,
+    PATH_CORE_EVENT_PRESSURE,
+    PATH_CORE_EVENT_LET_GO,
+    PATHS,
 };
 
 const struct workload workload_exhaust = {
