@@ -157,6 +157,7 @@ struct buddy *cpu_cache_refill(struct potad *potad, const struct block_request *
         return NULL;
     }
     core_event(potad, CORE_EVENT_REFILLED);
+    port_window(potad, WINDOW_BATCH_TAKEN);
     struct buddy *first = buddy_of_link(list_pop(&blocks));
     struct list_head *others = batch_keep(potad, id, block, &blocks);
     chain_free(potad, zone, others, &transaction.pending);

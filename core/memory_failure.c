@@ -181,7 +181,10 @@ static bool failure_gather(struct failure *failure, struct alloc_context alloc)
     }
     if (failure->cached) {
         /* It is free, and then it can be cut out of its block. */
-        (void)cpu_cache_drain(potad);
+        if (!cpu_cache_drain(potad)) {
+            /* Somebody is on his way to free it. */
+            port_relax();
+        }
         return true;
     }
     if (alloc.transaction->nodes_short != 0 ||

@@ -29,6 +29,7 @@ uint32_t cpus_enter(struct cpus *cpus, unsigned thread)
 
 void cpus_leave(struct cpus *cpus, uint32_t cpu)
 {
+    ASSERT(cpu < cpus->count);
     try_unlock(&cpus->cpus[cpu].taken);
 }
 

@@ -7,6 +7,7 @@
 #ifndef POTAD_STRESS_CPUS_H
 #define POTAD_STRESS_CPUS_H
 
+#include "core/check.h"
 #include "core/types.h"
 #include "stress/relaxed.h"
 

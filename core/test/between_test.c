@@ -107,6 +107,33 @@ static void refill_leaves_out_what_has_failed(void **state)
     arena_close(&arena);
 }
 
+static uint32_t enters_none(void *context)
+{
+    (void)context;
+    return CPUS_MAX;
+}
+
+static void leaves_what_was_entered(void *context, uint32_t cpu)
+{
+    (void)context;
+    assert_true(cpu < CPUS_MAX);
+}
+
+/* A thread that is on no CPU leaves none. */
+static void nobody_leaves_what_he_has_not_entered(void **state)
+{
+    (void)state;
+    begin();
+    arena.potad.port.cpu_enter = enters_none;
+    arena.potad.port.cpu_leave = leaves_what_was_entered;
+    assert_int_equal(potad_cpu_online(&arena.potad, 0), STATUS_OK);
+    take_all(ZONE_ANY);
+    free_all();
+    assert_int_equal(potad_cpu_offline(&arena.potad, 0), STATUS_OK);
+    arena_validate(&arena);
+    arena_close(&arena);
+}
+
 /* Where the call that grows a slab has nothing of the zone in hand. */
 static void window_removes_the_zone(struct arena *of, enum window window)
 {
@@ -146,6 +173,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(refill_leaves_out_what_has_failed),
+        cmocka_unit_test(nobody_leaves_what_he_has_not_entered),
         cmocka_unit_test(nodes_for_a_zone_that_goes_are_not_lost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
