@@ -71,7 +71,7 @@ static void batch_take(struct potad *potad, struct alloc_context alloc, struct s
         spinlock_lock(&zone->lock);
         struct buddy *buddy = block_pick_accepted(zone, request, order_frames(SPACE_EVENLY));
         zone_note_change(potad, zone, request);
-        order_t whole = buddy == NULL ? 0 : buddy_order(buddy);
+        order_t whole = buddy == NULL ? order : buddy_order(buddy);
         order_t part = whole < SPACE_EVENLY ? whole : (order_t)SPACE_EVENLY;
         need = whole - part + order_frames(part - order) - 1;
         uint64_t nodes = block_map_nodes(&zone->map, whole - part, 0) +
