@@ -14,6 +14,7 @@ enum {
     WINDOW_SLEEP_US = 100,
     LOCKED_YIELD = 64,
     SELDOM = 64,
+    BATCH_SLEEP = 16,
     NTH_MAX = 4
 };
 
@@ -95,6 +96,9 @@ void worker_pause_seldom(struct worker *worker)
 void worker_window(struct worker *worker, enum window window)
 {
     worker_count(worker, path_of_window(window));
+    if (window == WINDOW_BATCH_TAKEN && random_once_in(&worker->jitter, BATCH_SLEEP)) {
+        usleep(WINDOW_SLEEP_US);
+    }
     worker_pause(worker);
 }
 

@@ -41,16 +41,8 @@ static void churn_drain(struct worker *worker, unsigned threads)
 }
 
 static const enum path required[] = {
-    PATH_ALLOC,
-    PATH_ALLOC_DESC,
-    PATH_FREE,
-    PATH_SPLIT,
-    PATH_LOOKUP,
-    PATH_RUN,
-    PATH_OBJECT_FREE,
-    PATH_CACHE_CYCLE,
-    PATH_SHRINK,
-    PATH_CORE_EVENT_REFILLED,
+    PATH_ALLOC, PATH_ALLOC_DESC,  PATH_FREE,        PATH_SPLIT,  PATH_LOOKUP,
+    PATH_RUN,   PATH_OBJECT_FREE, PATH_CACHE_CYCLE, PATH_SHRINK, PATH_CORE_EVENT_REFILLED,
     PATHS,
 };
 

@@ -12,12 +12,14 @@
 #include "stress/workload.h"
 
 enum {
-    FAILED_MAX = 8,      /* frames that one thread has failed at a time */
-    FAIL_OWN_ONE_IN = 2, /* is one of a block that the thread holds */
-    TURN_ONE_IN = 32,    /* of the steps while a plot is to be left */
+    FAILED_MAX = 8,   /* frames that one thread has failed at a time */
+    KEPT_SPAN = 128,  /* frames that are looked at for one that a CPU keeps */
+    TURN_ONE_IN = 32, /* of the steps while a plot is to be left */
     BURST_MAX = 2 * CPU_MAGAZINE + CPU_MAGAZINE / 2, /* frames: more than a CPU keeps of a kind */
     BURST_ORDERS = 4
 };
+
+enum fail_kind { FAIL_ANY, FAIL_OWN, FAIL_KEPT, FAIL_KINDS };
 
 /* X(weight, function): what a step is; the others are of the mix */
 #define STEP_TABLE(X)                                                                              \
@@ -140,13 +142,33 @@ static void step_cpu(struct worker *worker, struct tenant *own)
     }
 }
 
-/* A frame to fail: one of a block of this thread's, or any. */
+/* A frame that is nobody's, and not free either, at or behind @pfn: it is on a CPU's list, or on
+ * its way to or from one. Return: @pfn where none is near. */
+static pfn_t kept_frame(const struct world *world, pfn_t pfn)
+{
+    const struct shadow *shadow = &world->shadow;
+    struct memdesc_info info;
+    for (pfn_t at = pfn; at < pfn + KEPT_SPAN && at < shadow->start + shadow->frames; at++) {
+        if (shadow_owner(shadow, at) == COOKIE_FREE &&
+            world->subject->lookup(world->instance, at, &info) &&
+            info.type == MEMDESC_BUDDY_ALLOCATED) {
+            return at;
+        }
+    }
+    return pfn;
+}
+
+/* A frame to fail: any, one of a block of this thread's, or one that a CPU keeps. */
 static pfn_t fail_frame(struct worker *worker, const struct holdings *holdings)
 {
     struct random *random = &worker->random;
     const struct shadow *shadow = &worker->world->shadow;
     pfn_t any = shadow->start + random_below(random, shadow->frames);
-    if (holdings->blocks_count == 0 || !random_once_in(random, FAIL_OWN_ONE_IN)) {
+    uint64_t kind = random_below(random, FAIL_KINDS);
+    if (kind == FAIL_KEPT && world_can(worker->world, SUBJECT_LOOKUP)) {
+        return kept_frame(worker->world, any);
+    }
+    if (kind == FAIL_ANY || holdings->blocks_count == 0) {
         return any;
     }
     const struct subject_block *block =
