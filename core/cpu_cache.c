@@ -96,24 +96,38 @@ static void batch_take(struct potad *potad, struct alloc_context alloc, struct s
     buddy_stash_move(&stash, &alloc.transaction->pending);
 }
 
-/* Has this CPU keep @blocks, of @zone, as many as can be. Return: the others, a chain: there is no
- * CPU just now, or a frame of theirs has failed since they were taken. Context: no lock. */
+/* Makes the links of @list a chain, in the same order. */
+static struct list_head *chain_of_list(struct list_head *list)
+{
+    if (list_is_empty(list)) {
+        return NULL;
+    }
+    list->prev->next = NULL;
+    return list->next;
+}
+
+/* Has this CPU keep the blocks of @chain, of @zone, as many as can be. Return: the others, a chain:
+ * there is no CPU just now, or a frame of theirs has failed since they were taken. Context: no
+ * lock.
+ */
 static struct list_head *batch_keep(struct potad *potad, zone_id_t zone,
-                                    const struct block_request *request, struct list_head *blocks)
+                                    const struct block_request *request, struct list_head *chain)
 {
     const uint32_t plain = (uint32_t)BUDDY_USE_MASK | (uint32_t)BUDDY_STATE_MASK;
     struct list_head *others = NULL;
     uint32_t cpu;
     struct cpu_cache *cache = cpu_cache_enter(potad, &cpu);
-    while (!list_is_empty(blocks)) {
-        struct buddy *buddy = buddy_of_link(list_pop(blocks));
+    if (cache == NULL) {
+        return chain;
+    }
+    struct cpu_list *list = cpu_list_of(cache, zone, request->migratetype, request->order);
+    while (chain != NULL) {
+        struct buddy *buddy = buddy_of_link(chain_pop(&chain));
         /* memory_failure() has nobody inside when it marks a block. */
-        if (cache == NULL ||
-            (atomic_flags_peek(&buddy->head.flags) & plain) != (uint32_t)BUDDY_ALLOCATED) {
+        if ((atomic_flags_peek(&buddy->head.flags) & plain) != (uint32_t)BUDDY_ALLOCATED) {
             chain_push(&others, &buddy->list);
             continue;
         }
-        struct cpu_list *list = cpu_list_of(cache, zone, request->migratetype, request->order);
         buddy_set_use(buddy, BUDDY_CACHED, true);
         if (list->loaded_count << request->order >= CPU_MAGAZINE) {
             chain_push(&list->other, &buddy->list); /* another thread has filled it meanwhile */
@@ -123,9 +137,7 @@ static struct list_head *batch_keep(struct potad *potad, zone_id_t zone,
             list->loaded_count++;
         }
     }
-    if (cache != NULL) {
-        cpu_cache_leave(potad, cache, cpu);
-    }
+    cpu_cache_leave(potad, cache, cpu);
     return others;
 }
 
@@ -159,7 +171,7 @@ struct buddy *cpu_cache_refill(struct potad *potad, const struct block_request *
     core_event(potad, CORE_EVENT_REFILLED);
     port_window(potad, WINDOW_BATCH_TAKEN);
     struct buddy *first = buddy_of_link(list_pop(&blocks));
-    struct list_head *others = batch_keep(potad, id, block, &blocks);
+    struct list_head *others = batch_keep(potad, id, block, chain_of_list(&blocks));
     chain_free(potad, zone, others, &transaction.pending);
     spare_give(potad, &transaction.pending);
     transaction_commit(potad, &transaction);

@@ -228,11 +228,10 @@ static bool found_fits(const struct range *range, bool found, uint64_t before, u
     return before != after || plot_state(before) == PLOT_MOVING || found == there;
 }
 
-/* The state of what @range is of. */
+/* The state of what @range, or no memory, is of. */
 static uint64_t changes_of(const struct world *world, const struct range *range)
 {
-    const struct plot *plot = range == NULL ? NULL : world_plot_of(world, range);
-    return plot == NULL ? PLOT_THERE : relaxed_load_in_place(&plot->changes);
+    return range == NULL ? (uint64_t)PLOT_THERE : world_changes_of(world, range);
 }
 
 static void lookup_any(struct worker *worker, pfn_t pfn, const struct range *range)

@@ -114,9 +114,8 @@ static bool check_range(struct walk *walk, const struct range *range)
 {
     struct worker *coordinator = walk->coordinator;
     const struct world *world = coordinator->world;
-    const struct plot *plot = world_plot_of(world, range);
     pfn_t pfn = range->start;
-    if (plot != NULL && plot_state(relaxed_load(&plot->changes)) == PLOT_ABSENT) {
+    if (plot_state(world_changes_of(world, range)) == PLOT_ABSENT) {
         return check_absent(coordinator, range);
     }
     while (pfn < range->start + range->frames) {

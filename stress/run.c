@@ -25,8 +25,8 @@ struct run_thread {
 };
 
 struct run {
+    struct world world; /* first: it begins on a cache line */
     const struct plan *plan;
-    struct world world;
     struct findings findings;
     struct gate gate;
     struct watchdog watchdog;

@@ -14,7 +14,7 @@ enum {
     WINDOW_SLEEP_US = 100,
     LOCKED_YIELD = 64,
     SELDOM = 64,
-    BATCH_SLEEP = 16,
+    BATCH_SLEEP = 4,
     NTH_MAX = 4
 };
 

@@ -26,8 +26,8 @@ enum fail_kind { FAIL_ANY, FAIL_OWN, FAIL_KEPT, FAIL_KINDS };
     X(4, step_burst)                                                                               \
     X(4, step_plot)                                                                                \
     X(2, step_cpu)                                                                                 \
-    X(3, step_fail)                                                                                \
-    X(3, step_mend)                                                                                \
+    X(6, step_fail)                                                                                \
+    X(6, step_mend)                                                                                \
     X(400, step_mix)
 
 struct failed_frame {
@@ -217,7 +217,7 @@ static void step_fail(struct worker *worker, struct tenant *own)
     enum status status = world->subject->memory_failure(world->instance, pfn);
     own->failing = PFN_NONE;
     if (status == STATUS_ACCEPT_FAILED || status == STATUS_NOT_FOUND ||
-        (status == STATUS_INVALID && range != NULL && world_plot_of(world, range) == NULL)) {
+        (status == STATUS_INVALID && range != NULL && !range_is_later(range))) {
         worker_report(worker, FINDING_STATUS, "of frame %#" PRIx64 " answers status %d", pfn,
                       (int)status);
     }
@@ -226,7 +226,7 @@ static void step_fail(struct worker *worker, struct tenant *own)
         return;
     }
     worker_count(worker, PATH_FRAME_FAILED);
-    if (world_plot_of(world, range) != NULL) {
+    if (range_is_later(range)) {
         worker_pause(worker);
         mend(worker, pfn, false);
         return;

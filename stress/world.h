@@ -97,24 +97,36 @@ uint64_t world_count_frames(const struct world *world, cookie_t cookie);
 /* The range of the map that @pfn is in, or NULL. Context: any. */
 const struct range *world_range_of(const struct world *world, pfn_t pfn);
 
-/* The plot that @range of the map is of, or NULL. */
+/* Whether @range of the map is of a plot, and of which. */
+static inline bool range_is_later(const struct range *range)
+{
+    return range->zone >= WORLD_ZONES;
+}
+
 static inline const struct plot *world_plot_of(const struct world *world, const struct range *range)
 {
-    return range->zone < WORLD_ZONES ? NULL : &world->plots[range->zone - WORLD_ZONES];
+    return &world->plots[range->zone - WORLD_ZONES];
 }
 
 /* The number of the zone that @range of the map is in, and its class. Context: it is there. */
 static inline zone_id_t world_zone_of(const struct world *world, const struct range *range)
 {
-    const struct plot *plot = world_plot_of(world, range);
-    return plot == NULL ? range->zone : (zone_id_t)relaxed_load(&plot->zone);
+    return range_is_later(range) ? (zone_id_t)relaxed_load(&world_plot_of(world, range)->zone)
+                                 : range->zone;
 }
 
 static inline enum zone_class world_class_of(const struct world *world, const struct range *range)
 {
-    const struct plot *plot = world_plot_of(world, range);
-    return plot == NULL ? world->map.zones[range->zone].zone_class
-                        : (enum zone_class)relaxed_load(&plot->zone_class);
+    return range_is_later(range)
+               ? (enum zone_class)relaxed_load(&world_plot_of(world, range)->zone_class)
+               : world->map.zones[range->zone].zone_class;
+}
+
+/* The state of what @range of the map is of, as plot->changes. */
+static inline uint64_t world_changes_of(const struct world *world, const struct range *range)
+{
+    return range_is_later(range) ? relaxed_load_in_place(&world_plot_of(world, range)->changes)
+                                 : (uint64_t)PLOT_THERE;
 }
 
 /* Whether zone number @zone need not be there. */
