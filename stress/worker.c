@@ -15,6 +15,7 @@ enum {
     LOCKED_YIELD = 64,
     SELDOM = 64,
     BATCH_SLEEP = 4,
+    BATCH_SLEEP_US = 300,
     NTH_MAX = 4
 };
 
@@ -97,7 +98,8 @@ void worker_window(struct worker *worker, enum window window)
 {
     worker_count(worker, path_of_window(window));
     if (window == WINDOW_BATCH_TAKEN && random_once_in(&worker->jitter, BATCH_SLEEP)) {
-        usleep(WINDOW_SLEEP_US);
+        /* Frames that fail just now are few. */
+        usleep(BATCH_SLEEP_US);
     }
     worker_pause(worker);
 }
