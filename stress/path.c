@@ -18,7 +18,7 @@ static const struct {
                 RANGE_EVENT_TABLE(X)
 #undef X
 #define X(id, name)                                                                                \
-    [PATH_##id] = {name, SUBJECT_EVENTS | (id <= CORE_EVENT_OWNER_MET ? SUBJECT_CPUS : 0)},
+    [PATH_##id] = {name, SUBJECT_EVENTS | ((id) <= CORE_EVENT_OWNER_MET ? SUBJECT_CPUS : 0)},
                     CORE_EVENT_TABLE(X)
 #undef X
 };
