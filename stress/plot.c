@@ -4,6 +4,9 @@
 /* A plot that is busy is tried so many times before it stays. */
 enum { LEAVING_TURNS = 8 };
 
+/* Free frames that a plot keeps, if any: to have some, it accepts memory before it is asked to. */
+enum { WATERMARK_FRAMES = 12 };
+
 static const enum zone_class plot_classes[] = {ZONE_NORMAL, ZONE_HIGHMEM, ZONE_MOVABLE};
 
 enum { PLOT_CLASSES = sizeof(plot_classes) / sizeof(plot_classes[0]) };
@@ -37,17 +40,16 @@ static void plot_mark(struct worker *worker, const struct plot *plot, bool there
 
 /* Adds @plot, which is ABSENT and this thread's, as zone number @zone. */
 static enum status plot_add(struct worker *worker, struct plot *plot, zone_id_t zone,
-                            enum zone_class class)
+                            const struct zone_config *config)
 {
     struct world *world = worker->world;
-    struct zone_config config = {.zone_class = class};
     worker_begin(worker, "zone-add");
     relaxed_store(&plot->zone, zone);
-    relaxed_store(&plot->zone_class, (uint64_t) class);
+    relaxed_store(&plot->zone_class, (uint64_t)config->zone_class);
     plot_mark(worker, plot, true);
     plot_set(plot, PLOT_MOVING);
     enum status status =
-        world->subject->zone_add(world->instance, zone, &config, plot->ranges, plot->count);
+        world->subject->zone_add(world->instance, zone, config, plot->ranges, plot->count);
     if (status == STATUS_OK) {
         plot_set(plot, PLOT_THERE);
         worker_count(worker, PATH_ZONE_ADDED);
@@ -82,8 +84,11 @@ static void turn_add(struct worker *worker, struct plot *plot)
 {
     struct random *random = &worker->random;
     zone_id_t zone = (zone_id_t)(WORLD_ZONES + random_below(random, WORLD_PLOTS));
-    enum zone_class class = plot_classes[random_below(random, PLOT_CLASSES)];
-    enum status status = plot_add(worker, plot, zone, class);
+    struct zone_config config = {
+        .zone_class = plot_classes[random_below(random, PLOT_CLASSES)],
+        .watermark_min = random_once_in(random, 2) ? WATERMARK_FRAMES : 0,
+    };
+    enum status status = plot_add(worker, plot, zone, &config);
     if (status == STATUS_EXISTS) {
         /* Another plot has the number. */
         worker_count(worker, PATH_ZONE_EXISTS);
@@ -141,7 +146,8 @@ void plots_end(struct worker *coordinator)
     for (unsigned i = 0; i < world->plots_count; i++) {
         struct plot *plot = &world->plots[i];
         zone_id_t zone = (zone_id_t)(WORLD_ZONES + (i + 1) % WORLD_PLOTS);
-        end_expect(coordinator, "adding", plot_add(coordinator, plot, zone, ZONE_MOVABLE));
+        struct zone_config config = {.zone_class = ZONE_MOVABLE};
+        end_expect(coordinator, "adding", plot_add(coordinator, plot, zone, &config));
         end_expect(coordinator, "removing", plot_remove(coordinator, plot));
     }
 }

@@ -14,7 +14,7 @@
 enum {
     FAILED_MAX = 8,   /* frames that one thread has failed at a time */
     KEPT_SPAN = 128,  /* frames that are looked at for one that a CPU keeps */
-    TURN_ONE_IN = 32, /* of the steps while a plot is to be left */
+    TURN_ONE_IN = 16, /* of the steps while a plot is to be left */
     BURST_MAX = 2 * CPU_MAGAZINE + CPU_MAGAZINE / 2, /* frames: more than a CPU keeps of a kind */
     BURST_ORDERS = 4
 };
@@ -24,7 +24,7 @@ enum fail_kind { FAIL_ANY, FAIL_OWN, FAIL_KEPT, FAIL_KINDS };
 /* X(weight, function): what a step is; the others are of the mix */
 #define STEP_TABLE(X)                                                                              \
     X(4, step_burst)                                                                               \
-    X(4, step_plot)                                                                                \
+    X(12, step_plot)                                                                               \
     X(2, step_cpu)                                                                                 \
     X(6, step_fail)                                                                                \
     X(6, step_mend)                                                                                \
