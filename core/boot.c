@@ -276,6 +276,9 @@ enum status potad_boot(struct potad *potad, const struct port *port, const struc
     atomic_word_poke(&potad->boot_buddies, 0);
     atomic_word_poke(&potad->slab_generation, 0);
     atomic_word_poke(&potad->chain_depth_seen, 0);
+    for (unsigned event = 0; event < CORE_EVENTS; event++) {
+        atomic_word_poke(&potad->events[event], 0);
+    }
     potad->boot_nodes_count = 0;
     epoch_init(&potad->epoch);
     epoch_init(&potad->locked_epoch);

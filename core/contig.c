@@ -49,6 +49,7 @@ static bool run_hold(struct contig_call *call, struct space *zone, enum watermar
         if (!zone_serves(zone, &call->block) ||
             !zone_may_give(zone, &call->block, watermark, units) ||
             !contig_find(zone, &call->goal, &pfn)) {
+            zone_note_change(call->potad, zone, &call->block);
             return false;
         }
         struct contig_cut cut = contig_cut_of(zone, pfn, units);
@@ -70,6 +71,7 @@ static bool run_hold(struct contig_call *call, struct space *zone, enum watermar
         }
         contig_let_go(run, pending);
         spinlock_unlock(&zone->lock);
+        core_event(call->potad, CORE_EVENT_LET_GO);
         filled = ready && contig_gather(call, cut);
         spinlock_lock(&zone->lock);
         if (!filled) {

@@ -184,6 +184,7 @@ static bool window_hold(struct cma_window *window)
             return false;
         }
     }
+    zone_note_change(call->potad, zone, &call->block);
     spinlock_unlock(&zone->lock);
     return false;
 }
@@ -482,6 +483,7 @@ enum status contig_move_out(struct contig_call *call, struct space *zone, enum w
             status = STATUS_OK;
             break;
         }
+        core_event(call->potad, CORE_EVENT_WINDOW_LEFT);
         window_abort(&window);
         window.from = window.from > window.pfn ? window.from : window.pfn + 1;
     }

@@ -52,6 +52,7 @@ void cpu_cache_give_back(struct potad *potad, struct list_head *chain)
 {
     struct buddy_stash released;
     buddy_stash_init(&released);
+    core_event(potad, CORE_EVENT_FULL);
     chain_free(potad, &potad->zones[buddy_of_link(chain)->head.zone], chain, &released);
     spare_give(potad, &released);
     descriptors_release(potad, &released);
@@ -69,7 +70,8 @@ static void batch_take(struct potad *potad, struct alloc_context alloc, struct s
     do {
         spinlock_lock(&zone->lock);
         struct buddy *buddy = block_pick_accepted(zone, request, order_frames(SPACE_EVENLY));
-        order_t whole = buddy == NULL ? 0 : buddy_order(buddy);
+        zone_note_change(potad, zone, request);
+        order_t whole = buddy == NULL ? order : buddy_order(buddy);
         order_t part = whole < SPACE_EVENLY ? whole : (order_t)SPACE_EVENLY;
         bool ready = part > order;
         if (ready) {
@@ -184,6 +186,8 @@ struct buddy *cpu_cache_refill(struct potad *potad, const struct block_request *
         transaction_undo(potad, &transaction);
         return NULL;
     }
+    core_event(potad, CORE_EVENT_REFILLED);
+    port_window(potad, WINDOW_BATCH_TAKEN);
     struct buddy *first = buddy_of_link(list_pop(&blocks));
     refill_push(potad, &refill, &blocks);
     if (!list_is_empty(&blocks)) {
@@ -261,8 +265,11 @@ void cpu_cache_stop(struct potad *potad)
     }
     for (uint32_t cpu = 0; any && cpu < CPUS_MAX; cpu++) {
         struct cpu_cache *cache = cache_of(potad, cpu);
-        while (cache != NULL && atomic_flags_acquire(&cache->inside) != 0) {
-            port_relax();
+        if (cache != NULL && atomic_flags_acquire(&cache->inside) != 0) {
+            core_event(potad, CORE_EVENT_CLAIM_MET);
+            do {
+                port_relax();
+            } while (atomic_flags_acquire(&cache->inside) != 0);
         }
     }
 }
@@ -311,7 +318,10 @@ bool cpu_cache_drain(struct potad *potad)
 
 bool cpu_cache_reclaim(struct potad *potad, struct alloc_context alloc, uint32_t *seen)
 {
-    alloc.transaction->drains += drain(potad, &alloc.transaction->pending) ? 1 : 0;
+    if (drain(potad, &alloc.transaction->pending)) {
+        core_event(potad, CORE_EVENT_PRESSURE);
+        alloc.transaction->drains++;
+    }
     bool any = alloc.transaction->drains != *seen;
     *seen = alloc.transaction->drains;
     return any;

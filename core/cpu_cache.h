@@ -70,6 +70,7 @@ static inline struct cpu_cache *cpu_cache_enter(struct potad *potad, uint32_t *c
             return cache;
         }
         atomic_flags_release(&cache->inside, 0);
+        core_event(potad, CORE_EVENT_OWNER_MET);
     }
     if (port->cpu_leave != NULL && *cpu < CPUS_MAX) {
         port->cpu_leave(port->context, *cpu);

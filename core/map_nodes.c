@@ -75,13 +75,21 @@ bool map_nodes_ready(struct alloc_context alloc, struct space *zone, uint64_t no
     return ready;
 }
 
-/* Puts a node that is no zone's back into its slab. Context: no lock. */
-static void node_put(struct potad *potad, void *node, struct buddy_stash *released)
+/* Makes @count nodes spare ones of @zone; what is no zone with a tree any more when it comes to
+ * that takes none: they go back. Context: no lock. */
+static void nodes_give(struct potad *potad, struct space *zone, void **nodes, uint64_t count,
+                       struct buddy_stash *released)
 {
-    struct slab *slab = slab_of(&potad->source, node);
-    struct slab *empty = kmem_cache_put(&potad->cache_node, slab, node);
-    if (empty != NULL) {
-        slab_page_give_back(potad, empty, released);
+    uint64_t given = 0;
+    spinlock_lock(&zone->lock);
+    if (block_map_has_tree(&zone->map)) {
+        for (; given < count; given++) {
+            range_node_put(&zone->map.tree, nodes[given]);
+        }
+    }
+    spinlock_unlock(&zone->lock);
+    for (; given < count; given++) {
+        cache_put(potad, &potad->cache_node, nodes[given], released);
     }
 }
 
@@ -101,16 +109,7 @@ bool map_nodes_take(struct potad *potad, struct alloc_context alloc, struct spac
         if (!kmem_cache_take(&potad->cache_node, alloc, count, nodes)) {
             return false;
         }
-        spinlock_lock(&zone->lock);
-        /* The zone may have gone meanwhile: then its tree is nobody's, and takes none. */
-        bool there = block_map_has_tree(&zone->map);
-        while (there && count > 0) {
-            range_node_put(&zone->map.tree, nodes[--count]);
-        }
-        spinlock_unlock(&zone->lock);
-        while (count > 0) {
-            node_put(potad, nodes[--count], &alloc.transaction->pending);
-        }
+        nodes_give(potad, zone, nodes, count, &alloc.transaction->pending);
     }
 }
 
@@ -162,7 +161,7 @@ static bool node_leaves(void *context, const void *node)
 void map_nodes_put(struct potad *potad, struct epoch_list *nodes, struct buddy_stash *released)
 {
     while (nodes->count > 0) {
-        node_put(potad, range_node_of_link(epoch_list_pop(nodes)), released);
+        cache_put(potad, &potad->cache_node, range_node_of_link(epoch_list_pop(nodes)), released);
     }
 }
 

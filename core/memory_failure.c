@@ -26,6 +26,7 @@ struct failure {
     struct poison *record; /* or NULL */
     struct alloc_context alloc;
     order_t buddys_needed;
+    uint32_t gathered; /* times that what was missing was allocated */
     bool record_needed;
     bool cached;    /* a CPU keeps the block: it must be free first */
     memdesc_t told; /* word of the owner; 0: nobody */
@@ -179,9 +180,15 @@ static bool failure_gather(struct failure *failure, struct alloc_context alloc)
 {
     struct potad *potad = failure->potad;
     void *object;
+    if (failure->gathered++ > 0) {
+        core_event(potad, CORE_EVENT_FAILURE_RETRIED);
+    }
     if (failure->cached) {
         /* It is free, and then it can be cut out of its block. */
-        (void)cpu_cache_drain(potad);
+        if (!cpu_cache_drain(potad)) {
+            /* Somebody is on his way to free it. */
+            port_relax();
+        }
         return true;
     }
     if (alloc.transaction->nodes_short != 0 ||

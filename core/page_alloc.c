@@ -216,6 +216,7 @@ static struct buddy *block_take(struct potad *potad, struct alloc_context alloc,
     for (;;) {
         struct buddy *buddy = block_pick(place, request);
         if (buddy == NULL) {
+            zone_note_change(potad, zone, request);
             return NULL;
         }
         order_t need = buddy_order(buddy) - request->order;
@@ -239,6 +240,7 @@ static struct buddy *block_take(struct potad *potad, struct alloc_context alloc,
         }
         space_free(zone, buddy, NULL, &alloc.transaction->pending);
         spinlock_unlock(&zone->lock);
+        core_event(potad, CORE_EVENT_LET_GO);
         filled = ready && stash_fill(potad, alloc, stash, need);
         spinlock_lock(&zone->lock);
         if (!filled) {

@@ -74,6 +74,10 @@ bool frames_accept(struct potad *potad, struct space *zone, pfn_t pfn, uint64_t 
 /* zonelist.c: an index without zones. */
 void zonelist_init(struct potad *potad);
 
+/* Notes that zone @id, which nobody finds, gets blocks from here on, or has none any more: slabs of
+ * struct buddys are retired under the locks of all zones that have. */
+void zonelist_make(struct potad *potad, zone_id_t id, bool made);
+
 /* Makes zone @id, which is complete, one that allocations and lookups find. */
 void zonelist_add(struct potad *potad, zone_id_t id);
 
@@ -122,6 +126,15 @@ uint32_t zonelist_filter(const struct potad *potad, enum zone_class below, enum 
 static inline bool zone_serves(const struct space *zone, const struct block_request *request)
 {
     return zone->born != 0 && zone->born <= request->as_of;
+}
+
+/* Counts that it is not. Context: as zone_serves(). */
+static inline void zone_note_change(struct potad *potad, const struct space *zone,
+                                    const struct block_request *request)
+{
+    if (!zone_serves(zone, request)) {
+        core_event(potad, CORE_EVENT_ZONE_CHANGED);
+    }
 }
 
 /* How far a zone's reserve is drawn upon. */

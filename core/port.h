@@ -36,6 +36,7 @@ enum fault_site {
     X(WINDOW_SLAB_DESC_TAKEN, "slab-desc-taken") /* A7: struct slab in hand, block not yet */      \
     X(WINDOW_SELF_DESCRIBED, "self-described") /* A8: __alloc_slab made a self-describing slab */  \
     X(WINDOW_BEFORE_ACCEPT, "before-accept")   /* block detached, not yet accepted */              \
+    X(WINDOW_BATCH_TAKEN, "batch-taken")       /* blocks for a CPU's list, on none yet */          \
     X(WINDOW_REF_LOOKED, "ref-looked") /* descriptor found, in a section, not yet referred to */
 
 enum window {
@@ -80,7 +81,8 @@ struct port {
      * no lock is held. */
     uint32_t (*cpu_enter)(void *context);
 
-    /* NULL: threads never change their CPU, nor share it. */
+    /* Ends what cpu_enter() began, unless that answered CPUS_MAX. NULL: threads never change their
+     * CPU, nor share it. */
     void (*cpu_leave)(void *context, uint32_t cpu);
 
     /* All threads see what this one has stored, and this one what all have stored, before it

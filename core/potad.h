@@ -99,6 +99,29 @@ struct zone_claim {
     void *metadata;           /* of a zone that was added: see zone_add.c */
 };
 
+/* Ways that calls take only when others come between, or when something runs short. They are
+ * counted, so that a test can tell whether it met them; those of CPUs' lists come first, up to
+ * OWNER_MET. X(id, name) */
+#define CORE_EVENT_TABLE(X)                                                                        \
+    X(CORE_EVENT_REFILLED, "list-refilled")    /* a CPU got blocks of its zone, a batch */         \
+    X(CORE_EVENT_FULL, "list-drained-full")    /* a CPU had too many: a magazine went back */      \
+    X(CORE_EVENT_PRESSURE, "drained-pressure") /* memory was short: CPUs' lists were emptied */    \
+    X(CORE_EVENT_CLAIM_MET, "claim-met-owner") /* one who claims lists waited for an owner */      \
+    X(CORE_EVENT_OWNER_MET, "owner-met-claim") /* an owner found its lists claimed */              \
+    X(CORE_EVENT_LET_GO, "block-let-go")       /* a held block was let go, to be looked for */     \
+    X(CORE_EVENT_ZONE_CHANGED, "zone-changed") /* another zone, or none, had the number */         \
+    X(CORE_EVENT_RETIRE_RACED, "retire-raced") /* a slab to be retired was no more */              \
+    X(CORE_EVENT_FAILURE_RETRIED,                                                                  \
+      "failure-retried")                         /* once was not enough for a frame that fails */  \
+    X(CORE_EVENT_WINDOW_LEFT, "window-given-up") /* owners had been asked for nothing */
+
+enum core_event {
+#define X(id, name) id,
+    CORE_EVENT_TABLE(X)
+#undef X
+        CORE_EVENTS
+};
+
 struct potad {
     /* What most calls look at, and hardly any writes. */
     _Alignas(CACHE_LINE_BYTES) struct zone_index index;
@@ -125,7 +148,7 @@ struct potad {
     uint64_t range_pageblocks[RANGES_MAX]; /* each range's first, in its zone's array */
     struct space zones[ZONES_MAX];         /* those that are there: zones_present() */
     spinlock_t cpus_lock;
-    uint32_t zones_made; /* those that may have blocks, be they there yet; lock of cache_buddy */
+    uint32_t zones_made; /* with blocks, there or not yet, as bits; lock of cache_buddy */
     spinlock_t claims_lock;
     struct zone_claim claims[ZONES_MAX];
     _Alignas(CACHE_LINE_BYTES) struct kmem_cache cache_buddy; /* kmem_cache_buddy of the mail */
@@ -144,6 +167,7 @@ struct potad {
     struct buddy_stash boot_spare;            /* boot descriptors not in use; lock of cache_buddy */
     atomic_word_t boot_buddies;               /* boot descriptors in use */
     atomic_word_t chain_depth_seen;           /* the deepest __alloc_slab() so far */
+    atomic_word_t events[CORE_EVENTS];        /* how often each has been, since the boot */
 };
 
 _Static_assert(offsetof(struct potad, port) + offsetof(struct port, context) ==
@@ -151,6 +175,11 @@ _Static_assert(offsetof(struct potad, port) + offsetof(struct port, context) ==
                    offsetof(struct potad, cpus) ==
                        offsetof(struct potad, boot_nodes) + (size_t)2 * CACHE_LINE_BYTES,
                "one line says where an allocation goes on");
+
+static inline void core_event(struct potad *potad, enum core_event event)
+{
+    (void)atomic_word_add(&potad->events[event], 1);
+}
 
 /* Boots @potad on the memory of @map. The frame table or the first tree nodes, as map->kind asks,
  * and the first descriptors are carved from

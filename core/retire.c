@@ -25,7 +25,8 @@ struct retirement {
     uint64_t gains;    /* places that merging itself leaves over */
 };
 
-/* Those that are just being made have blocks already. */
+/* While the first lock is held, no zone comes or goes. Those that are being made have blocks, too,
+ * before others find them. */
 static void lock_all(struct potad *potad)
 {
     spinlock_lock(&potad->cache_buddy.lock);
@@ -222,7 +223,9 @@ struct slab *retire_put(struct potad *potad, struct buddy *buddy, struct buddy_s
     memdesc_t word = zone == NULL ? 0 : block_map_read(&zone->map, pfn);
     bool same = memdesc_type(word) == MEMDESC_SLAB && (void *)memdesc_head(word) == (void *)slab;
     bool listed = same && atomic_flags_peek(&slab->head.flags) == SLAB_LISTED;
-    if (listed && slab->cache == cache && retire_plan(potad, slab, released, &plan)) {
+    if (!listed || slab->cache != cache) {
+        core_event(potad, CORE_EVENT_RETIRE_RACED);
+    } else if (retire_plan(potad, slab, released, &plan)) {
         retire(potad, &plan, released);
     }
     unlock_all(potad);

@@ -221,6 +221,7 @@ static bool zone_make(struct potad *potad, struct alloc_context alloc, const str
     if (!zone_begin(potad, alloc, plan)) {
         return false;
     }
+    zonelist_make(potad, plan->id, true);
     for (uint32_t i = 0; made && i < plan->count; i++) {
         made = zone_give(potad, alloc, zone, &plan->ranges[i]);
     }
@@ -228,6 +229,7 @@ static bool zone_make(struct potad *potad, struct alloc_context alloc, const str
         spinlock_lock(&zone->lock);
         zone_die(zone, &alloc.transaction->pending);
         spinlock_unlock(&zone->lock);
+        zonelist_make(potad, plan->id, false);
         zone_end(potad, plan->id, &alloc.transaction->pending);
     }
     return made;

@@ -70,6 +70,7 @@ void zonelist_init(struct potad *potad)
     atomic_word_poke(&potad->index.classes, 0);
     atomic_word_poke(&potad->index.births, 0);
     atomic_word_poke(&potad->firsts, ZONELIST_END);
+    potad->zones_made = 0;
     atomic_word_poke(&potad->spans.changes, 0);
     for (zone_id_t id = 0; id < ZONES_MAX; id++) {
         atomic_word_poke(&potad->spans.spans[id].start, 0);
@@ -115,6 +116,13 @@ static void index_set(struct potad *potad, uint32_t zones)
     atomic_word_release(&potad->firsts, firsts);
 }
 
+void zonelist_make(struct potad *potad, zone_id_t id, bool made)
+{
+    spinlock_lock(&potad->cache_buddy.lock);
+    potad->zones_made = made ? potad->zones_made | 1U << id : potad->zones_made & ~(1U << id);
+    spinlock_unlock(&potad->cache_buddy.lock);
+}
+
 void zonelist_add(struct potad *potad, zone_id_t id)
 {
     struct space *zone = &potad->zones[id];
@@ -125,6 +133,7 @@ void zonelist_add(struct potad *potad, zone_id_t id)
     pfn_t start = zone->start;
     pfn_t end = zone->end;
     spinlock_unlock(&zone->lock);
+    potad->zones_made |= 1U << id;
     span_set(potad, id, start, end);
     index_set(potad, zones_present(potad) | 1U << id);
     atomic_word_release(&potad->index.births, births);
@@ -134,6 +143,7 @@ void zonelist_add(struct potad *potad, zone_id_t id)
 void zonelist_remove(struct potad *potad, zone_id_t id)
 {
     spinlock_lock(&potad->cache_buddy.lock);
+    potad->zones_made &= ~(1U << id);
     span_set(potad, id, 0, 0);
     index_set(potad, zones_present(potad) & ~(1U << id));
     spinlock_unlock(&potad->cache_buddy.lock);

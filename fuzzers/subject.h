@@ -37,8 +37,9 @@ enum { SUBJECT_VERSION = 4, SUBJECT_SPACES_MAX = 4 };
     X(SUBJECT_CONTIG, 12, "contig")        /* alloc_contig(), free_contig(); migration */          \
     X(SUBJECT_SPACES, 13, "spaces")        /* spaces */                                            \
     X(SUBJECT_HOTPLUG, 14, "hotplug")      /* zone_config.later; zone_add(), zone_remove() */      \
-    X(SUBJECT_CPUS, 15, "cpus")            /* cpu_online(), cpu_offline(), cached() */              \
-    X(SUBJECT_REFS, 16, "refs")            /* tryget(), put(), synchronise() */
+    X(SUBJECT_CPUS, 15, "cpus")     /* port.cpu_enter(); cpu_online(), cpu_offline(), cached() */  \
+    X(SUBJECT_REFS, 16, "refs")     /* tryget(), put(), synchronise() */                           \
+    X(SUBJECT_EVENTS, 17, "events") /* stats() counts CORE_EVENT_TABLE */
 
 enum subject_capability {
 #define X(id, bit, name) id = 1 << (bit),
@@ -83,6 +84,7 @@ struct subject_stats {
     uint64_t slabs;
     uint64_t frame_table_writes;
     uint64_t chain_depth_seen;
+    uint64_t events[CORE_EVENTS]; /* SUBJECT_EVENTS: how often each has been, since open() */
 };
 
 /* One map from keys to words, by ranges, with nodes from the subject's own memory. Functions do

@@ -234,6 +234,12 @@ static bool is_own(const struct potad *potad, const struct kmem_cache *cache)
             return true;
         }
     }
+    /* Of the metadata of zones that were added. */
+    for (zone_id_t zone = 0; zone < ZONES_MAX; zone++) {
+        if (potad->claims[zone].cache == cache) {
+            return true;
+        }
+    }
     return false;
 }
 
@@ -256,6 +262,9 @@ static void core_stats(void *instance, struct subject_stats *stats)
         .slab_descriptors_spare = cache_spare(&potad->cache_slab, 1),
         .chain_depth_seen = atomic_word_peek(&potad->chain_depth_seen),
     };
+    for (unsigned event = 0; event < CORE_EVENTS; event++) {
+        stats->events[event] = atomic_word_peek(&potad->events[event]);
+    }
     list_for_each (link, &potad->caches) {
         const struct kmem_cache *cache = list_item(link, struct kmem_cache, caches);
         stats->slabs += cache->slabs;
@@ -306,7 +315,7 @@ enum { TREE_SLACK_FRAMES = 16 };
                         SUBJECT_UNACCEPTED | SUBJECT_COUNTERS | SUBJECT_VALIDATE |                 \
                         SUBJECT_SHRINK | SUBJECT_THREADS | SUBJECT_POISON | SUBJECT_RANGE |        \
                         SUBJECT_ZONES | SUBJECT_CONTIG | SUBJECT_SPACES | SUBJECT_HOTPLUG |        \
-                        SUBJECT_CPUS | SUBJECT_REFS,                                               \
+                        SUBJECT_CPUS | SUBJECT_REFS | SUBJECT_EVENTS,                              \
         .name = (subject_name),                                                                    \
         .summary = (text),                                                                         \
         .instance_bytes = sizeof(struct subject_core_instance),                                    \

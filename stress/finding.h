@@ -17,6 +17,7 @@
     X(FINDING_CONTAINMENT, "containment", "a block or object is not where or what was asked for")  \
     X(FINDING_METADATA_HOME, "metadata-home", "metadata in frames that are not for it")            \
     X(FINDING_ACCEPT, "accept", "memory is used before it was accepted, or accepted twice")        \
+    X(FINDING_FAILED_FRAME, "failed-frame", "a frame was given out after it had failed")           \
     X(FINDING_LOOKUP, "lookup", "a frame does not lead to what it belongs to")                     \
     X(FINDING_OBJECT_CORRUPT, "object-corrupt", "a slab object changed under its owner")           \
     X(FINDING_STATUS, "status", "a call answered what it had no reason to")                        \

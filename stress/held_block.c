@@ -36,9 +36,12 @@ static bool shape_fits(const struct world *world, const struct subject_request *
     }
     const struct range *first = world_range_of(world, block->pfn);
     const struct range *last = world_range_of(world, block->pfn + order_frames(block->order) - 1);
-    return first != NULL && last != NULL && first->zone == last->zone &&
-           (request->zone == ZONE_ANY || request->zone == first->zone) &&
-           (request->migratetype == MIGRATE_MOVABLE || (!first->cma && !last->cma));
+    if (first == NULL || last == NULL || first->zone != last->zone) {
+        return false;
+    }
+    bool lent = first->cma || last->cma || world_class_of(world, first) == ZONE_MOVABLE;
+    return (request->zone == ZONE_ANY || request->zone == world_zone_of(world, first)) &&
+           (request->migratetype == MIGRATE_MOVABLE || !lent);
 }
 
 /* Makes the frames of the block just allocated @held's. */
@@ -67,6 +70,7 @@ static void claim(struct worker *worker, const struct subject_request *request,
                       "gets order %u at %#" PRIx64 ", not all of it accepted", block->order,
                       block->pfn);
     }
+    worker_check_sound(worker, block->pfn, frames);
 }
 
 bool held_block_alloc(struct worker *worker, const struct subject_request *request,
@@ -91,7 +95,8 @@ bool held_block_alloc(struct worker *worker, const struct subject_request *reque
         .heap = heap,
     };
     enum status status = world->subject->alloc(world->instance, &complete, &held->block);
-    if (!worker_expect(worker, status) || status != STATUS_OK) {
+    bool absent = status == STATUS_INVALID && world_zone_is_later(world, request->zone);
+    if (absent || !worker_expect(worker, status) || status != STATUS_OK) {
         free(heap ? complete.descriptor : NULL);
         worker_count(worker, PATH_ALLOC_FAILED);
     } else {
@@ -159,7 +164,7 @@ bool held_block_leads(const struct worker *worker, const struct held_block *held
     enum memdesc_type type = held->type == MEMDESC_NONE ? MEMDESC_BUDDY_ALLOCATED : held->type;
     bool found = world->subject->lookup(world->instance, pfn, info);
     bool extent = info->pfn == held->block.pfn && info->frames == order_frames(held->block.order);
-    bool place = range != NULL && info->zone == range->zone && !info->unaccepted;
+    bool place = range != NULL && info->zone == world_zone_of(world, range) && !info->unaccepted;
     bool kind = info->type == type && info->migratetype == held->migratetype;
     bool owner = held->descriptor == NULL || info->descriptor == held->descriptor;
     return found && extent && place && kind && owner;
@@ -212,16 +217,35 @@ static pfn_t any_frame(struct worker *worker)
     return pfn & ~(order_frames((order_t)random_below(&worker->random, LOOKUP_ORDERS)) - 1);
 }
 
+/* Whether @pfn of @range must be found, or must not be, or neither, by a lookup while the state of
+ * its plot went from @before to @after. */
+static bool found_fits(const struct range *range, bool found, uint64_t before, uint64_t after)
+{
+    if (range == NULL) {
+        return !found;
+    }
+    bool there = plot_state(before) == PLOT_THERE;
+    return before != after || plot_state(before) == PLOT_MOVING || found == there;
+}
+
+/* The state of what @range, or no memory, is of. */
+static uint64_t changes_of(const struct world *world, const struct range *range)
+{
+    return range == NULL ? (uint64_t)PLOT_THERE : world_changes_of(world, range);
+}
+
 static void lookup_any(struct worker *worker, pfn_t pfn, const struct range *range)
 {
     struct world *world = worker->world;
     struct memdesc_info info = {0};
     worker_begin(worker, "lookup-any");
+    uint64_t before = changes_of(world, range);
     bool found = world->subject->lookup(world->instance, pfn, &info);
-    bool fits = !found || (range != NULL && info.zone == range->zone && pfn >= info.pfn &&
-                           pfn - info.pfn < info.frames && info.type != MEMDESC_NONE &&
-                           info.type < MEMDESC_TYPES);
-    if (found != (range != NULL) || !fits) {
+    bool zone = range != NULL &&
+                (range->zone < WORLD_ZONES ? info.zone == range->zone : info.zone >= WORLD_ZONES);
+    bool fits = !found || (zone && pfn >= info.pfn && pfn - info.pfn < info.frames &&
+                           info.type != MEMDESC_NONE && info.type < MEMDESC_TYPES);
+    if (!found_fits(range, found, before, changes_of(world, range)) || !fits) {
         worker_report(worker, FINDING_LOOKUP,
                       "frame %#" PRIx64 ", %s, leads to %" PRIu64 " frames at %#" PRIx64
                       ", type %d, zone %u",

@@ -15,7 +15,8 @@ static bool shape_fits(const struct world *world, const struct contig_request *r
     }
     for (pfn_t at = run->pfn; at < end;) {
         const struct range *range = world_range_of(world, at);
-        if (range == NULL || range->zone != run->zone || range->cma != request->cma) {
+        if (range == NULL || world_zone_of(world, range) != run->zone ||
+            range->cma != request->cma) {
             return false;
         }
         at = range->start + range->frames;
@@ -47,6 +48,7 @@ static void claim(struct worker *worker, const struct contig_request *request,
                       "gets %" PRIu64 " frames at %#" PRIx64 ", not all of them accepted",
                       run->units, run->pfn);
     }
+    worker_check_sound(worker, run->pfn, run->units);
 }
 
 bool held_run_alloc(struct worker *worker, const struct contig_request *request,

@@ -68,6 +68,7 @@ static bool resolve(const struct options *options, struct plan *plan)
                 plan->subject->name);
         return false;
     }
+    plan->cpus = (uint32_t)(options->cpus == OPTIONS_CPUS_ANY ? plan->threads : options->cpus);
     plan->frames = options->frames != 0 ? options->frames : plan->workload->frames;
     return true;
 }

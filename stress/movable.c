@@ -92,6 +92,7 @@ static void target_claim(struct worker *worker, const struct migration *move, co
                       "order %u at %#" PRIx64 " is to move to %#" PRIx64 ", not all of it accepted",
                       move->order, move->from, move->to);
     }
+    worker_check_sound(worker, move->to, frames);
 }
 
 /* Gives back what the block does not use any more. */

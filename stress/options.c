@@ -41,6 +41,8 @@ static const struct option options_of_run[] = {
      offsetof(struct options, subject), 0, 0},
     {"frames", "N", "size of the memory, of 4 KiB each (default: the workload's own)",
      OPTION_NUMBER, offsetof(struct options, frames), WORLD_FRAMES_MIN, WORLD_FRAMES_MAX},
+    {"cpus", "N", "CPUs with lists of their own (default: one a thread; 0: none)", OPTION_NUMBER,
+     offsetof(struct options, cpus), 0, CPUS_MAX},
 };
 
 enum { OPTIONS_OF_RUN = sizeof(options_of_run) / sizeof(options_of_run[0]) };
@@ -146,6 +148,7 @@ bool options_parse(int count, char *const *arguments, struct options *options, c
         .subject = "core",
         .threads = THREADS_DEFAULT,
         .seconds = SECONDS_DEFAULT,
+        .cpus = OPTIONS_CPUS_ANY,
     };
     if (count < 2) {
         snprintf(error, OPTIONS_ERROR_MAX, "no command: run, list or --help");
@@ -176,16 +179,20 @@ bool options_parse(int count, char *const *arguments, struct options *options, c
 
 static void print_run_help(FILE *out)
 {
-    fprintf(out,
-            "usage: potad-stress run --workload W [option ...]\n\n"
-            "Boots an allocator on simulated memory and lets threads work on it. Beside each\n"
-            "frame, a cookie of its owner is kept: blocks that overlap, or change hands while\n"
-            "they are held, are found at once. Every half second all threads stop, and the\n"
-            "allocator is checked and compared with the cookies; every second, all is freed,\n"
-            "memory must be whole again, and the allocator is booted anew.\n\n"
-            "The workload range works on a range tree instead. What readers were told beside its\n"
-            "one writer is compared, at each stop, with what was so at the time; --frames says\n"
-            "into how many units its keys are cut.\n\noptions:\n");
+    fprintf(
+        out,
+        "usage: potad-stress run --workload W [option ...]\n\n"
+        "Boots an allocator on simulated memory and lets threads work on it. Beside each\n"
+        "frame, a cookie of its owner is kept: blocks that overlap, or change hands while\n"
+        "they are held, are found at once. Every half second all threads stop, and the\n"
+        "allocator is checked and compared with the cookies; every second, all is freed,\n"
+        "memory must be whole again, and the allocator is booted anew.\n\n"
+        "Each thread is on a CPU of its own, which keeps small blocks for it. With fewer CPUs,\n"
+        "threads share them. In every other round, threads that enter their CPU's lists pay\n"
+        "for the order of memory themselves, instead of those who claim lists (membarrier).\n\n"
+        "The workload range works on a range tree instead. What readers were told beside its\n"
+        "one writer is compared, at each stop, with what was so at the time; --frames says\n"
+        "into how many units its keys are cut.\n\noptions:\n");
     for (unsigned i = 0; i < OPTIONS_OF_RUN; i++) {
         const struct option *option = &options_of_run[i];
         int width = fprintf(out, "  --%s %s", option->name, option->argument);

@@ -11,6 +11,8 @@
 
 enum { OPTIONS_ERROR_MAX = 200 };
 
+#define OPTIONS_CPUS_ANY UINT64_MAX
+
 /* X(id, name, what it does) */
 #define COMMAND_TABLE(X)                                                                           \
     X(COMMAND_RUN, "run", "run a workload on many threads and check it")                           \
@@ -36,6 +38,7 @@ struct options {
     uint64_t seed;
     bool seed_given;
     uint64_t frames; /* 0: as the workload has it */
+    uint64_t cpus;   /* OPTIONS_CPUS_ANY: one a thread */
 };
 
 /* Reads the command line. Return: whether it makes sense; if not, one line that names the option

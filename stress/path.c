@@ -17,6 +17,10 @@ static const struct {
 #define X(id, name) [PATH_##id] = {name, 0},
                 RANGE_EVENT_TABLE(X)
 #undef X
+#define X(id, name)                                                                                \
+    [PATH_##id] = {name, SUBJECT_EVENTS | ((id) <= CORE_EVENT_OWNER_MET ? SUBJECT_CPUS : 0)},
+                    CORE_EVENT_TABLE(X)
+#undef X
 };
 
 const char *path_name(enum path path)

@@ -42,6 +42,15 @@ enum { SUBJECT_MOVES = SUBJECT_CONTIG | SUBJECT_ZONES | SUBJECT_POISON };
     X(PATH_FRAME_FAILED, "frame-failed", SUBJECT_POISON)                                           \
     X(PATH_REF, "reference", SUBJECT_REFS)                                                         \
     X(PATH_REUSE, "descriptor-reused", SUBJECT_REFS)                                               \
+    X(PATH_FRAME_MENDED, "frame-mended", SUBJECT_POISON)                                           \
+    X(PATH_OWNER_TOLD, "owner-told", SUBJECT_POISON)                                               \
+    X(PATH_ZONE_ADDED, "zone-added", SUBJECT_HOTPLUG)                                              \
+    X(PATH_ZONE_EXISTS, "zone-exists", SUBJECT_HOTPLUG)                                            \
+    X(PATH_ZONE_REMOVED, "zone-removed", SUBJECT_HOTPLUG)                                          \
+    X(PATH_ZONE_BUSY, "zone-busy", SUBJECT_HOTPLUG)                                                \
+    X(PATH_CPU_ONLINE, "cpu-online", SUBJECT_CPUS)                                                 \
+    X(PATH_CPU_OFFLINE, "cpu-offline", SUBJECT_CPUS)                                               \
+    X(PATH_CPU_BARRIER, "cpu-barrier", SUBJECT_CPUS)                                               \
     X(PATH_RANGE_READ, "range-read", 0)                                                            \
     X(PATH_RANGE_OVERLAPPED, "read-beside-write", 0)                                               \
     X(PATH_RANGE_WRITE, "range-write", 0)                                                          \
@@ -54,8 +63,8 @@ enum { SUBJECT_MOVES = SUBJECT_CONTIG | SUBJECT_ZONES | SUBJECT_POISON };
     X(PATH_GRACE_WAITED, "grace-period-waited", 0)                                                 \
     X(PATH_GRACE_STALLED, "grace-period-stalled", 0)
 
-/* After these come one for each fault site (fired), each window (passed), and each event of a
- * range tree. */
+/* After these come one for each fault site (fired), each window (passed), each event of a range
+ * tree, and each of the core. */
 enum path {
 #define X(id, name, capability) id,
     PATH_TABLE(X)
@@ -69,12 +78,11 @@ enum path {
 #define X(id, name) PATH_##id,
                 RANGE_EVENT_TABLE(X)
 #undef X
-                    PATHS
+#define X(id, name) PATH_##id,
+                    CORE_EVENT_TABLE(X)
+#undef X
+                        PATHS
 };
-
-_Static_assert(PATHS <= 64, "sets of paths are words");
-
-#define PATH_BIT(path) ((uint64_t)1 << (path))
 
 /* The paths of @site, of @window and of @event. */
 static inline enum path path_of_fault(enum fault_site site)
@@ -90,6 +98,11 @@ static inline enum path path_of_window(enum window window)
 static inline enum path path_of_event(enum range_event event)
 {
     return (enum path)(PATH_RANGE_EVENT_IN_PLACE + (unsigned)event);
+}
+
+static inline enum path path_of_core_event(enum core_event event)
+{
+    return (enum path)(PATH_CORE_EVENT_REFILLED + (unsigned)event);
 }
 
 const char *path_name(enum path path);

@@ -25,13 +25,24 @@ static void check_invariants(struct worker *coordinator)
     worker_end(coordinator);
 }
 
+/* What is checked of all blocks, one by one. */
+struct walk {
+    struct worker *coordinator;
+    struct free_census census;
+    bool *cached; /* by frame: a CPU keeps its block; NULL: none does */
+};
+
 /* Whether the shadow table may say that @cookie owns a frame of a block of @type. */
-static bool owner_fits(enum memdesc_type type, cookie_t cookie)
+static bool owner_fits(enum memdesc_type type, bool cached, cookie_t cookie)
 {
+    if (cached) {
+        return type == MEMDESC_BUDDY_ALLOCATED && cookie == COOKIE_FREE;
+    }
     switch (type) {
     case MEMDESC_NONE:
         return false;
     case MEMDESC_BUDDY_FREE:
+    case MEMDESC_POISONED:
         return cookie == COOKIE_FREE;
     case MEMDESC_RESERVED:
     case MEMDESC_SLAB:
@@ -41,15 +52,36 @@ static bool owner_fits(enum memdesc_type type, cookie_t cookie)
     }
 }
 
-/* Compares the block @info with the shadow table. Return: whether they agree. */
-static bool check_block(struct worker *coordinator, const struct memdesc_info *info)
+/* Whether @info knows which frames of the block have failed. */
+static bool check_failed(struct worker *coordinator, const struct memdesc_info *info)
 {
+    const struct shadow *shadow = &coordinator->world->shadow;
+    bool failed = false;
+    for (pfn_t pfn = info->pfn; pfn < info->pfn + info->frames; pfn++) {
+        failed = failed || shadow_failed(shadow, pfn) != 0;
+    }
+    bool known = info->type == MEMDESC_POISONED || info->flawed;
+    if (known != failed) {
+        worker_report(coordinator, FINDING_ACCOUNTING,
+                      "the block of %" PRIu64 " frames at %#" PRIx64
+                      " has type %d and is %sflawed, but %s failed",
+                      info->frames, info->pfn, (int)info->type, info->flawed ? "" : "not ",
+                      failed ? "a frame has" : "no frame has");
+    }
+    return known == failed;
+}
+
+/* Compares the block @info with the shadow table. Return: whether they agree. */
+static bool check_block(const struct walk *walk, const struct memdesc_info *info)
+{
+    struct worker *coordinator = walk->coordinator;
     const struct shadow *shadow = &coordinator->world->shadow;
     char text[COOKIE_TEXT_MAX];
     for (pfn_t pfn = info->pfn; pfn < info->pfn + info->frames; pfn++) {
         cookie_t owner = shadow_owner(shadow, pfn);
         bool accepted = shadow_is_accepted(shadow, pfn, 1);
-        if (!owner_fits(info->type, owner) || accepted == info->unaccepted) {
+        bool cached = walk->cached != NULL && walk->cached[pfn - shadow->start];
+        if (!owner_fits(info->type, cached, owner) || accepted == info->unaccepted) {
             worker_report(coordinator, FINDING_ACCOUNTING,
                           "the block of %" PRIu64 " frames at %#" PRIx64
                           " has type %d and is %saccepted, but frame %#" PRIx64
@@ -59,15 +91,33 @@ static bool check_block(struct worker *coordinator, const struct memdesc_info *i
             return false;
         }
     }
+    return check_failed(coordinator, info);
+}
+
+/* No frame of @range is to be found. */
+static bool check_absent(struct worker *coordinator, const struct range *range)
+{
+    const struct world *world = coordinator->world;
+    struct memdesc_info info;
+    for (pfn_t pfn = range->start; pfn < range->start + range->frames; pfn++) {
+        if (world->subject->lookup(world->instance, pfn, &info)) {
+            worker_report(coordinator, FINDING_ACCOUNTING,
+                          "frame %#" PRIx64 " is found, of a zone that is not there", pfn);
+            return false;
+        }
+    }
     return true;
 }
 
 /* Walks over all blocks of @range; counts the free ones. Return: whether all is well. */
-static bool check_range(struct worker *coordinator, const struct range *range,
-                        struct free_census *census)
+static bool check_range(struct walk *walk, const struct range *range)
 {
+    struct worker *coordinator = walk->coordinator;
     const struct world *world = coordinator->world;
     pfn_t pfn = range->start;
+    if (plot_state(world_changes_of(world, range)) == PLOT_ABSENT) {
+        return check_absent(coordinator, range);
+    }
     while (pfn < range->start + range->frames) {
         struct memdesc_info info = {0};
         bool found = world->subject->lookup(world->instance, pfn, &info);
@@ -78,12 +128,12 @@ static bool check_range(struct worker *coordinator, const struct range *range,
                           "no block starts at frame %#" PRIx64 ", behind the last one", pfn);
             return false;
         }
-        if (!looked_at && !check_block(coordinator, &info)) {
+        if (!looked_at && !check_block(walk, &info)) {
             return false;
         }
         if (!looked_at && info.type == MEMDESC_BUDDY_FREE) {
             order_t order = (order_t)__builtin_ctzll(info.frames);
-            census->blocks[range->zone][info.unaccepted ? 1 : 0][order]++;
+            walk->census.blocks[world_zone_of(world, range)][info.unaccepted ? 1 : 0][order]++;
         }
         pfn = info.pfn + info.frames;
     }
@@ -115,6 +165,43 @@ static void check_free_blocks(struct worker *coordinator, const struct free_cens
     }
 }
 
+/* Notes that a CPU keeps @block. */
+static void visit_cached(void *context, const struct subject_cached *block)
+{
+    struct walk *walk = context;
+    const struct shadow *shadow = &walk->coordinator->world->shadow;
+    for (pfn_t pfn = block->pfn; pfn < block->pfn + order_frames(block->order); pfn++) {
+        if (pfn - shadow->start >= shadow->frames || walk->cached[pfn - shadow->start]) {
+            worker_report(walk->coordinator, FINDING_OVERLAP,
+                          "CPUs keep frame %#" PRIx64 ", which is no memory, or twice", pfn);
+            return;
+        }
+        walk->cached[pfn - shadow->start] = true;
+    }
+}
+
+/* Compares all blocks with the shadow table, and their numbers with free_blocks(). */
+static void check_blocks(struct worker *coordinator)
+{
+    const struct world *world = coordinator->world;
+    struct walk walk = {.coordinator = coordinator};
+    bool walked = true;
+    if (world_can(world, SUBJECT_CPUS)) {
+        walk.cached = calloc(world->shadow.frames, sizeof(*walk.cached));
+        if (walk.cached == NULL) {
+            return;
+        }
+        world->subject->cached(world->instance, visit_cached, &walk);
+    }
+    for (uint32_t i = 0; walked && i < world->map.ranges_count; i++) {
+        walked = check_range(&walk, &world->map.ranges[i]);
+    }
+    if (walked && world_can(world, SUBJECT_COUNTERS)) {
+        check_free_blocks(coordinator, &walk.census, FINDING_ACCOUNTING);
+    }
+    free(walk.cached);
+}
+
 void quiescent_check(struct worker *coordinator, uint64_t objects_live)
 {
     const struct world *world = coordinator->world;
@@ -123,14 +210,7 @@ void quiescent_check(struct worker *coordinator, uint64_t objects_live)
     }
     worker_begin(coordinator, "compare");
     if (world_can(world, SUBJECT_LOOKUP)) {
-        struct free_census census = {0};
-        bool walked = true;
-        for (uint32_t i = 0; walked && i < world->map.ranges_count; i++) {
-            walked = check_range(coordinator, &world->map.ranges[i], &census);
-        }
-        if (walked && world_can(world, SUBJECT_COUNTERS)) {
-            check_free_blocks(coordinator, &census, FINDING_ACCOUNTING);
-        }
+        check_blocks(coordinator);
     }
     if (world_can(world, SUBJECT_COUNTERS | SUBJECT_CACHE)) {
         struct subject_stats stats;
@@ -192,7 +272,7 @@ static void census_of_shadow(const struct world *world, struct free_census *cens
         }
         while (pfn < run) {
             order_t order = pfn_order_max(pfn, run - pfn);
-            census->blocks[range->zone][accepted ? 0 : 1][order]++;
+            census->blocks[world_zone_of(world, range)][accepted ? 0 : 1][order]++;
             pfn += order_frames(order);
         }
     }

@@ -32,6 +32,12 @@ static inline void relaxed_count(relaxed_word_t *word, uint64_t more)
     relaxed_store(word, relaxed_load(word) + more);
 }
 
+/* Adds 1 to a counter that many threads write. Return: what is there then. */
+static inline uint64_t relaxed_number(relaxed_word_t *word)
+{
+    return atomic_fetch_add_explicit(&word->value, 1, memory_order_relaxed) + 1;
+}
+
 /* Return: what was there before. */
 static inline uint64_t relaxed_swap(relaxed_word_t *word, uint64_t value)
 {
@@ -99,8 +105,32 @@ static inline void relaxed_set_text(relaxed_text_t *shared, const char *text)
     atomic_store_explicit(&shared->text, text, memory_order_relaxed);
 }
 
-/* A place where one thread leaves something for another: the one thing here that orders, from who
- * leaves it to who takes it, and nobody else. */
+/* A lock that is tried and never waited for. It orders those who have it, as whatever keeps two
+ * threads from being on one CPU does. */
+typedef struct {
+    _Atomic uint32_t held;
+} try_lock_t;
+
+/* Return: whether it is this thread's now. */
+static inline bool try_lock(try_lock_t *lock)
+{
+    return atomic_load_explicit(&lock->held, memory_order_relaxed) == 0 &&
+           atomic_exchange_explicit(&lock->held, 1, memory_order_acquire) == 0;
+}
+
+static inline void try_unlock(try_lock_t *lock)
+{
+    atomic_store_explicit(&lock->held, 0, memory_order_release);
+}
+
+/* Whether somebody has it. */
+static inline bool try_lock_is_held(const try_lock_t *lock)
+{
+    return atomic_load_explicit(&lock->held, memory_order_relaxed) != 0;
+}
+
+/* A place where one thread leaves something for another: this orders, too, from who leaves it to
+ * who takes it, and nobody else. */
 typedef struct {
     _Atomic(void *) item;
 } exchange_slot_t;

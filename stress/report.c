@@ -20,9 +20,9 @@ void report_replay(const struct plan *plan, char *text)
 {
     snprintf(text, REPLAY_MAX,
              "potad-stress run --workload %s --threads %u --seconds %" PRIu64 " --seed %" PRIu64
-             " --subject %s --frames %" PRIu64,
+             " --subject %s --frames %" PRIu64 " --cpus %" PRIu32,
              plan->workload->name, plan->threads, plan->seconds, plan->seed, plan->subject->name,
-             plan->frames);
+             plan->frames, plan->cpus);
 }
 
 void report_begin(const struct plan *plan, struct progress *progress)
@@ -77,7 +77,7 @@ static void print_result(const struct plan *plan, const struct outcome *outcome)
     printf("result       %s%s\n", result_names[outcome->result],
            outcome->interrupted ? " (interrupted)" : "");
     for (unsigned path = 0; path < PATHS; path++) {
-        if ((outcome->missing & PATH_BIT(path)) != 0) {
+        if (outcome->missing[path] && outcome->result == RESULT_INCONCLUSIVE) {
             printf("             %s was never reached\n", path_name((enum path)path));
         }
     }
@@ -105,7 +105,7 @@ static json_t *json_missing(const struct outcome *outcome)
 {
     json_t *missing = json_array();
     for (unsigned path = 0; path < PATHS; path++) {
-        if ((outcome->missing & PATH_BIT(path)) != 0) {
+        if (outcome->missing[path]) {
             json_array_append_new(missing, json_string(path_name((enum path)path)));
         }
     }
@@ -122,18 +122,19 @@ static void write_json(const struct plan *plan, const struct outcome *outcome)
                         outcome->findings->text)
             : json_null();
     json_t *root = json_pack(
-        "{s:s, s:s, s:i, s:I, s:I, s:I, s:f, s:I, s:f, s:I, s:I, s:I, s:o, s:s, s:i, s:b, s:o, "
+        "{s:s, s:s, s:i, s:i, s:I, s:I, s:I, s:f, s:I, s:f, s:I, s:I, s:I, s:o, s:s, s:i, s:b, "
+        "s:o, "
         "s:o, "
         "s:s}",
         "workload", plan->workload->name, "subject", plan->subject->name, "threads",
-        (int)plan->threads, "frames", (json_int_t)plan->frames, "seed", (json_int_t)plan->seed,
-        "seconds_asked", (json_int_t)plan->seconds, "seconds", outcome->seconds, "operations",
-        (json_int_t)outcome->operations, "operations_per_second", rate(outcome), "validations",
-        (json_int_t)outcome->validations, "rounds", (json_int_t)outcome->rounds, "chain_depth",
-        (json_int_t)outcome->chain_depth, "paths", json_paths(outcome), "result",
-        result_names[outcome->result], "status", (int)outcome->result, "interrupted",
-        outcome->interrupted ? 1 : 0, "never_reached", json_missing(outcome), "violation",
-        violation, "replay", replay);
+        (int)plan->threads, "cpus", (int)plan->cpus, "frames", (json_int_t)plan->frames, "seed",
+        (json_int_t)plan->seed, "seconds_asked", (json_int_t)plan->seconds, "seconds",
+        outcome->seconds, "operations", (json_int_t)outcome->operations, "operations_per_second",
+        rate(outcome), "validations", (json_int_t)outcome->validations, "rounds",
+        (json_int_t)outcome->rounds, "chain_depth", (json_int_t)outcome->chain_depth, "paths",
+        json_paths(outcome), "result", result_names[outcome->result], "status",
+        (int)outcome->result, "interrupted", outcome->interrupted ? 1 : 0, "never_reached",
+        json_missing(outcome), "violation", violation, "replay", replay);
     /* Whoever closes the file asks whether it was written. */
     json_dumpf(root, plan->json, JSON_INDENT(2));
     fputc('\n', plan->json);
@@ -147,7 +148,7 @@ void report_end(const struct plan *plan, const struct outcome *outcome, struct p
     }
     printf("workload     %s\n", plan->workload->name);
     printf("subject      %s, %" PRIu64 " frames\n", plan->subject->name, plan->frames);
-    printf("threads      %u\n", plan->threads);
+    printf("threads      %u, on %" PRIu32 " CPUs\n", plan->threads, plan->cpus);
     printf("seconds      %.1f\n", outcome->seconds);
     printf("seed         %" PRIu64 "\n", plan->seed);
     printf("operations   %" PRIu64 " (%.0f a second)\n", outcome->operations, rate(outcome));

@@ -25,8 +25,8 @@ struct run_thread {
 };
 
 struct run {
+    struct world world; /* first: it begins on a cache line */
     const struct plan *plan;
-    struct world world;
     struct findings findings;
     struct gate gate;
     struct watchdog watchdog;
@@ -84,27 +84,30 @@ static void *thread_main(void *context)
     }
 }
 
-/* Paths that the workload is there for, and that nobody took. */
-static uint64_t missing_paths(const struct run *run, const struct outcome *outcome)
+/* Notes which paths the workload is there for, and nobody took. Return: whether there are any. */
+static bool note_missing(const struct run *run, struct outcome *outcome)
 {
     const struct workload *workload = run->plan->workload;
-    uint64_t due = workload->required;
-    uint64_t missing = 0;
+    uint32_t capabilities = run->plan->subject->capabilities;
+    bool any = false;
+    for (const enum path *path = workload->required; *path != PATHS; path++) {
+        outcome->missing[*path] = true;
+    }
     for (unsigned i = 0; i < run->plan->threads && workload->arms_faults; i++) {
         uint64_t asked = relaxed_load(&run->workers[i].sites_asked);
         for (unsigned site = 0; site < FAULT_SITES; site++) {
-            bool asks = (asked >> site & 1) != 0;
-            due |= asks ? PATH_BIT(path_of_fault((enum fault_site)site)) : 0;
+            bool *missing = &outcome->missing[path_of_fault((enum fault_site)site)];
+            *missing = *missing || (asked >> site & 1) != 0;
         }
     }
+    capabilities &= run->plan->cpus == 0 ? ~(uint32_t)SUBJECT_CPUS : ~(uint32_t)0;
     for (unsigned path = 0; path < PATHS; path++) {
         uint32_t needed = path_capabilities((enum path)path);
-        bool able = (run->plan->subject->capabilities & needed) == needed;
-        if (able && outcome->paths[path] == 0) {
-            missing |= due & PATH_BIT(path);
-        }
+        bool able = (capabilities & needed) == needed;
+        outcome->missing[path] = outcome->missing[path] && able && outcome->paths[path] == 0;
+        any = any || outcome->missing[path];
     }
-    return missing;
+    return any;
 }
 
 /* What has come of it so far. Context: any thread. */
@@ -124,8 +127,11 @@ static void run_assess(const struct run *run, struct outcome *outcome)
             outcome->paths[path] += relaxed_load(&run->workers[i].paths[path]);
         }
     }
-    outcome->missing = missing_paths(run, outcome);
-    outcome->result = outcome->missing != 0 ? RESULT_INCONCLUSIVE : RESULT_NOTHING_FOUND;
+    for (unsigned event = 0; event < CORE_EVENTS; event++) {
+        outcome->paths[path_of_core_event((enum core_event)event)] = run->world.events[event];
+    }
+    bool missing = note_missing(run, outcome);
+    outcome->result = missing ? RESULT_INCONCLUSIVE : RESULT_NOTHING_FOUND;
     if (findings_any(outcome->findings)) {
         outcome->result = RESULT_VIOLATION;
     }

@@ -30,7 +30,8 @@ struct plan {
     uint64_t seconds;
     uint64_t seed;
     uint64_t frames;
-    FILE *json; /* open for writing, or NULL */
+    uint32_t cpus; /* up to CPUS_MAX; 0: none */
+    FILE *json;    /* open for writing, or NULL */
 };
 
 /* What came of it, so far. */
@@ -43,7 +44,7 @@ struct outcome {
     uint64_t rounds;      /* from boot until all was free again */
     uint64_t chain_depth; /* of the subject's nested calls, the deepest of all rounds */
     uint64_t paths[PATHS];
-    uint64_t missing;                /* PATH_BIT()s that should have been taken, and were not */
+    bool missing[PATHS];             /* should have been taken, and were not */
     const struct findings *findings; /* for RESULT_VIOLATION */
 };
 

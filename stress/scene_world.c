@@ -2,13 +2,22 @@
  *
  * scene_world.c: what most workloads work on: a subject in its world, booted for each round.
  */
+#include "stress/plot.h"
 #include "stress/quiescent.h"
 #include "stress/run.h"
 
 static bool scene_open(struct worker *coordinator, const struct plan *plan)
 {
     struct world *world = coordinator->world;
-    if (!world_open(world, plan->subject, plan->frames, plan->workload->cma)) {
+    struct world_plan wanted = {
+        .frames = plan->frames,
+        .cma = plan->workload->cma,
+        .later = plan->workload->later,
+        .cpus = plan->cpus,
+        .threads = plan->threads,
+        .seed = plan->seed,
+    };
+    if (!world_open(world, plan->subject, &wanted)) {
         return false;
     }
     simmem_watch(&world->memory);
@@ -39,6 +48,8 @@ static void scene_check(struct worker *coordinator, struct worker *workers, unsi
 static void scene_end(struct worker *coordinator)
 {
     world_destroy_caches(coordinator->world);
+    world_stop_cpus(coordinator->world);
+    plots_end(coordinator);
     quiescent_check_whole(coordinator);
     world_shut(coordinator->world);
 }

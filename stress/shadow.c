@@ -18,6 +18,8 @@ const char *cookie_describe(cookie_t cookie, char *text)
         return "nobody";
     case COOKIE_SUBJECT:
         return "the subject's metadata";
+    case COOKIE_ABSENT:
+        return "a zone that is not there";
     default:
         return "no memory";
     }
@@ -30,7 +32,8 @@ bool shadow_open(struct shadow *shadow, const struct boot_map *map)
     shadow->frames = last->start + last->frames - shadow->start;
     shadow->owners = calloc(shadow->frames, sizeof(*shadow->owners));
     shadow->accepted = calloc(shadow->frames, sizeof(*shadow->accepted));
-    if (shadow->owners == NULL || shadow->accepted == NULL) {
+    shadow->failed = calloc(shadow->frames, sizeof(*shadow->failed));
+    if (shadow->owners == NULL || shadow->accepted == NULL || shadow->failed == NULL) {
         shadow_close(shadow);
         return false;
     }
@@ -42,6 +45,7 @@ void shadow_close(struct shadow *shadow)
 {
     free(shadow->owners);
     free(shadow->accepted);
+    free(shadow->failed);
     *shadow = (struct shadow){0};
 }
 
@@ -50,12 +54,14 @@ void shadow_reset(struct shadow *shadow, const struct boot_map *map)
     for (uint64_t frame = 0; frame < shadow->frames; frame++) {
         relaxed_store(&shadow->owners[frame], COOKIE_HOLE);
         relaxed_store(&shadow->accepted[frame], 0);
+        relaxed_store(&shadow->failed[frame], 0);
     }
     for (uint32_t i = 0; i < map->ranges_count; i++) {
         const struct range *range = &map->ranges[i];
         for (uint64_t frame = 0; frame < range->frames; frame++) {
             uint64_t index = range->start - shadow->start + frame;
-            relaxed_store(&shadow->owners[index], COOKIE_FREE);
+            bool later = map->zones[range->zone].later;
+            relaxed_store(&shadow->owners[index], later ? COOKIE_ABSENT : COOKIE_FREE);
             relaxed_store(&shadow->accepted[index], range->unaccepted ? 0 : 1);
         }
     }
@@ -94,6 +100,25 @@ bool shadow_release(struct shadow *shadow, pfn_t pfn, uint64_t frames, cookie_t 
                     struct shadow_conflict *conflict)
 {
     return shadow_change(shadow, pfn, frames, cookie, COOKIE_FREE, conflict);
+}
+
+bool shadow_arrive(struct shadow *shadow, pfn_t pfn, uint64_t frames,
+                   struct shadow_conflict *conflict)
+{
+    return shadow_change(shadow, pfn, frames, COOKIE_ABSENT, COOKIE_FREE, conflict);
+}
+
+bool shadow_leave(struct shadow *shadow, pfn_t pfn, uint64_t frames,
+                  struct shadow_conflict *conflict)
+{
+    return shadow_change(shadow, pfn, frames, COOKIE_FREE, COOKIE_ABSENT, conflict);
+}
+
+void shadow_forget(struct shadow *shadow, pfn_t pfn, uint64_t frames)
+{
+    for (pfn_t at = pfn; at < pfn + frames; at++) {
+        relaxed_store(&shadow->accepted[at - shadow->start], 0);
+    }
 }
 
 bool shadow_accept(struct shadow *shadow, pfn_t pfn, uint64_t frames)

@@ -20,6 +20,7 @@ enum {
     COOKIE_FREE = 0,
     COOKIE_SUBJECT = 1, /* exposed: the subject's metadata or slab objects */
     COOKIE_HOLE = 2,    /* no memory is here */
+    COOKIE_ABSENT = 3,  /* of a zone that is not there */
     COOKIE_SERIAL_BITS = 48,
     COOKIE_TEXT_MAX = 48
 };
@@ -29,6 +30,7 @@ struct shadow {
     uint64_t frames;
     relaxed_word_t *owners;   /* cookies */
     relaxed_word_t *accepted; /* 0 or 1 */
+    relaxed_word_t *failed;   /* 0, or the number of the failure: see world.h */
 };
 
 /* A frame whose owner is not the one that was expected. */
@@ -71,6 +73,27 @@ bool shadow_claim(struct shadow *shadow, pfn_t pfn, uint64_t frames, cookie_t co
  * @conflict and left alone. */
 bool shadow_release(struct shadow *shadow, pfn_t pfn, uint64_t frames, cookie_t cookie,
                     struct shadow_conflict *conflict) __attribute__((warn_unused_result));
+
+/* The frames of a zone that comes, or has gone. Return: as shadow_claim(). */
+bool shadow_arrive(struct shadow *shadow, pfn_t pfn, uint64_t frames,
+                   struct shadow_conflict *conflict) __attribute__((warn_unused_result));
+bool shadow_leave(struct shadow *shadow, pfn_t pfn, uint64_t frames,
+                  struct shadow_conflict *conflict) __attribute__((warn_unused_result));
+
+/* Notes that @frames frames from @pfn, which are not there, are not accepted any more. */
+void shadow_forget(struct shadow *shadow, pfn_t pfn, uint64_t frames);
+
+/* Frame @pfn of the table has failed, as number @number; 0: it is sound again. */
+static inline void shadow_set_failed(struct shadow *shadow, pfn_t pfn, uint64_t number)
+{
+    relaxed_store(&shadow->failed[pfn - shadow->start], number);
+}
+
+/* The number of the failure of frame @pfn of the table, or 0. */
+static inline uint64_t shadow_failed(const struct shadow *shadow, pfn_t pfn)
+{
+    return relaxed_load(&shadow->failed[pfn - shadow->start]);
+}
 
 /* Notes that @frames frames from @pfn are accepted. Return: whether none was before. */
 bool shadow_accept(struct shadow *shadow, pfn_t pfn, uint64_t frames)

@@ -8,7 +8,16 @@
 
 /* How often a thread gives up the CPU where the subject can be come in upon, once in so many
  * times, and how often it then sleeps instead of being ready again at once. */
-enum { WINDOW_YIELD = 4, WINDOW_SLEEP = 64, WINDOW_SLEEP_US = 100, LOCKED_YIELD = 64, NTH_MAX = 4 };
+enum {
+    WINDOW_YIELD = 4,
+    WINDOW_SLEEP = 64,
+    WINDOW_SLEEP_US = 100,
+    LOCKED_YIELD = 64,
+    SELDOM = 64,
+    BATCH_SLEEP = 4,
+    BATCH_SLEEP_US = 300,
+    NTH_MAX = 4
+};
 
 _Thread_local struct worker *worker_current;
 
@@ -78,10 +87,34 @@ void worker_pause(struct worker *worker)
     }
 }
 
+void worker_pause_seldom(struct worker *worker)
+{
+    if (random_once_in(&worker->jitter, SELDOM)) {
+        worker_pause(worker);
+    }
+}
+
 void worker_window(struct worker *worker, enum window window)
 {
     worker_count(worker, path_of_window(window));
+    if (window == WINDOW_BATCH_TAKEN && random_once_in(&worker->jitter, BATCH_SLEEP)) {
+        /* Frames that fail just now are few. */
+        usleep(BATCH_SLEEP_US);
+    }
     worker_pause(worker);
+}
+
+void worker_check_sound(struct worker *worker, pfn_t pfn, uint64_t frames)
+{
+    const struct shadow *shadow = &worker->world->shadow;
+    for (pfn_t at = pfn; at < pfn + frames && at - shadow->start < shadow->frames; at++) {
+        uint64_t number = shadow_failed(shadow, at);
+        if (number != 0 && number <= worker->failures_seen) {
+            worker_report(worker, FINDING_FAILED_FRAME,
+                          "is given frame %#" PRIx64 ", which had failed before", at);
+            return;
+        }
+    }
 }
 
 bool worker_expect(struct worker *worker, enum status status)

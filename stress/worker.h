@@ -30,10 +30,11 @@ struct worker {
     struct random random; /* what to do */
     struct random jitter; /* when to give up the CPU; does not change what is done */
     struct armed_fault fault;
-    uint64_t serial;      /* of the last block or object that it allocated */
-    int64_t objects_live; /* that it allocated, less those that it freed */
-    void *shared;         /* the workload's, the same for all threads */
-    void *own;            /* the workload's, for this thread */
+    uint64_t failures_seen; /* world->failures when its operation began */
+    uint64_t serial;        /* of the last block or object that it allocated */
+    int64_t objects_live;   /* that it allocated, less those that it freed */
+    void *shared;           /* the workload's, the same for all threads */
+    void *own;              /* the workload's, for this thread */
 
     /* Written by this thread, read by others. */
     relaxed_text_t operation; /* what it does now */
@@ -53,6 +54,7 @@ void worker_init(struct worker *worker, unsigned index, uint64_t seed);
 /* From here to worker_end(), this thread does @operation, a text that stays. */
 static inline void worker_begin(struct worker *worker, const char *operation)
 {
+    worker->failures_seen = relaxed_load_in_place(&worker->world->failures);
     relaxed_set_text(&worker->operation, operation);
 }
 
@@ -90,8 +92,15 @@ bool worker_fault(struct worker *worker, enum fault_site site);
 /* Sometimes lets others come in. */
 void worker_pause(struct worker *worker);
 
+/* The same where that is come by very often. */
+void worker_pause_seldom(struct worker *worker);
+
 /* Answers port.window(), with a pause. */
 void worker_window(struct worker *worker, enum window window);
+
+/* Reports that one of @frames frames from @pfn, which the worker's operation was given, had failed
+ * before it began. */
+void worker_check_sound(struct worker *worker, pfn_t pfn, uint64_t frames);
 
 /* Whether an allocation may answer @status: OK, NO_MEMORY, or ACCEPT_FAILED where accepting was
  * made to fail; any other is reported. */

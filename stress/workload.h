@@ -15,6 +15,7 @@
     X(exhaust)                                                                                     \
     X(migrate)                                                                                     \
     X(lifetime)                                                                                    \
+    X(hotplug)                                                                                     \
     X(range)
 
 struct plan;
@@ -44,12 +45,13 @@ struct workload {
     const char *name;
     const char *summary; /* one line */
     const struct scene *scene;
-    const char *subject;  /* the only one that it is for, or NULL */
-    uint64_t frames;      /* of the map, or of keys; unless the user says otherwise */
-    uint64_t required;    /* PATH_BIT()s: without one of them, a run is inconclusive */
-    bool cma;             /* the map has CMA ranges */
-    bool arms_faults;     /* each fault site that the subject comes to must have fired, too */
-    size_t own_bytes;     /* of zeroed memory, for each thread: worker->own */
+    const char *subject;       /* the only one that it is for, or NULL */
+    uint64_t frames;           /* of the map, or of keys; unless the user says otherwise */
+    const enum path *required; /* PATHS ends it: without one of them, a run is inconclusive */
+    bool cma;                  /* the map has CMA ranges */
+    bool later;                /* zones of it come and go: plot.h */
+    bool arms_faults;          /* each fault site that the subject comes to must have fired, too */
+    size_t own_bytes;          /* of zeroed memory, for each thread: worker->own */
     size_t shared_bytes;  /* of zeroed memory on a cache line's border: worker->shared of all */
     unsigned threads_min; /* below, it makes no sense */
 

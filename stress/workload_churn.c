@@ -40,14 +40,18 @@ static void churn_drain(struct worker *worker, unsigned threads)
     holdings_drain(worker, worker->own);
 }
 
+static const enum path required[] = {
+    PATH_ALLOC, PATH_ALLOC_DESC,  PATH_FREE,        PATH_SPLIT,  PATH_LOOKUP,
+    PATH_RUN,   PATH_OBJECT_FREE, PATH_CACHE_CYCLE, PATH_SHRINK, PATH_CORE_EVENT_REFILLED,
+    PATHS,
+};
+
 const struct workload workload_churn = {
     .name = "churn",
     .summary = "each thread allocates, splits, looks up and frees blocks and objects of its own",
     .scene = &scene_world,
     .frames = 16384,
-    .required = PATH_BIT(PATH_ALLOC) | PATH_BIT(PATH_ALLOC_DESC) | PATH_BIT(PATH_FREE) |
-                PATH_BIT(PATH_SPLIT) | PATH_BIT(PATH_LOOKUP) | PATH_BIT(PATH_RUN) |
-                PATH_BIT(PATH_OBJECT_FREE) | PATH_BIT(PATH_CACHE_CYCLE) | PATH_BIT(PATH_SHRINK),
+    .required = required,
     .own_bytes = sizeof(struct holdings),
     .threads_min = 1,
     .step = churn_step,

@@ -55,13 +55,22 @@ static void exhaust_drain(struct worker *worker, unsigned threads)
     holdings_drain(worker, worker->own);
 }
 
+static const enum path required[] = {
+    PATH_ALLOC_FAILED,
+    PATH_SPLIT_FAILED,
+    PATH_OBJECT_FAILED,
+    PATH_ACCEPT,
+    PATH_CORE_EVENT_PRESSURE,
+    PATH_CORE_EVENT_LET_GO,
+    PATHS,
+};
+
 const struct workload workload_exhaust = {
     .name = "exhaust",
     .summary = "all threads hold memory near empty, while steps of the allocator fail at random",
     .scene = &scene_world,
     .frames = 1024,
-    .required = PATH_BIT(PATH_ALLOC_FAILED) | PATH_BIT(PATH_SPLIT_FAILED) |
-                PATH_BIT(PATH_OBJECT_FAILED) | PATH_BIT(PATH_ACCEPT),
+    .required = required,
     .arms_faults = true,
     .own_bytes = sizeof(struct holdings),
     .threads_min = 1,

@@ -120,13 +120,17 @@ static void handoff_drain(struct worker *worker, unsigned threads)
     }
 }
 
+static const enum path required[] = {
+    PATH_HANDOVER, PATH_ALLOC,       PATH_ALLOC_DESC,          PATH_SPLIT,
+    PATH_FREE,     PATH_OBJECT_FREE, PATH_CORE_EVENT_REFILLED, PATHS,
+};
+
 const struct workload workload_handoff = {
     .name = "handoff",
     .summary = "each thread frees blocks and objects that another one allocated",
     .scene = &scene_world,
     .frames = 16384,
-    .required = PATH_BIT(PATH_HANDOVER) | PATH_BIT(PATH_ALLOC) | PATH_BIT(PATH_ALLOC_DESC) |
-                PATH_BIT(PATH_SPLIT) | PATH_BIT(PATH_FREE) | PATH_BIT(PATH_OBJECT_FREE),
+    .required = required,
     .shared_bytes = sizeof(struct exchange),
     .threads_min = 2,
     .step = handoff_step,

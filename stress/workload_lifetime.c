@@ -298,13 +298,17 @@ static const struct scene scene_lifetime = {
     .end = scene_end,
 };
 
+static const enum path required[] = {
+    PATH_ALLOC_DESC,        PATH_FREE, PATH_REF, PATH_REUSE, PATH_GRACE_WAITED,
+    PATH_WINDOW_REF_LOOKED, PATHS,
+};
+
 const struct workload workload_lifetime = {
     .name = "lifetime",
     .summary = "threads hold on to descriptors of others, who end their blocks meanwhile",
     .scene = &scene_lifetime,
     .frames = 512,
-    .required = PATH_BIT(PATH_ALLOC_DESC) | PATH_BIT(PATH_FREE) | PATH_BIT(PATH_REF) |
-                PATH_BIT(PATH_REUSE) | PATH_BIT(PATH_GRACE_WAITED),
+    .required = required,
     .own_bytes = sizeof(struct lifetimes),
     .threads_min = 2,
     .step = lifetime_step,

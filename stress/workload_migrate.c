@@ -366,16 +366,30 @@ static const struct scene scene_migrate = {
     .end = scene_end,
 };
 
+static const enum path required[] = {
+    PATH_MOVE_TRIED,
+    PATH_MOVE_AGREED,
+    PATH_MOVE_REFUSED,
+    PATH_MOVE_GONE,
+    PATH_MOVE_COMMITTED,
+    PATH_MOVE_CANCELLED,
+    PATH_MOVE_MET,
+    PATH_RUN_MOVED,
+    PATH_SPLIT,
+    PATH_LOOKUP,
+    PATH_FREE,
+    PATH_FRAME_FAILED,
+    PATH_CORE_EVENT_REFILLED,
+    PATH_CORE_EVENT_WINDOW_LEFT,
+    PATHS,
+};
+
 const struct workload workload_migrate = {
     .name = "migrate",
     .summary = "threads ask for CMA memory, and move the blocks of others who work with them",
     .scene = &scene_migrate,
     .frames = 2048,
-    .required = PATH_BIT(PATH_MOVE_TRIED) | PATH_BIT(PATH_MOVE_AGREED) |
-                PATH_BIT(PATH_MOVE_REFUSED) | PATH_BIT(PATH_MOVE_GONE) |
-                PATH_BIT(PATH_MOVE_COMMITTED) | PATH_BIT(PATH_MOVE_CANCELLED) |
-                PATH_BIT(PATH_MOVE_MET) | PATH_BIT(PATH_RUN_MOVED) | PATH_BIT(PATH_SPLIT) |
-                PATH_BIT(PATH_LOOKUP) | PATH_BIT(PATH_FREE) | PATH_BIT(PATH_FRAME_FAILED),
+    .required = required,
     .cma = true,
     .own_bytes = sizeof(struct migrant),
     .shared_bytes = sizeof(struct movables),

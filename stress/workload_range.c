@@ -23,8 +23,13 @@ static void range_drain(struct worker *worker, unsigned threads)
     }
 }
 
-#define X(id, name)       | PATH_BIT(PATH_##id)
-#define RANGE_EVENT_PATHS (0 RANGE_EVENT_TABLE(X))
+#define X(id, name) PATH_##id,
+static const enum path required[] = {
+    PATH_RANGE_OVERLAPPED, PATH_RANGE_FAILED,          PATH_RANGE_PREPARED, PATH_RANGE_BUILT,
+    PATH_HEIGHT_GREW,      PATH_HEIGHT_SHRANK,         PATH_HEIGHT_THREE,   PATH_GRACE_WAITED,
+    PATH_GRACE_STALLED,    RANGE_EVENT_TABLE(X) PATHS,
+};
+#undef X
 
 const struct workload workload_range = {
     .name = "range",
@@ -32,16 +37,10 @@ const struct workload workload_range = {
     .scene = &scene_range,
     .subject = "core",
     .frames = 16384,
-    .required = PATH_BIT(PATH_RANGE_OVERLAPPED) | PATH_BIT(PATH_RANGE_FAILED) |
-                PATH_BIT(PATH_RANGE_PREPARED) | PATH_BIT(PATH_RANGE_BUILT) |
-                PATH_BIT(PATH_HEIGHT_GREW) | PATH_BIT(PATH_HEIGHT_SHRANK) |
-                PATH_BIT(PATH_HEIGHT_THREE) | PATH_BIT(PATH_GRACE_WAITED) |
-                PATH_BIT(PATH_GRACE_STALLED) | RANGE_EVENT_PATHS,
+    .required = required,
     .arms_faults = true,
     .shared_bytes = sizeof(struct range_scene),
     .threads_min = 2,
     .step = range_step,
     .drain = range_drain,
 };
-
-#undef X

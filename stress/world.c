@@ -43,16 +43,38 @@ static const struct map_part parts_lent[] = {{259, 4, 0, false, false}, {101, 2,
                                              {0, 1, 1, false, true},    {0, 2, 1, false, true},
                                              {0, 2, 1, false, false},   {701, 0, 1, true, false}};
 
-/* Makes the map, of @frames frames in all. */
-static void map_make(struct boot_map *map, uint64_t frames, bool unaccepted, bool cma)
+/* Two plots lie behind the zones that stay, the first of which they touch; the second one has a
+ * hole:
+ *
+ *   | zone 0: accepted | hole | accepted | unaccepted | zone 1: accepted | hole | unaccepted |
+ *   | plot 0: accepted | unaccepted | plot 1: accepted | hole | accepted | */
+static const struct map_part parts_later[] = {
+    {259, 5, 0, false, false}, {101, 3, 0, false, false}, {0, 1, 0, true, false},
+    {0, 1, 1, false, false},   {701, 2, 1, true, false},  {0, 1, 2, false, false},
+    {0, 1, 2, true, false},    {0, 1, 3, false, false},   {7, 0, 3, false, false}};
+
+static const struct {
+    const struct map_part *parts;
+    uint32_t count;
+    uint32_t zones;
+} shapes[] = {
+    {parts_usual, sizeof(parts_usual) / sizeof(parts_usual[0]), WORLD_ZONES},
+    {parts_lent, sizeof(parts_lent) / sizeof(parts_lent[0]), WORLD_ZONES},
+    {parts_later, sizeof(parts_later) / sizeof(parts_later[0]), WORLD_ZONES + WORLD_PLOTS},
+};
+
+/* Makes the map, of @frames frames in all, out of shapes[@shape]. */
+static void map_make(struct boot_map *map, uint64_t frames, bool unaccepted, unsigned shape)
 {
-    const struct map_part *parts = cma ? parts_lent : parts_usual;
+    const struct map_part *parts = shapes[shape].parts;
     *map = (struct boot_map){
-        .zones_count = 2,
-        .ranges_count = cma ? sizeof(parts_lent) / sizeof(parts_lent[0])
-                            : sizeof(parts_usual) / sizeof(parts_usual[0]),
+        .zones_count = shapes[shape].zones,
+        .ranges_count = shapes[shape].count,
         .zones = {{.zone_class = ZONE_NORMAL}, {.zone_class = ZONE_HIGHMEM}},
     };
+    for (uint32_t zone = WORLD_ZONES; zone < map->zones_count; zone++) {
+        map->zones[zone] = (struct zone_config){.zone_class = ZONE_HIGHMEM, .later = true};
+    }
     pfn_t pfn = 0;
     uint64_t left = frames;
     for (uint32_t i = 0; i < map->ranges_count; i++) {
@@ -104,6 +126,7 @@ static void world_expose(void *context, pfn_t pfn, uint64_t frames, bool zeroed)
                       " metadata, in a zone that is not for it or not accepted",
                       frames, pfn);
     }
+    worker_check_sound(worker_current, pfn, frames);
     simmem_expose(&world->memory, pfn, frames, zeroed);
 }
 
@@ -144,12 +167,50 @@ static void world_window(void *context, enum window window)
     worker_window(worker_current, window);
 }
 
-bool world_open(struct world *world, const struct subject *subject, uint64_t frames, bool cma)
+/* A thread may lose the processor where the subject thinks that it is on its CPU. */
+static uint32_t world_cpu_enter(void *context)
+{
+    struct world *world = context;
+    uint32_t cpu = cpus_enter(&world->cpus, worker_current->index);
+    worker_pause_seldom(worker_current);
+    return cpu;
+}
+
+static void world_cpu_leave(void *context, uint32_t cpu)
+{
+    struct world *world = context;
+    cpus_leave(&world->cpus, cpu);
+}
+
+static void world_cpu_barrier(void *context)
+{
+    (void)context;
+    cpus_barrier();
+    worker_count(worker_current, PATH_CPU_BARRIER);
+    worker_pause(worker_current);
+}
+
+static void plots_make(struct world *world)
+{
+    for (uint32_t i = 0; i < world->map.ranges_count; i++) {
+        const struct range *range = &world->map.ranges[i];
+        if (range->zone >= WORLD_ZONES) {
+            struct plot *plot = &world->plots[range->zone - WORLD_ZONES];
+            plot->ranges[plot->count++] = *range;
+        }
+    }
+    world->plots_count = world->map.zones_count - WORLD_ZONES;
+}
+
+bool world_open(struct world *world, const struct subject *subject, const struct world_plan *plan)
 {
     size_t bytes = (subject->instance_bytes + INSTANCE_ALIGN - 1) / INSTANCE_ALIGN * INSTANCE_ALIGN;
-    *world = (struct world){.subject = subject};
-    map_make(&world->map, frames, world_can(world, SUBJECT_UNACCEPTED),
-             cma && world_can(world, SUBJECT_ZONES));
+    *world = (struct world){.subject = subject, .boots = plan->seed};
+    unsigned shape = plan->cma && world_can(world, SUBJECT_ZONES) ? 1 : 0;
+    shape = plan->later && world_can(world, SUBJECT_HOTPLUG) ? 2 : shape;
+    map_make(&world->map, plan->frames, world_can(world, SUBJECT_UNACCEPTED), shape);
+    plots_make(world);
+    cpus_open(&world->cpus, world_can(world, SUBJECT_CPUS) ? plan->cpus : 0, plan->threads);
     world->instance = aligned_alloc(INSTANCE_ALIGN, bytes);
     if (world->instance == NULL || !shadow_open(&world->shadow, &world->map) ||
         !simmem_open(&world->memory, &world->map)) {
@@ -164,6 +225,8 @@ bool world_open(struct world *world, const struct subject *subject, uint64_t fra
         .accept = world_accept,
         .fault = world_fault,
         .window = world_window,
+        .cpu_enter = world->cpus.count > 0 ? world_cpu_enter : NULL,
+        .cpu_leave = cpus_are_shared(&world->cpus) ? world_cpu_leave : NULL,
     };
     return true;
 }
@@ -184,11 +247,27 @@ uint64_t world_count_frames(const struct world *world, cookie_t cookie)
     return count;
 }
 
+static enum status start_cpus(struct world *world)
+{
+    enum status status = STATUS_OK;
+    for (uint32_t cpu = 0; cpu < world->cpus.count && status == STATUS_OK; cpu++) {
+        status = world->subject->cpu_online(world->instance, cpu);
+        relaxed_store(&world->cpus.cpus[cpu].online, status == STATUS_OK ? 1 : 0);
+    }
+    return status;
+}
+
 enum status world_boot(struct world *world)
 {
     simmem_reset(&world->memory);
     shadow_reset(&world->shadow, &world->map);
     memset(world->instance, 0, world->subject->instance_bytes);
+    for (unsigned i = 0; i < world->plots_count; i++) {
+        relaxed_store(&world->plots[i].changes, PLOT_ABSENT);
+        relaxed_store(&world->plots[i].leaving, 0);
+    }
+    bool barrier = world->cpus.barrier && world->boots++ % 2 == 0;
+    world->port.cpu_barrier = barrier ? world_cpu_barrier : NULL;
     enum status status = world->subject->open(world->instance, &world->port, &world->map);
     if (status != STATUS_OK) {
         return status;
@@ -201,7 +280,19 @@ enum status world_boot(struct world *world)
             return status;
         }
     }
-    return STATUS_OK;
+    return start_cpus(world);
+}
+
+void world_stop_cpus(struct world *world)
+{
+    for (uint32_t cpu = 0; cpu < world->cpus.count; cpu++) {
+        relaxed_word_t *online = &world->cpus.cpus[cpu].online;
+        enum status due = relaxed_swap(online, 0) != 0 ? STATUS_OK : STATUS_INVALID;
+        enum status status = world->subject->cpu_offline(world->instance, cpu);
+        if (status != due) {
+            worker_report(worker_current, FINDING_STATUS, "cpu-offline answers %d", (int)status);
+        }
+    }
 }
 
 void world_destroy_caches(struct world *world)
@@ -220,6 +311,9 @@ void world_shut(struct world *world)
     struct subject_stats stats = {0};
     if (world_can(world, SUBJECT_COUNTERS)) {
         world->subject->stats(world->instance, &stats);
+    }
+    for (unsigned event = 0; event < CORE_EVENTS; event++) {
+        world->events[event] += stats.events[event];
     }
     if (stats.chain_depth_seen > world->chain_depth) {
         world->chain_depth = stats.chain_depth_seen;

@@ -46,7 +46,7 @@ static void options_parse_run_takes_all(void **state)
     (void)state;
     struct options options;
     assert_true(parse("run --workload churn --threads 8 --seconds 60 --seed 12 --json out.json "
-                      "--subject core --frames 2048",
+                      "--subject core --frames 2048 --cpus 0",
                       &options));
     assert_int_equal(options.command, COMMAND_RUN);
     assert_false(options.help);
@@ -58,6 +58,7 @@ static void options_parse_run_takes_all(void **state)
     assert_string_equal(options.json, "out.json");
     assert_string_equal(options.subject, "core");
     assert_int_equal(options.frames, 2048);
+    assert_int_equal(options.cpus, 0);
 }
 
 static void options_parse_run_has_defaults(void **state)
@@ -71,6 +72,7 @@ static void options_parse_run_has_defaults(void **state)
     assert_null(options.json);
     assert_string_equal(options.subject, "core");
     assert_int_equal(options.frames, 0);
+    assert_true(options.cpus == OPTIONS_CPUS_ANY);
 }
 
 static void options_parse_value_may_follow_equals(void **state)
@@ -89,6 +91,7 @@ static void options_parse_number_out_of_range_is_refused(void **state)
     assert_refused("run --workload churn --threads 65", "--threads");
     assert_refused("run --workload churn --seconds 0", "--seconds");
     assert_refused("run --workload churn --frames 511", "--frames");
+    assert_refused("run --workload churn --cpus 65", "--cpus");
     assert_refused("run --workload churn --seed 9007199254740992", "--seed");
     assert_refused("run --workload churn --seed 99999999999999999999", "--seed");
 }

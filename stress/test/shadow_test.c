@@ -153,6 +153,45 @@ static void cookie_describe_names_owner(void **state)
     assert_string_equal(cookie_describe(COOKIE_HOLE, text), "no memory");
 }
 
+/* Frames of a zone that comes later are nobody's to have until it comes, and from when it goes. */
+static void shadow_keeps_absent_zones_apart(void **state)
+{
+    const struct boot_map later = {
+        .zones_count = 2,
+        .ranges_count = 2,
+        .zones = {{.zone_class = ZONE_NORMAL}, {.later = true}},
+        .ranges = {{.start = 100, .frames = 50},
+                   {.start = 150, .frames = 10, .zone = 1, .unaccepted = true}},
+    };
+    struct shadow shadow;
+    struct shadow_conflict conflict;
+    (void)state;
+    assert_true(shadow_open(&shadow, &later));
+    assert_false(shadow_claim(&shadow, 149, 2, cookie_a, &conflict));
+    assert_int_equal(conflict.pfn, 150);
+    assert_int_equal(conflict.cookie, COOKIE_ABSENT);
+    assert_true(shadow_arrive(&shadow, 150, 10, &conflict));
+    assert_true(shadow_claim(&shadow, 150, 1, cookie_a, &conflict));
+    assert_true(shadow_accept(&shadow, 150, 1));
+    assert_true(shadow_release(&shadow, 150, 1, cookie_a, &conflict));
+    assert_true(shadow_leave(&shadow, 150, 10, &conflict));
+    shadow_forget(&shadow, 150, 10);
+    assert_false(shadow_is_accepted(&shadow, 150, 1));
+    assert_false(shadow_leave(&shadow, 150, 10, &conflict));
+    shadow_close(&shadow);
+}
+
+/* What failed before is known until it is mended, or the table is reset. */
+static void shadow_notes_failures(void **state)
+{
+    struct shadow *shadow = *state;
+    shadow_set_failed(shadow, 104, 3);
+    assert_int_equal(shadow_failed(shadow, 104), 3);
+    assert_int_equal(shadow_failed(shadow, 105), 0);
+    shadow_reset(shadow, &map);
+    assert_int_equal(shadow_failed(shadow, 104), 0);
+}
+
 #define ON_TABLE(name) cmocka_unit_test_setup_teardown(name, open_table, close_table)
 
 int main(void)
@@ -166,6 +205,8 @@ int main(void)
         ON_TABLE(shadow_release_twice_is_conflict),
         ON_TABLE(shadow_accept_happens_once),
         ON_TABLE(shadow_reset_makes_all_as_at_first),
+        ON_TABLE(shadow_notes_failures),
+        cmocka_unit_test(shadow_keeps_absent_zones_apart),
         cmocka_unit_test(cookie_make_differs_by_thread_and_serial),
         cmocka_unit_test(cookie_describe_names_owner),
     };

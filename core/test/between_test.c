@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * between_test.c: what other threads do just between two steps of a call, done by the port there:
+ * where it is told of a window, or asked for the CPU.
+ */
+#include "core/test/arena.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+enum { BOOT, ADDED, BOOT_FRAMES = 512, BASE = 4096, ADDED_FRAMES = 1024, BLOCKS = 2048 };
+
+static struct arena arena;
+static bool armed;
+static pfn_t failed;
+static struct buddy *held[BLOCKS];
+static uint64_t held_count;
+
+static void begin(void)
+{
+    struct boot_map map = {
+        .zones_count = 1,
+        .ranges_count = 1,
+        .zones = {{.zone_class = ZONE_NORMAL}},
+        .ranges = {{.start = 0, .frames = BOOT_FRAMES}},
+    };
+    arena_open(&arena, &map);
+    armed = false;
+    failed = PFN_NONE;
+    held_count = 0;
+}
+
+static struct buddy *take_from(zone_id_t zone)
+{
+    struct buddy *buddy = NULL;
+    struct page_request request = {.zone = zone, .migratetype = MIGRATE_MOVABLE};
+    return alloc_pages(&arena.potad, &request, &buddy) == STATUS_OK ? buddy : NULL;
+}
+
+/* Takes all there is of @zone. */
+static void take_all(zone_id_t zone)
+{
+    struct buddy *buddy;
+    while ((buddy = take_from(zone)) != NULL) {
+        assert_true(held_count < BLOCKS);
+        held[held_count++] = buddy;
+    }
+}
+
+static void free_all(void)
+{
+    while (held_count > 0) {
+        free_pages(&arena.potad, held[--held_count]);
+    }
+}
+
+/* The highest frame that is in use, by itself, and no list's yet. */
+static pfn_t last_in_use(void)
+{
+    for (pfn_t pfn = BOOT_FRAMES; pfn-- > 0;) {
+        struct memdesc_info info;
+        if (memdesc_lookup(&arena.potad, pfn, &info) && info.type == MEMDESC_BUDDY_ALLOCATED) {
+            return pfn;
+        }
+    }
+    return PFN_NONE;
+}
+
+static uint32_t enter_fails_a_frame(void *context)
+{
+    (void)context;
+    pfn_t pfn = armed ? last_in_use() : PFN_NONE;
+    if (pfn != PFN_NONE) {
+        armed = false;
+        assert_int_equal(memory_failure(&arena.potad, pfn), STATUS_OK);
+        failed = pfn;
+    }
+    return 0;
+}
+
+/* A frame fails when a batch has left its zone, and is on no list of the CPU yet: it never gets on
+ * one. */
+static void refill_leaves_out_what_has_failed(void **state)
+{
+    (void)state;
+    begin();
+    arena.potad.port.cpu_enter = enter_fails_a_frame;
+    assert_int_equal(potad_cpu_online(&arena.potad, 0), STATUS_OK);
+    armed = true;
+    held[held_count++] = take_from(ZONE_ANY);
+    assert_non_null(held[0]);
+    assert_int_not_equal(failed, PFN_NONE);
+    assert_int_not_equal(failed, held[0]->pfn);
+    arena_validate(&arena);
+    take_all(ZONE_ANY);
+    for (uint64_t i = 0; i < held_count; i++) {
+        assert_int_not_equal(held[i]->pfn, failed);
+    }
+    free_all();
+    assert_int_equal(unpoison(&arena.potad, failed), STATUS_OK);
+    assert_int_equal(potad_cpu_offline(&arena.potad, 0), STATUS_OK);
+    arena_validate(&arena);
+    arena_close(&arena);
+}
+
+static uint32_t enters_none(void *context)
+{
+    (void)context;
+    return CPUS_MAX;
+}
+
+static void leaves_what_was_entered(void *context, uint32_t cpu)
+{
+    (void)context;
+    assert_true(cpu < CPUS_MAX);
+}
+
+/* A thread that is on no CPU leaves none. */
+static void nobody_leaves_what_he_has_not_entered(void **state)
+{
+    (void)state;
+    begin();
+    arena.potad.port.cpu_enter = enters_none;
+    arena.potad.port.cpu_leave = leaves_what_was_entered;
+    assert_int_equal(potad_cpu_online(&arena.potad, 0), STATUS_OK);
+    take_all(ZONE_ANY);
+    free_all();
+    assert_int_equal(potad_cpu_offline(&arena.potad, 0), STATUS_OK);
+    arena_validate(&arena);
+    arena_close(&arena);
+}
+
+/* Where the call that grows a slab has nothing of the zone in hand. */
+static void window_removes_the_zone(struct arena *of, enum window window)
+{
+    if (!armed || window != WINDOW_SLAB_GROW || of->potad.zones[ADDED].frames[BUDDY_TAKEN] > 0) {
+        return;
+    }
+    armed = false;
+    free_all();
+    assert_int_equal(potad_zone_remove(&of->potad, ADDED), STATUS_OK);
+}
+
+/* A call needs more tree nodes for a zone, and that has gone when it has them: they go back. */
+static void nodes_for_a_zone_that_goes_are_not_lost(void **state)
+{
+    const struct zone_config config = {.zone_class = ZONE_HIGHMEM};
+    const struct range range = {.start = BASE, .frames = ADDED_FRAMES};
+    (void)state;
+    begin();
+    assert_int_equal(potad_zone_add(&arena.potad, ADDED, &config, &range, 1), STATUS_OK);
+    arena.window = window_removes_the_zone;
+    armed = true;
+    for (uint64_t i = 0; i < ADDED_FRAMES && armed; i++) {
+        struct buddy *buddy = take_from(ADDED);
+        if (armed) {
+            assert_non_null(buddy);
+            held[held_count++] = buddy;
+        } else {
+            assert_null(buddy);
+        }
+    }
+    assert_false(armed);
+    arena_validate(&arena);
+    arena_close(&arena);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(refill_leaves_out_what_has_failed),
+        cmocka_unit_test(nobody_leaves_what_he_has_not_entered),
+        cmocka_unit_test(nodes_for_a_zone_that_goes_are_not_lost),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
