@@ -39,23 +39,8 @@ static void put_younger(struct potad *potad, uint64_t generation, struct buddy_s
     buddy_stash_move(&older, pending);
 }
 
-void transaction_undo(struct potad *potad, struct alloc_transaction *transaction)
-{
-    uint64_t generation = transaction->generation;
-    struct buddy_stash *pending = &transaction->pending;
-    if (atomic_word_peek(&potad->slab_generation) != generation) {
-        (void)map_nodes_leave(potad, generation, false, pending);
-        /* The old descriptors stay in hand: blocks that new ones describe move over to them, as
-         * it was before the call. */
-        do {
-            put_younger(potad, generation, pending);
-        } while (retire_one(potad, generation, pending));
-    }
-    put_younger(potad, 0, pending);
-    descriptors_release(potad, pending);
-}
-
-void descriptors_release(struct potad *potad, struct buddy_stash *released)
+/* descriptors_release(), but surplus tree nodes go only where @trim says so. */
+static void release(struct potad *potad, struct buddy_stash *released, bool trim)
 {
     do {
         while (released->count > 0) {
@@ -69,8 +54,32 @@ void descriptors_release(struct potad *potad, struct buddy_stash *released)
                 slab_page_give_back(potad, empty, released);
             }
         }
-        map_nodes_trim(potad, released);
+        if (trim) {
+            map_nodes_trim(potad, released);
+        }
     } while (released->count > 0 || poison_release(potad, released));
+}
+
+void descriptors_release(struct potad *potad, struct buddy_stash *released)
+{
+    release(potad, released, true);
+}
+
+void transaction_undo(struct potad *potad, struct alloc_transaction *transaction)
+{
+    uint64_t generation = transaction->generation;
+    struct buddy_stash *pending = &transaction->pending;
+    if (atomic_word_peek(&potad->slab_generation) != generation) {
+        (void)map_nodes_leave(potad, generation, false, pending);
+        /* The old descriptors stay in hand: blocks that new ones describe move over to them, as
+         * it was before the call. */
+        do {
+            put_younger(potad, generation, pending);
+        } while (retire_one(potad, generation, pending));
+    }
+    put_younger(potad, 0, pending);
+    /* Surplus nodes were there before the call. */
+    release(potad, pending, false);
 }
 
 /* Fills @stash up to @count with what the call has let go. */
