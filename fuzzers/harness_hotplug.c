@@ -28,10 +28,11 @@ static struct zone_part zone_part(const struct boot_map *map, zone_id_t zone)
  * a node for each block, some words for each range and pageblock. */
 static bool add_must_succeed(const struct harness *harness, const struct zone_part *part)
 {
-    enum { BLOCKS_OF_RANGE = 128, RANGE_BYTES = 128, PAGEBLOCK_BYTES = 16 };
+    enum { RANGE_BYTES = 128, PAGEBLOCK_BYTES = 16 };
     uint64_t slack = harness_slack_frames(harness);
-    uint64_t bytes = part->count * RANGE_BYTES + (part->frames + part->count) * PAGEBLOCK_BYTES;
-    return harness_metadata_room(harness) >= 2 * slack + 2 * part->count &&
+    uint64_t ranges = part->count;
+    uint64_t bytes = ranges * RANGE_BYTES + (part->frames + ranges) * PAGEBLOCK_BYTES;
+    return harness_metadata_room(harness) >= 2 * slack + 2 * ranges &&
            harness_objects_fit(harness, 0, bytes + slack * FRAME_SIZE, bytes);
 }
 
@@ -92,6 +93,7 @@ void harness_zone_remove(struct harness *harness, zone_id_t zone)
     if (status != STATUS_OK) {
         harness_check_unchanged(harness, &before);
     } else {
-        harness_check_lookup(harness, zone_part(&model->map, zone).ranges[0].start);
+        struct zone_part part = zone_part(&model->map, zone);
+        harness_check_lookup(harness, part.count > 0 ? part.ranges[0].start : 0);
     }
 }

@@ -165,6 +165,10 @@ static struct block *scene_take(struct scene *scene, order_t order, bool movable
 
 static void scene_free(struct scene *scene, struct block *block)
 {
+    if (block->handle == NULL) {
+        fail_msg("block at %d is freed twice", (int)block->pfn);
+        return; /* which the analyzer does not know */
+    }
     content_change(scene, block->pfn, block->order, block->content, 0);
     scene->at[block->pfn] = 0;
     free_pages(&scene->arena.potad, block->handle);

@@ -108,7 +108,7 @@ static void d2_only_shared_descriptors_are_referred_to(void **state)
     struct buddy *plain = arena_take(&arena, 2);
     assert_int_equal(kmem_cache_create(&arena.potad, "own", 64, 8, &cache), STATUS_OK);
     assert_int_equal(kmem_cache_alloc(&arena.potad, cache, &object), STATUS_OK);
-    for (pfn_t pfn = 0; pfn < 2 * FRAMES; pfn++) {
+    for (pfn_t pfn = 0; pfn < (pfn_t)2 * FRAMES; pfn++) {
         assert_false(memdesc_tryget(&arena.potad, pfn, &ref));
     }
     assert_false(memdesc_tryget(&arena.potad, PFN_NONE, &ref));
