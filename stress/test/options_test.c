@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-enum { WORDS_MAX = 16 };
+enum { WORDS_MAX = 32 };
 
 static char error[OPTIONS_ERROR_MAX];
 static char words[OPTIONS_ERROR_MAX];
@@ -27,6 +27,7 @@ static bool parse(const char *line, struct options *options)
     snprintf(words, sizeof(words), "%s", line);
     for (char *word = strtok_r(words, " ", &rest); word != NULL;
          word = strtok_r(NULL, " ", &rest)) {
+        assert_true(count < WORDS_MAX);
         arguments[count++] = word;
     }
     return options_parse(count, arguments, options, error);
