@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <pthread.h>
 
 enum { LOWMEM, HIGHMEM, MOVABLE, FAR, ZONES };
 
@@ -403,9 +404,53 @@ static void alloc_pages_refuses_bad_nodes_and_classes(void **state)
     arena_close(&arena);
 }
 
+/* Frame 1024 is in the hole of zone 1, and a search for the first frame of its block goes straight
+ * to frame 0. */
+static void *look_into_hole(void *context)
+{
+    struct arena *arena = context;
+    struct memdesc_info info;
+    uint64_t found = 0;
+    for (unsigned i = 0; i < 20000; i++) {
+        found += memdesc_lookup(&arena->potad, 1024, &info) ? 1 : 0;
+    }
+    arena->context = found == 0 ? NULL : arena;
+    return NULL;
+}
+
+/* Whoever holds the lock of one zone looks at no block of another, which may be changing: under
+ * ThreadSanitizer, this is a test. */
+static void f4_lookup_from_a_hole_stays_in_its_zone(void **state)
+{
+    static struct arena arena;
+    const struct boot_map map = {
+        .zones_count = 2,
+        .ranges_count = 3,
+        .zones = {{.zone_class = ZONE_NORMAL}, {.zone_class = ZONE_HIGHMEM}},
+        .ranges = {{.start = 0, .frames = 512, .zone = 0},
+                   {.start = 600, .frames = 400, .zone = 1},
+                   {.start = 1100, .frames = 100, .zone = 1}},
+    };
+    pthread_t thread;
+    (void)state;
+    arena_open(&arena, &map);
+    assert_int_equal(pthread_create(&thread, NULL, look_into_hole, &arena), 0);
+    for (unsigned i = 0; i < 20000; i++) {
+        const struct page_request request = {.order = i % 7, .zone = 0};
+        struct buddy *buddy = take(&arena, &request);
+        assert_non_null(buddy);
+        free_pages(&arena.potad, buddy);
+    }
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_null(arena.context);
+    arena_validate(&arena);
+    arena_close(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(f4_lookup_from_a_hole_stays_in_its_zone),
         cmocka_unit_test(zonelist_goes_by_node_and_class),
         cmocka_unit_test(zonelist_stays_below_a_class),
         cmocka_unit_test(zone_movable_serves_movable_blocks_only),
