@@ -260,9 +260,12 @@ struct before harness_remember(struct harness *harness)
 
 uint64_t harness_grown(const struct harness *harness, const struct before *before)
 {
-    /* Without CPUs, no operation that allocates gives back what was there before it. */
-    return harness->cpus.online == 0 ? harness->model.metadata_frames - before->metadata_frames
-                                     : harness->exposed - before->exposed;
+    uint64_t now = harness->model.metadata_frames;
+    if (harness->cpus.online > 0) {
+        return harness->exposed - before->exposed;
+    }
+    /* An operation that accepts memory ahead may give back what was there before it. */
+    return now > before->metadata_frames ? now - before->metadata_frames : 0;
 }
 
 void harness_check_unchanged(struct harness *harness, const struct before *before)

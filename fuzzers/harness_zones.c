@@ -271,7 +271,8 @@ void harness_check_choice(struct harness *harness, const struct subject_request 
         check_choice_kept(harness, request, pfn, before);
         return;
     }
-    if (harness_grown(harness, before) != 0 || harness->fault.fired != 0) {
+    if (harness_grown(harness, before) != 0 || model->metadata_frames < before->metadata_frames ||
+        harness->fault.fired != 0) {
         return;
     }
     uint64_t blocks;
