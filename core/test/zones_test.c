@@ -406,12 +406,14 @@ static void alloc_pages_refuses_bad_nodes_and_classes(void **state)
 
 /* Frame 1024 is in the hole of zone 1, and a search for the first frame of its block goes straight
  * to frame 0. */
+static atomic_word_t looked_enough;
+
 static void *look_into_hole(void *context)
 {
     struct arena *arena = context;
     struct memdesc_info info;
     uint64_t found = 0;
-    for (unsigned i = 0; i < 20000; i++) {
+    while (atomic_word_peek(&looked_enough) == 0) {
         found += memdesc_lookup(&arena->potad, 1024, &info) ? 1 : 0;
     }
     arena->context = found == 0 ? NULL : arena;
@@ -435,12 +437,13 @@ static void f4_lookup_from_a_hole_stays_in_its_zone(void **state)
     (void)state;
     arena_open(&arena, &map);
     assert_int_equal(pthread_create(&thread, NULL, look_into_hole, &arena), 0);
-    for (unsigned i = 0; i < 20000; i++) {
+    for (unsigned i = 0; i < 50000; i++) {
         const struct page_request request = {.order = i % 7, .zone = 0};
         struct buddy *buddy = take(&arena, &request);
         assert_non_null(buddy);
         free_pages(&arena.potad, buddy);
     }
+    atomic_word_poke(&looked_enough, 1);
     assert_int_equal(pthread_join(thread, NULL), 0);
     assert_null(arena.context);
     arena_validate(&arena);
