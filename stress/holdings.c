@@ -172,15 +172,8 @@ static const struct {
 
 static enum mix_operation draw(struct worker *worker, const struct mix *mix)
 {
-    uint64_t sum = 0;
-    for (unsigned i = 0; i < MIX_OPERATIONS; i++) {
-        sum += mix->weights[i];
-    }
-    uint64_t drawn = random_below(&worker->random, sum);
-    unsigned operation = 0;
-    while (drawn >= mix->weights[operation]) {
-        drawn -= mix->weights[operation++];
-    }
+    unsigned operation =
+        random_by_weight(&worker->random, mix->weights, sizeof(mix->weights[0]), MIX_OPERATIONS);
     return (enum mix_operation)operation;
 }
 

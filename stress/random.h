@@ -7,6 +7,7 @@
 #define POTAD_STRESS_RANDOM_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct random {
@@ -56,6 +57,24 @@ static inline uint64_t random_next(struct random *random)
 static inline uint64_t random_below(struct random *random, uint64_t limit)
 {
     return random_next(random) % limit;
+}
+
+/* Draws one of @count things by their weights: @first is that of the first, @stride bytes from that
+ * of the next. Context: some weight is above 0. */
+static inline unsigned random_by_weight(struct random *random, const uint32_t *first, size_t stride,
+                                        unsigned count)
+{
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < count; i++) {
+        sum += *(const uint32_t *)(const void *)((const char *)first + i * stride);
+    }
+    uint64_t drawn = random_below(random, sum);
+    const char *at = (const char *)first;
+    unsigned thing = 0;
+    for (; drawn >= *(const uint32_t *)(const void *)at; at += stride, thing++) {
+        drawn -= *(const uint32_t *)(const void *)at;
+    }
+    return thing;
 }
 
 /* Return: true once in @times. */

@@ -215,12 +215,20 @@ static void run_end_round(struct run *run)
     run->rounds++;
 }
 
+static enum status round_boot(struct run *run)
+{
+    const struct workload *workload = run->plan->workload;
+    struct worker *coordinator = coordinator_of(run);
+    enum status status = workload->scene->begin(coordinator);
+    return status == STATUS_OK && workload->watch != NULL ? workload->watch(coordinator) : status;
+}
+
 /* Begins a round as others have begun before. Return: whether it did. */
 static bool run_begin_again(struct run *run)
 {
     struct worker *coordinator = coordinator_of(run);
     worker_begin(coordinator, "begin");
-    enum status status = run->plan->workload->scene->begin(coordinator);
+    enum status status = round_boot(run);
     if (status != STATUS_OK) {
         worker_report(coordinator, FINDING_STATUS, "the same boot now answers %d", (int)status);
     }
@@ -340,7 +348,7 @@ static enum result run_scene(struct run *run)
 {
     const struct plan *plan = run->plan;
     report_begin(plan, &run->progress);
-    enum status status = plan->workload->scene->begin(coordinator_of(run));
+    enum status status = round_boot(run);
     if (status == STATUS_OK) {
         return run_threads(run);
     }

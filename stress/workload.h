@@ -55,6 +55,10 @@ struct workload {
     size_t shared_bytes;  /* of zeroed memory on a cache line's border: worker->shared of all */
     unsigned threads_min; /* below, it makes no sense */
 
+    /* After each boot, has the subject tell the workload what it wants to hear; or NULL. Context:
+     * as scene->begin(). Return: what the subject answers. */
+    enum status (*watch)(struct worker *coordinator);
+
     /* Does one small piece of work; sets worker->idle where there is none before the next check.
      * Must not wait for other threads. */
     void (*step)(struct worker *worker);

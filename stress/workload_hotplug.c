@@ -8,7 +8,6 @@
  */
 #include "stress/holdings.h"
 #include "stress/plot.h"
-#include "stress/run.h"
 #include "stress/workload.h"
 
 enum {
@@ -253,27 +252,13 @@ static void leave(struct worker *worker, struct holdings *holdings, const struct
 }
 
 static const struct {
-    uint64_t weight;
+    uint32_t weight;
     void (*run)(struct worker *worker, struct tenant *own);
 } steps[] = {
 #define X(weight, function) {weight, function},
     STEP_TABLE(X)
 #undef X
 };
-
-static unsigned step_draw(struct worker *worker)
-{
-    uint64_t sum = 0;
-    for (unsigned i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
-        sum += steps[i].weight;
-    }
-    uint64_t drawn = random_below(&worker->random, sum);
-    unsigned step = 0;
-    while (drawn >= steps[step].weight) {
-        drawn -= steps[step++].weight;
-    }
-    return step;
-}
 
 static void hotplug_step(struct worker *worker)
 {
@@ -287,7 +272,9 @@ static void hotplug_step(struct worker *worker)
             }
         }
     }
-    steps[step_draw(worker)].run(worker, own);
+    steps[random_by_weight(&worker->random, &steps[0].weight, sizeof(steps[0]),
+                           sizeof(steps) / sizeof(steps[0]))]
+        .run(worker, own);
 }
 
 static void hotplug_drain(struct worker *worker, unsigned threads)
@@ -320,11 +307,11 @@ static void hear(void *context, struct memdesc *descriptor, pfn_t pfn)
     worker_count(worker, PATH_OWNER_TOLD);
 }
 
-static enum status scene_begin(struct worker *coordinator)
+static enum status hotplug_watch(struct worker *coordinator)
 {
     const struct world *world = coordinator->world;
     struct memdesc_ops ops = {.memory_failure = hear};
-    enum status status = scene_world.begin(coordinator);
+    enum status status = STATUS_OK;
     for (unsigned i = 0; i < MEMDESC_TYPES && world_can(world, SUBJECT_POISON); i++) {
         enum memdesc_type type = (enum memdesc_type)i;
         if (status == STATUS_OK &&
@@ -334,34 +321,6 @@ static enum status scene_begin(struct worker *coordinator)
     }
     return status;
 }
-
-static bool scene_open(struct worker *coordinator, const struct plan *plan)
-{
-    return scene_world.open(coordinator, plan);
-}
-
-static void scene_close(struct worker *coordinator)
-{
-    scene_world.close(coordinator);
-}
-
-static void scene_check(struct worker *coordinator, struct worker *workers, unsigned threads)
-{
-    scene_world.check(coordinator, workers, threads);
-}
-
-static void scene_end(struct worker *coordinator)
-{
-    scene_world.end(coordinator);
-}
-
-static const struct scene scene_hotplug = {
-    .open = scene_open,
-    .close = scene_close,
-    .begin = scene_begin,
-    .check = scene_check,
-    .end = scene_end,
-};
 
 static const enum path required[] = {
     PATH_ZONE_ADDED,
@@ -388,12 +347,13 @@ static const enum path required[] = {
 const struct workload workload_hotplug = {
     .name = "hotplug",
     .summary = "zones, CPUs and frames come and go while threads allocate and free small blocks",
-    .scene = &scene_hotplug,
+    .scene = &scene_world,
     .frames = 2048,
     .required = required,
     .later = true,
     .own_bytes = sizeof(struct tenant),
     .threads_min = 2,
+    .watch = hotplug_watch,
     .step = hotplug_step,
     .drain = hotplug_drain,
 };

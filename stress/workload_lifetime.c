@@ -11,7 +11,7 @@
  *   others          tryget ─────────► put ────┴► release: block freed, grace period
  */
 #include "stress/held_block.h"
-#include "stress/run.h"
+#include "stress/workload.h"
 
 #include <stdlib.h>
 
@@ -221,7 +221,7 @@ static void step_lookup_any(struct worker *worker, struct lifetimes *own)
     X(4, step_lookup_any)
 
 static const struct {
-    uint64_t weight;
+    uint32_t weight;
     void (*run)(struct worker *worker, struct lifetimes *own);
 } steps[] = {
 #define X(weight, function) {weight, function},
@@ -231,19 +231,12 @@ static const struct {
 
 static void lifetime_step(struct worker *worker)
 {
-    uint64_t sum = 0;
     if (!world_can(worker->world, SUBJECT_REFS | SUBJECT_DESC | SUBJECT_POISON | SUBJECT_LOOKUP)) {
         relaxed_store(&worker->idle, 1);
         return;
     }
-    for (unsigned i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
-        sum += steps[i].weight;
-    }
-    uint64_t drawn = random_below(&worker->random, sum);
-    unsigned step = 0;
-    while (drawn >= steps[step].weight) {
-        drawn -= steps[step++].weight;
-    }
+    unsigned step = random_by_weight(&worker->random, &steps[0].weight, sizeof(steps[0]),
+                                     sizeof(steps) / sizeof(steps[0]));
     steps[step].run(worker, worker->own);
 }
 
@@ -262,41 +255,14 @@ static void lifetime_drain(struct worker *worker, unsigned threads)
     }
 }
 
-static bool scene_open(struct worker *coordinator, const struct plan *plan)
-{
-    return scene_world.open(coordinator, plan);
-}
-
-static enum status scene_begin(struct worker *coordinator)
+static enum status lifetime_watch(struct worker *coordinator)
 {
     const struct world *world = coordinator->world;
     const struct memdesc_ops ops = {.release = folio_release};
-    enum status status = scene_world.begin(coordinator);
-    return status == STATUS_OK ? world->subject->watch(world->instance, folio_type, &ops) : status;
+    return world_can(world, SUBJECT_REFS | SUBJECT_POISON)
+               ? world->subject->watch(world->instance, folio_type, &ops)
+               : STATUS_OK;
 }
-
-static void scene_close(struct worker *coordinator)
-{
-    scene_world.close(coordinator);
-}
-
-static void scene_check(struct worker *coordinator, struct worker *workers, unsigned threads)
-{
-    scene_world.check(coordinator, workers, threads);
-}
-
-static void scene_end(struct worker *coordinator)
-{
-    scene_world.end(coordinator);
-}
-
-static const struct scene scene_lifetime = {
-    .open = scene_open,
-    .close = scene_close,
-    .begin = scene_begin,
-    .check = scene_check,
-    .end = scene_end,
-};
 
 static const enum path required[] = {
     PATH_ALLOC_DESC,        PATH_FREE, PATH_REF, PATH_REUSE, PATH_GRACE_WAITED,
@@ -306,11 +272,12 @@ static const enum path required[] = {
 const struct workload workload_lifetime = {
     .name = "lifetime",
     .summary = "threads hold on to descriptors of others, who end their blocks meanwhile",
-    .scene = &scene_lifetime,
+    .scene = &scene_world,
     .frames = 512,
     .required = required,
     .own_bytes = sizeof(struct lifetimes),
     .threads_min = 2,
+    .watch = lifetime_watch,
     .step = lifetime_step,
     .drain = lifetime_drain,
 };

@@ -257,27 +257,13 @@ static void step_shrink(struct worker *worker, struct migrant *own)
 }
 
 static const struct {
-    uint64_t weight;
+    uint32_t weight;
     void (*run)(struct worker *worker, struct migrant *own);
 } steps[] = {
 #define X(weight, function) {weight, function},
     STEP_TABLE(X)
 #undef X
 };
-
-static unsigned step_draw(struct worker *worker)
-{
-    uint64_t sum = 0;
-    for (unsigned i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
-        sum += steps[i].weight;
-    }
-    uint64_t drawn = random_below(&worker->random, sum);
-    unsigned step = 0;
-    while (drawn >= steps[step].weight) {
-        drawn -= steps[step++].weight;
-    }
-    return step;
-}
 
 static void migrant_init(struct migrant *own)
 {
@@ -302,7 +288,8 @@ static void migrate_step(struct worker *worker)
         migrant_init(own);
     }
     advance_mood(worker, own);
-    unsigned step = step_draw(worker);
+    unsigned step = random_by_weight(&worker->random, &steps[0].weight, sizeof(steps[0]),
+                                     sizeof(steps) / sizeof(steps[0]));
     bool against = steps[step].run == (own->shrinks ? step_alloc : step_free);
     if (!against || random_once_in(&worker->random, AGAINST_MOOD)) {
         steps[step].run(worker, own);
