@@ -53,6 +53,11 @@ void worker_arm(struct worker *worker)
     };
 }
 
+void worker_arm_site(struct worker *worker, enum fault_site site)
+{
+    worker->fault = (struct armed_fault){.armed = true, .site = site, .nth = 1};
+}
+
 void worker_disarm(struct worker *worker)
 {
     worker->fault.armed = false;

@@ -84,6 +84,9 @@ void worker_report(struct worker *worker, enum finding finding, const char *form
 
 /* Arms a random fault at a random site, until worker_disarm(). */
 void worker_arm(struct worker *worker);
+
+/* Arms @site, to fail when it is asked next. */
+void worker_arm_site(struct worker *worker, enum fault_site site);
 void worker_disarm(struct worker *worker);
 
 /* Answers port.fault(). Context: core locks may be held. */

@@ -8,7 +8,7 @@
 #include "stress/workload.h"
 
 /* Chances of one in so many steps, or failures. */
-enum { ARM_ONE_IN = 4, LET_GO_ONE_IN = 256, FREE_MAX = 4 };
+enum { ARM_ONE_IN = 4, ARM_ACCEPT_ONE_IN = 4, LET_GO_ONE_IN = 256, FREE_MAX = 4 };
 
 static const struct mix exhaust_mix = {
     .weights =
@@ -37,6 +37,9 @@ static void exhaust_step(struct worker *worker)
     bool arms = random_once_in(&worker->random, ARM_ONE_IN);
     if (arms) {
         worker_arm(worker);
+    } else if (random_once_in(&worker->random, ARM_ACCEPT_ONE_IN)) {
+        /* Memory is accepted only once a round. */
+        worker_arm_site(worker, FAULT_ACCEPT);
     }
     bool enough = holdings_step(worker, holdings, &exhaust_mix);
     worker_disarm(worker);
