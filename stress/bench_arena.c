@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "stress/bench_arena.h"
+#include "stress/bench_turns.h"
+#include "stress/cpus.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -30,7 +32,38 @@ static bool arena_accept(void *context, pfn_t pfn, uint64_t frames)
     return true;
 }
 
-void bench_arena_open(struct bench_arena *arena, enum block_map_kind kind, uint64_t frames)
+static uint32_t arena_cpu(void *context)
+{
+    (void)context;
+    return bench_pinned();
+}
+
+static void arena_barrier(void *context)
+{
+    (void)context;
+    cpus_barrier();
+}
+
+/* CPUs, if there are to be some. */
+static void arena_port(struct bench_arena *arena, uint32_t cpus)
+{
+    struct cpus system;
+    arena->port = (struct port){
+        .context = arena,
+        .direct_map = simmem_direct_map(&arena->mem),
+        .expose = arena_expose,
+        .conceal = arena_conceal,
+        .accept = arena_accept,
+    };
+    if (cpus > 0) {
+        cpus_open(&system, cpus, cpus);
+        arena->port.cpu_enter = arena_cpu;
+        arena->port.cpu_barrier = system.barrier ? arena_barrier : NULL;
+    }
+}
+
+void bench_arena_open(struct bench_arena *arena, enum block_map_kind kind, uint64_t frames,
+                      uint32_t cpus)
 {
     /* All frames together would be one block, if all were free. */
     const struct boot_map map = {
@@ -47,15 +80,14 @@ void bench_arena_open(struct bench_arena *arena, enum block_map_kind kind, uint6
     }
     memset(arena->potad, 0, bytes);
     simmem_expose(&arena->mem, frames, frames, true);
-    arena->port = (struct port){
-        .context = arena,
-        .direct_map = simmem_direct_map(&arena->mem),
-        .expose = arena_expose,
-        .conceal = arena_conceal,
-        .accept = arena_accept,
-    };
+    arena_port(arena, cpus);
     if (potad_boot(arena->potad, &arena->port, &map) != STATUS_OK) {
         abort();
+    }
+    for (uint32_t cpu = 0; cpu < cpus; cpu++) {
+        if (potad_cpu_online(arena->potad, cpu) != STATUS_OK) {
+            abort();
+        }
     }
 }
 

@@ -17,8 +17,10 @@ struct bench_arena {
     atomic_word_t exposed; /* frames of metadata and slabs at present */
 };
 
-/* Boots it on @frames frames, a power of two. Aborts where there is no address space. */
-void bench_arena_open(struct bench_arena *arena, enum block_map_kind kind, uint64_t frames);
+/* Boots it on @frames frames, a power of two, with @cpus CPUs that have lists of their own; a
+ * thread is on that of bench_pin(). Aborts where there is no address space. */
+void bench_arena_open(struct bench_arena *arena, enum block_map_kind kind, uint64_t frames,
+                      uint32_t cpus);
 void bench_arena_close(struct bench_arena *arena);
 
 #endif

@@ -43,7 +43,7 @@ static double bytes_a_frame(enum block_map_kind kind, enum fill fill, uint64_t f
 {
     struct bench_arena *arena = bench_memory_get(1, sizeof(*arena));
     struct buddy **blocks = bench_memory_get(frames, sizeof(struct buddy *));
-    bench_arena_open(arena, kind, frames);
+    bench_arena_open(arena, kind, frames, 0);
     if (fill != FILL_EMPTY) {
         uint64_t count = take_all(arena, fill == FILL_LARGE ? LARGE_ORDER : 0, blocks);
         for (uint64_t i = 0; fill == FILL_HALF && i < count; i++) {

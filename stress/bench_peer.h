@@ -59,9 +59,11 @@ struct bench_goods {
 /* The most frames that a malloc is given: it needs memory for them. */
 #define BENCH_MALLOC_FRAMES_MAX ((uint64_t)1 << 18)
 
-/* Each makes *@peer. bench_peer_core.c: the core, by table or tree. */
+/* Each makes *@peer. bench_peer_core.c: the core; LOCKED is TABLE without per-CPU lists. Two CPUs
+ * have lists: those that bench_pin() numbers 0 and 1. */
+enum bench_core { CORE_TABLE, CORE_TREE, CORE_LOCKED };
 void bench_peer_core(struct bench_peer *peer, const struct bench_goods *goods,
-                     enum block_map_kind kind);
+                     enum bench_core which);
 
 /* bench_peer_textbook.c: frames only. PLAIN and CACHED are for one thread; LOCKED is PLAIN behind
  * one lock. */

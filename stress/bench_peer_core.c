@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+enum { CPUS = 2 };
+
 struct core {
     struct potad *potad;
     struct kmem_cache *cache; /* of objects */
@@ -50,13 +52,19 @@ static void core_close(void *allocator)
 }
 
 void bench_peer_core(struct bench_peer *peer, const struct bench_goods *goods,
-                     enum block_map_kind kind)
+                     enum bench_core which)
 {
+    static const char *const names[] = {
+        [CORE_TABLE] = "core",
+        [CORE_TREE] = "core-tree",
+        [CORE_LOCKED] = "core-locked",
+    };
     struct core *core = bench_memory_get(1, sizeof(*core));
-    bench_arena_open(&core->arena, kind, goods->frames);
+    bench_arena_open(&core->arena, which == CORE_TREE ? BLOCK_MAP_TREE : BLOCK_MAP_TABLE,
+                     goods->frames, which == CORE_LOCKED ? 0 : CPUS);
     core->potad = core->arena.potad;
     *peer = (struct bench_peer){
-        .name = kind == BLOCK_MAP_TREE ? "core-tree" : "core",
+        .name = names[which],
         .ops = &core_frames,
         .allocator = core,
         .close = core_close,

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TURNS_MIN = 3, TURNS_MAX = 1000, PEERS_MAX = 8 };
+enum { TURNS_MIN = 3, TURNS_MAX = 1000, PEERS_MAX = 9 };
 
 static const char *const figure_names[FIGURES] = {
 #define X(id, name, what) [id] = (name),
@@ -160,8 +160,8 @@ static void race_open(struct race *race, const struct bench_goods *goods)
 {
     race->racers = bench_memory_get(PEERS_MAX, sizeof(race->racers[0]));
     race->object_bytes = goods->object_bytes;
-    bench_peer_core(&race->racers[race->count++].peer, goods, BLOCK_MAP_TABLE);
-    bench_peer_core(&race->racers[race->count++].peer, goods, BLOCK_MAP_TREE);
+    bench_peer_core(&race->racers[race->count++].peer, goods, CORE_TABLE);
+    bench_peer_core(&race->racers[race->count++].peer, goods, CORE_TREE);
 }
 
 static void race_add_mallocs(struct race *race, const struct bench_goods *goods)
@@ -190,6 +190,7 @@ json_t *bench_race_page(const struct bench_options *options)
     const struct bench_goods goods = {.frames = options->arena_frames};
     struct race race = {.seconds = options->seconds};
     race_open(&race, &goods);
+    bench_peer_core(&race.racers[race.count++].peer, &goods, CORE_LOCKED);
     bench_peer_textbook(&race.racers[race.count++].peer, &goods, TEXTBOOK_PLAIN);
     race.reference = race.count;
     bench_peer_textbook(&race.racers[race.count++].peer, &goods, TEXTBOOK_CACHED);

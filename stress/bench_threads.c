@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { SIDES = 2, BATCH = BENCH_RING_BATCH, TURNS_MIN = 3, PEERS_MAX = 8, FIGURES = 3 };
+enum { SIDES = 2, BATCH = BENCH_RING_BATCH, TURNS_MIN = 3, PEERS_MAX = 9, FIGURES = 3 };
 
 static const double warm_seconds = 0.001; /* caches fill, the other thread comes */
 static const double turn_seconds = 0.005;
@@ -175,9 +175,10 @@ struct contest {
 static void contest_open(struct contest *contest, const struct bench_goods *goods)
 {
     *contest = (struct contest){.count = 0};
-    bench_peer_core(&contest->entrants[contest->count++].peer, goods, BLOCK_MAP_TABLE);
-    bench_peer_core(&contest->entrants[contest->count++].peer, goods, BLOCK_MAP_TREE);
+    bench_peer_core(&contest->entrants[contest->count++].peer, goods, CORE_TABLE);
+    bench_peer_core(&contest->entrants[contest->count++].peer, goods, CORE_TREE);
     if (goods->object_bytes == 0) {
+        bench_peer_core(&contest->entrants[contest->count++].peer, goods, CORE_LOCKED);
         bench_peer_textbook(&contest->entrants[contest->count++].peer, goods, TEXTBOOK_LOCKED);
     }
     for (unsigned id = 0; id < BENCH_MALLOCS; id++) {

@@ -47,6 +47,9 @@ static inline bool bench_turns_count(const struct bench_turns *turns)
  * the same. bench_unpin() undoes it. Context: one of these at a time. */
 unsigned bench_cpus(void);
 void bench_pin(unsigned nth);
+
+/* The number that the thread has been pinned with, also after that; 0 for one that never was. */
+unsigned bench_pinned(void);
 void bench_unpin(void);
 
 /* CPU time of the calling thread. */

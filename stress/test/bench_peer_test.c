@@ -62,9 +62,11 @@ static void peer_frames_come_and_go(void **state)
     const struct bench_goods goods = {.frames = FRAMES};
     struct bench_peer peer;
     (void)state;
-    bench_peer_core(&peer, &goods, BLOCK_MAP_TABLE);
+    bench_peer_core(&peer, &goods, CORE_TABLE);
     peer_check(&peer);
-    bench_peer_core(&peer, &goods, BLOCK_MAP_TREE);
+    bench_peer_core(&peer, &goods, CORE_TREE);
+    peer_check(&peer);
+    bench_peer_core(&peer, &goods, CORE_LOCKED);
     peer_check(&peer);
     for (unsigned which = TEXTBOOK_PLAIN; which <= TEXTBOOK_LOCKED; which++) {
         bench_peer_textbook(&peer, &goods, (enum bench_textbook)which);
@@ -81,7 +83,7 @@ static void peer_objects_come_and_go(void **state)
     const struct bench_goods goods = {.frames = FRAMES, .object_bytes = 64};
     struct bench_peer peer;
     (void)state;
-    bench_peer_core(&peer, &goods, BLOCK_MAP_TABLE);
+    bench_peer_core(&peer, &goods, CORE_TABLE);
     peer_check(&peer);
     bench_peer_malloc(&peer, &goods, BENCH_GLIBC);
     peer_check(&peer);
