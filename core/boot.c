@@ -271,6 +271,8 @@ enum status potad_boot(struct potad *potad, const struct port *port, const struc
     spinlock_init(&potad->cpus_lock);
     for (uint32_t cpu = 0; cpu < CPUS_MAX; cpu++) {
         atomic_word_poke(&potad->cpus[cpu], 0);
+        atomic_word_poke(&potad->cpu_slots[cpu].cache, 0);
+        atomic_flags_poke(&potad->cpu_slots[cpu].inside, 0);
     }
     memory_failure_init(potad);
     atomic_word_poke(&potad->boot_buddies, 0);

@@ -10,7 +10,7 @@
 
 #define ASSERT(condition)                                                                          \
     do {                                                                                           \
-        if (__builtin_expect(!(condition), 0)) {                                                   \
+        if (UNLIKELY(!(condition))) {                                                              \
             port_assert_failed(#condition, __FILE__, __LINE__);                                    \
         }                                                                                          \
     } while (0)

@@ -1,6 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/page_alloc.h"
 
+static struct cpu_cache *cache_of(const struct potad *potad, uint32_t cpu)
+{
+    return (struct cpu_cache *)(uintptr_t)atomic_word_acquire(&potad->cpus[cpu]);
+}
+
+void cpu_cache_turn_away(struct potad *potad, uint32_t cpu)
+{
+    if (cache_of(potad, cpu) != NULL) {
+        core_event(potad, CORE_EVENT_OWNER_MET);
+    }
+    cpu_cache_leave(potad, cpu);
+}
+
 /* Keeps descriptors of @released for the next cuts, as far as there is room. */
 static void spare_give(struct potad *potad, struct buddy_stash *released)
 {
@@ -15,7 +28,7 @@ static void spare_give(struct potad *potad, struct buddy_stash *released)
         struct buddy *buddy = buddy_stash_take(released);
         buddy_stash_put(buddy_is(buddy, BUDDY_BOOT) ? &boot : &cache->spare, buddy);
     }
-    cpu_cache_leave(potad, cache, cpu);
+    cpu_cache_leave(potad, cpu);
     buddy_stash_move(&boot, released);
 }
 
@@ -32,7 +45,7 @@ static void spare_take(struct potad *potad, struct buddy_stash *stash, uint64_t 
         buddy_reset(buddy);
         buddy_stash_put(stash, buddy);
     }
-    cpu_cache_leave(potad, cache, cpu);
+    cpu_cache_leave(potad, cpu);
 }
 
 /* Frees all blocks of the chain, all of @zone, which no CPU keeps any more; what that leaves over
@@ -131,7 +144,7 @@ static bool refill_pop(struct potad *potad, const struct refill *refill, struct 
     if (*buddy != NULL) {
         buddy_set_use(*buddy, BUDDY_CACHED, false);
     }
-    cpu_cache_leave(potad, cache, cpu);
+    cpu_cache_leave(potad, cpu);
     return true;
 }
 
@@ -153,14 +166,13 @@ static void refill_push(struct potad *potad, const struct refill *refill, struct
         next = link->next;
         /* memory_failure() has nobody inside when it marks a block. */
         bool keeps = (atomic_flags_peek(&buddy->head.flags) & plain) == (uint32_t)BUDDY_ALLOCATED;
-        if (keeps && list->loaded_count << order < CPU_MAGAZINE) {
+        if (keeps && list->loaded.room > 0) {
             list_remove(link);
             buddy_set_use(buddy, BUDDY_CACHED, true);
-            chain_push(&list->loaded, link);
-            list->loaded_count++;
+            cpu_magazine_push(&list->loaded, buddy);
         }
     }
-    cpu_cache_leave(potad, cache, cpu);
+    cpu_cache_leave(potad, cpu);
 }
 
 struct buddy *cpu_cache_refill(struct potad *potad, const struct block_request *block)
@@ -241,11 +253,6 @@ static bool held_free(struct potad *potad, struct held *held, struct buddy_stash
     return any;
 }
 
-static struct cpu_cache *cache_of(const struct potad *potad, uint32_t cpu)
-{
-    return (struct cpu_cache *)(uintptr_t)atomic_word_acquire(&potad->cpus[cpu]);
-}
-
 void cpu_cache_stop(struct potad *potad)
 {
     bool any = false;
@@ -256,7 +263,7 @@ void cpu_cache_stop(struct potad *potad)
     for (uint32_t cpu = 0; cpu < CPUS_MAX; cpu++) {
         struct cpu_cache *cache = cache_of(potad, cpu);
         if (cache != NULL) {
-            atomic_flags_claim(&cache->claimed);
+            atomic_word_clear_ordered(&potad->cpu_slots[cpu].cache);
             any = true;
         }
     }
@@ -264,12 +271,12 @@ void cpu_cache_stop(struct potad *potad)
         potad->port.cpu_barrier(potad->port.context);
     }
     for (uint32_t cpu = 0; any && cpu < CPUS_MAX; cpu++) {
-        struct cpu_cache *cache = cache_of(potad, cpu);
-        if (cache != NULL && atomic_flags_acquire(&cache->inside) != 0) {
+        const atomic_flags_t *inside = &potad->cpu_slots[cpu].inside;
+        if (cache_of(potad, cpu) != NULL && atomic_flags_load_ordered(inside) != 0) {
             core_event(potad, CORE_EVENT_CLAIM_MET);
             do {
                 port_relax();
-            } while (atomic_flags_acquire(&cache->inside) != 0);
+            } while (atomic_flags_acquire(inside) != 0);
         }
     }
 }
@@ -280,10 +287,8 @@ void cpu_cache_start(struct potad *potad)
         return;
     }
     for (uint32_t cpu = 0; cpu < CPUS_MAX; cpu++) {
-        struct cpu_cache *cache = cache_of(potad, cpu);
-        if (cache != NULL) {
-            atomic_flags_release(&cache->claimed, 0);
-        }
+        /* 0 again for those that are offline. */
+        atomic_word_release(&potad->cpu_slots[cpu].cache, atomic_word_peek(&potad->cpus[cpu]));
     }
     spinlock_unlock(&potad->cpus_lock);
 }
@@ -329,13 +334,10 @@ bool cpu_cache_reclaim(struct potad *potad, struct alloc_context alloc, uint32_t
 
 static void cache_init(struct cpu_cache *cache)
 {
-    atomic_flags_poke(&cache->inside, 0);
-    atomic_flags_poke(&cache->claimed, 0);
     buddy_stash_init(&cache->spare);
-    for (zone_id_t zone = 0; zone < ZONES_MAX; zone++) {
-        for (unsigned i = 0; i < (unsigned)CPU_TYPES * CPU_ORDERS; i++) {
-            cpu_list_of(cache, zone, 0, 0)[i] = (struct cpu_list){.loaded = NULL};
-        }
+    for (unsigned i = 0; i < (unsigned)CPU_LISTS; i++) {
+        struct cpu_magazine empty = cpu_magazine_empty((order_t)(i % CPU_ORDERS));
+        cache->lists[i] = (struct cpu_list){empty, empty};
     }
 }
 
@@ -359,6 +361,7 @@ enum status potad_cpu_online(struct potad *potad, uint32_t cpu)
     bool first = cache_of(potad, cpu) == NULL;
     if (first) {
         atomic_word_release(&potad->cpus[cpu], (uint64_t)(uintptr_t)object);
+        atomic_word_release(&potad->cpu_slots[cpu].cache, (uint64_t)(uintptr_t)object);
     }
     spinlock_unlock(&potad->cpus_lock);
     if (!first) {
@@ -380,6 +383,7 @@ enum status potad_cpu_offline(struct potad *potad, uint32_t cpu)
     spinlock_lock(&potad->cpus_lock);
     struct cpu_cache *cache = cache_of(potad, cpu);
     atomic_word_release(&potad->cpus[cpu], 0);
+    atomic_word_release(&potad->cpu_slots[cpu].cache, 0);
     spinlock_unlock(&potad->cpus_lock);
     if (cache == NULL) {
         return STATUS_INVALID;

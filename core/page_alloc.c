@@ -459,6 +459,7 @@ void free_pages_slow(struct potad *potad, struct buddy *buddy)
     buddy_stash_init(&released);
     spinlock_lock(&zone->lock);
     ASSERT(buddy_state(buddy) == BUDDY_ALLOCATED);
+    ASSERT(!buddy_is(buddy, BUDDY_CACHED)); /* a double free else */
     block_free(potad, zone, buddy, NULL, &released);
     spinlock_unlock(&zone->lock);
     descriptors_release(potad, &released);

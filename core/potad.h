@@ -122,6 +122,12 @@ enum core_event {
         CORE_EVENTS
 };
 
+/* Where a thread finds the lists of the CPU that it is on (cpu_cache.h). */
+struct cpu_slot {
+    _Alignas(CACHE_LINE_BYTES) atomic_flags_t inside; /* written by who is on the CPU */
+    atomic_word_t cache; /* its lists; 0: claimed by others, or there are none */
+};
+
 struct potad {
     /* What most calls look at, and hardly any writes. */
     _Alignas(CACHE_LINE_BYTES) struct zone_index index;
@@ -138,6 +144,7 @@ struct potad {
     atomic_word_t firsts; /* two bytes a node: the first zone of its list for unmovable blocks, for
                            * movable ones */
     atomic_word_t cpus[CPUS_MAX]; /* struct cpu_cache of each CPU that is online, or 0 */
+    struct cpu_slot cpu_slots[CPUS_MAX];
 
     struct slab_source source;
     struct epoch epoch;              /* of those who look into trees without the zone's lock */
@@ -242,11 +249,13 @@ void free_pages_slow(struct potad *potad, struct buddy *buddy);
  * A zone of class ZONE_MOVABLE serves movable blocks only, and so do CMA ranges. A zone is drawn
  * upon below its watermark only where request->reserve says so, or for metadata.
  * Return: OK and *@buddy, or with nothing changed: NO_MEMORY, ACCEPT_FAILED, INVALID. */
-static inline enum status __attribute__((warn_unused_result))
+static ALWAYS_INLINE enum status __attribute__((warn_unused_result))
 alloc_pages(struct potad *potad, const struct page_request *request, struct buddy **buddy)
 {
-    struct buddy *cached = cpu_cache_alloc(potad, request);
-    if (cached == NULL) {
+    /* A copy, of which the compiler knows that nobody else sees it. */
+    const struct page_request wanted = *request;
+    struct buddy *cached = cpu_cache_alloc(potad, &wanted);
+    if (UNLIKELY(cached == NULL)) {
         return alloc_pages_slow(potad, request, buddy);
     }
     *buddy = cached;
@@ -265,12 +274,12 @@ enum status alloc_pages_desc(struct potad *potad, const struct page_request *req
 /* Frees the block that @buddy describes; frames of it that have failed become poisoned. The block
  * of a descriptor that others may refer to has no references left: see memdesc_put(). Never
  * fails, never allocates (requirement A3). */
-static inline void free_pages(struct potad *potad, struct buddy *buddy)
+static ALWAYS_INLINE void free_pages(struct potad *potad, struct buddy *buddy)
 {
     struct list_head *surplus;
-    if (!cpu_cache_free(potad, buddy, &surplus)) {
+    if (UNLIKELY(!cpu_cache_free(potad, buddy, &surplus))) {
         free_pages_slow(potad, buddy);
-    } else if (surplus != NULL) {
+    } else if (UNLIKELY(surplus != NULL)) {
         cpu_cache_give_back(potad, surplus);
     }
 }

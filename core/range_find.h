@@ -63,8 +63,8 @@ static inline int16_t range_narrow_distance(uint64_t units)
 }
 
 /* The slot of the last range of @narrow that starts at or before @key; -1: none does. */
-static inline __attribute__((always_inline)) int
-range_narrow_find(const struct range_narrow *narrow, uint64_t key, range_narrow_slot_fn *slot_of)
+static ALWAYS_INLINE int range_narrow_find(const struct range_narrow *narrow, uint64_t key,
+                                           range_narrow_slot_fn *slot_of)
 {
     uint64_t units = (key - narrow->base) >> narrow->shift;
     /* Slot 0 starts at distance 0. */
@@ -90,8 +90,8 @@ static inline int range_wide_find(const struct range_wide *wide, uint64_t key)
     return slot;
 }
 
-static inline __attribute__((always_inline)) int range_leaf_find(range_word_t leaf, uint64_t key,
-                                                                 range_narrow_slot_fn *slot_of)
+static ALWAYS_INLINE int range_leaf_find(range_word_t leaf, uint64_t key,
+                                         range_narrow_slot_fn *slot_of)
 {
     const union range_node *node = range_word_node(leaf);
     return range_word_is_wide(leaf) ? range_wide_find(&node->wide, key)
@@ -99,8 +99,8 @@ static inline __attribute__((always_inline)) int range_leaf_find(range_word_t le
 }
 
 /* The leaf's word. Words of inner nodes are addresses: only a leaf's and the root's say more. */
-static inline __attribute__((always_inline)) range_word_t
-range_leaf_of(range_word_t root, uint64_t key, range_inner_slot_fn *inner_slot)
+static ALWAYS_INLINE range_word_t range_leaf_of(range_word_t root, uint64_t key,
+                                                range_inner_slot_fn *inner_slot)
 {
     unsigned level = range_word_height(root);
     range_word_t word = range_word_plain(root);
@@ -111,9 +111,9 @@ range_leaf_of(range_word_t root, uint64_t key, range_inner_slot_fn *inner_slot)
     return word;
 }
 
-static inline __attribute__((always_inline)) uint64_t
-range_value_of(range_word_t root, uint64_t key, range_inner_slot_fn *inner_slot,
-               range_narrow_slot_fn *narrow_slot)
+static ALWAYS_INLINE uint64_t range_value_of(range_word_t root, uint64_t key,
+                                             range_inner_slot_fn *inner_slot,
+                                             range_narrow_slot_fn *narrow_slot)
 {
     range_word_t word = range_leaf_of(root, key, inner_slot);
     if (__builtin_expect(range_word_is_wide(word), 0)) {
@@ -130,10 +130,9 @@ range_value_of(range_word_t root, uint64_t key, range_inner_slot_fn *inner_slot,
     return __builtin_expect(outside, 0) ? 0 : atomic_word_acquire(&narrow->value[slot]);
 }
 
-static inline __attribute__((always_inline)) int range_path_of(range_word_t root, uint64_t key,
-                                                               struct range_path *path,
-                                                               range_inner_slot_fn *inner_slot,
-                                                               range_narrow_slot_fn *narrow_slot)
+static ALWAYS_INLINE int range_path_of(range_word_t root, uint64_t key, struct range_path *path,
+                                       range_inner_slot_fn *inner_slot,
+                                       range_narrow_slot_fn *narrow_slot)
 {
     unsigned level = range_word_height(root);
     range_word_t word = range_word_plain(root);
@@ -149,9 +148,9 @@ static inline __attribute__((always_inline)) int range_path_of(range_word_t root
     return range_leaf_find(word, key, narrow_slot);
 }
 
-static inline __attribute__((always_inline)) struct range_place
-range_place_of(range_word_t root, uint64_t key, range_inner_slot_fn *inner_slot,
-               range_narrow_slot_fn *narrow_slot)
+static ALWAYS_INLINE struct range_place range_place_of(range_word_t root, uint64_t key,
+                                                       range_inner_slot_fn *inner_slot,
+                                                       range_narrow_slot_fn *narrow_slot)
 {
     struct range_place place = {.leaf = root, .span_last = UINT64_MAX};
     for (unsigned level = range_word_height(root); level > 0; level--) {

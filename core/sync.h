@@ -45,7 +45,7 @@ static inline uint64_t atomic_word_add(atomic_word_t *word, uint64_t value)
     return atomic_fetch_add_explicit(&word->value, value, memory_order_relaxed);
 }
 
-/* The next four take part in one order that all threads agree on: epoch.c says what for. Each is an
+/* The next five take part in one order that all threads agree on: epoch.c says what for. Each is an
  * acquire, and where it writes a release, too. */
 static inline uint64_t atomic_word_load_ordered(const atomic_word_t *word)
 {
@@ -61,6 +61,11 @@ static inline uint64_t atomic_word_add_ordered(atomic_word_t *word, uint64_t val
 static inline void atomic_word_or_ordered(atomic_word_t *word, uint64_t bits)
 {
     atomic_fetch_or_explicit(&word->value, bits, memory_order_seq_cst);
+}
+
+static inline void atomic_word_clear_ordered(atomic_word_t *word)
+{
+    (void)atomic_exchange_explicit(&word->value, 0, memory_order_seq_cst);
 }
 
 /* Makes @word, if it is 0, @value. Return: whether it was 0. */
@@ -146,7 +151,7 @@ static inline bool atomic_flags_change(atomic_flags_t *flags, uint32_t field, ui
  * this one see their own stores (port.cpu_barrier()), or, where @alone says so, without that. */
 static inline void atomic_flags_announce(atomic_flags_t *flags, bool alone)
 {
-    if (alone) {
+    if (UNLIKELY(alone)) {
         (void)atomic_exchange_explicit(&flags->value, 1, memory_order_seq_cst);
     } else {
         atomic_store_explicit(&flags->value, 1, memory_order_relaxed);
@@ -154,10 +159,10 @@ static inline void atomic_flags_announce(atomic_flags_t *flags, bool alone)
     }
 }
 
-/* The same for those who look. */
-static inline void atomic_flags_claim(atomic_flags_t *flags)
+/* Looks at what others announce, in the order that atomic_word_clear_ordered() is in, too. */
+static inline uint32_t atomic_flags_load_ordered(const atomic_flags_t *flags)
 {
-    (void)atomic_exchange_explicit(&flags->value, 1, memory_order_seq_cst);
+    return atomic_load_explicit(&flags->value, memory_order_seq_cst);
 }
 
 /* A lock for short sections; 0 is free, 1 is held. */

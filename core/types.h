@@ -33,6 +33,14 @@ enum {
 /* Of a usual machine. What most calls touch is laid out in as few of them as it takes (B1). */
 #define CACHE_LINE_BYTES 64
 
+/* What a short path may count on, and what it need not. */
+#define LIKELY(condition)   __builtin_expect(!!(condition), 1)
+#define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
+
+/* For short functions whose callers mostly know what they ask for, so that half of each goes away.
+ */
+#define ALWAYS_INLINE inline __attribute__((always_inline))
+
 #define FRAME_SIZE ((uint64_t)1 << FRAME_SHIFT)
 #define ZONE_ANY   ((zone_id_t)0xff)
 #define PFN_NONE   (~(pfn_t)0)

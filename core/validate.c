@@ -72,11 +72,13 @@ static void count_records(const struct space *zone, struct record_census *census
     }
 }
 
-/* I17 for one list of a CPU. */
-static bool check_chain(const struct potad *potad, const struct list_head *chain, uint32_t count,
-                        const struct buddy *kind, struct violation *violation)
+/* I17 for one magazine of a CPU. */
+static bool check_magazine(const struct potad *potad, const struct cpu_magazine *magazine,
+                           const struct buddy *kind, struct cpu_census *census,
+                           struct violation *violation)
 {
-    uint32_t counted = 0;
+    uint64_t counted = 0;
+    const struct list_head *chain = magazine->blocks;
     for (; chain != NULL; chain = chain->next, counted++) {
         const struct buddy *buddy = list_item(chain, const struct buddy, list);
         const struct space *zone = &potad->zones[kind->head.zone];
@@ -92,24 +94,25 @@ static bool check_chain(const struct potad *potad, const struct list_head *chain
             return false;
         }
     }
-    return invariant_check(violation, INVARIANT_CPU_LIST, PFN_NONE, count, counted);
+    census->blocks += counted;
+    return invariant_check(violation, INVARIANT_CPU_LIST, PFN_NONE,
+                           cpu_magazine_empty(kind->head.order).room, magazine->room + counted);
 }
 
 /* I17 for one CPU. @held: what its lists keep. */
 static bool check_cpu(const struct potad *potad, const struct cpu_cache *cache,
                       struct cpu_census *census, struct violation *violation)
 {
-    for (unsigned i = 0; i < ZONES_MAX * CPU_TYPES * CPU_ORDERS; i++) {
+    for (unsigned i = 0; i < CPU_LISTS; i++) {
         struct buddy kind = {.pfn = 0};
         kind.head.order = (uint8_t)(i % CPU_ORDERS);
         kind.head.migratetype = (uint8_t)(i / CPU_ORDERS % CPU_TYPES);
         kind.head.zone = (uint8_t)(i / CPU_ORDERS / CPU_TYPES);
         const struct cpu_list *list = &cache->lists[i];
-        if (!check_chain(potad, list->loaded, list->loaded_count, &kind, violation) ||
-            !check_chain(potad, list->other, list->other_count, &kind, violation)) {
+        if (!check_magazine(potad, &list->loaded, &kind, census, violation) ||
+            !check_magazine(potad, &list->other, &kind, census, violation)) {
             return false;
         }
-        census->blocks += (uint64_t)list->loaded_count + list->other_count;
     }
     census->spare += cache->spare.count;
     return true;

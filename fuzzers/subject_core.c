@@ -200,14 +200,14 @@ static void core_cached(void *instance,
     const struct potad *potad = instance;
     for (uint32_t cpu = 0; cpu < CPUS_MAX; cpu++) {
         const struct cpu_cache *cache = cpu_cache_of(potad, cpu);
-        for (unsigned i = 0; cache != NULL && i < ZONES_MAX * CPU_TYPES * CPU_ORDERS; i++) {
+        for (unsigned i = 0; cache != NULL && i < CPU_LISTS; i++) {
             struct subject_cached kept = {
                 .order = i % CPU_ORDERS,
                 .migratetype = (enum migratetype)(i / CPU_ORDERS % CPU_TYPES),
                 .zone = i / CPU_ORDERS / CPU_TYPES,
             };
-            chain_visit(cache->lists[i].loaded, kept, visit, context);
-            chain_visit(cache->lists[i].other, kept, visit, context);
+            chain_visit(cache->lists[i].loaded.blocks, kept, visit, context);
+            chain_visit(cache->lists[i].other.blocks, kept, visit, context);
         }
     }
 }

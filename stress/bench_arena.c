@@ -35,7 +35,7 @@ static bool arena_accept(void *context, pfn_t pfn, uint64_t frames)
 static uint32_t arena_cpu(void *context)
 {
     (void)context;
-    return bench_pinned();
+    return bench_pinned;
 }
 
 static void arena_barrier(void *context)

@@ -51,16 +51,11 @@ unsigned bench_cpus(void)
     return (unsigned)CPU_COUNT(cpus_allowed());
 }
 
-static _Thread_local unsigned pinned;
-
-unsigned bench_pinned(void)
-{
-    return pinned;
-}
+_Thread_local unsigned bench_pinned;
 
 void bench_pin(unsigned nth)
 {
-    pinned = nth;
+    bench_pinned = nth;
     const cpu_set_t *allowed = cpus_allowed();
     for (size_t cpu = 0; cpu < CPU_SETSIZE; cpu++) {
         if (CPU_ISSET(cpu, allowed) && nth-- == 0) {

@@ -49,7 +49,7 @@ unsigned bench_cpus(void);
 void bench_pin(unsigned nth);
 
 /* The number that the thread has been pinned with, also after that; 0 for one that never was. */
-unsigned bench_pinned(void);
+extern _Thread_local unsigned bench_pinned;
 void bench_unpin(void);
 
 /* CPU time of the calling thread. */

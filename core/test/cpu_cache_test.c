@@ -94,7 +94,8 @@ static uint64_t kept_of(const struct machine *machine, uint32_t cpu, zone_id_t z
 {
     const struct cpu_list *list =
         &cache_of(machine, cpu)->lists[(zone * CPU_TYPES + type) * CPU_ORDERS + order];
-    return (uint64_t)list->loaded_count + list->other_count;
+    uint64_t room = 2 * cpu_magazine_empty(order).room;
+    return room - list->loaded.room - list->other.room;
 }
 
 /* Frames that @cpu keeps. */
@@ -781,20 +782,21 @@ static void i17_sees_lists_that_are_wrong(void **state)
     arena_validate(&machine.arena);
     struct cpu_cache *cache = (struct cpu_cache *)(uintptr_t)cache_of(&machine, 0);
     struct cpu_list *list = cpu_list_of(cache, 0, MIGRATE_UNMOVABLE, 0);
-    list->loaded_count++;
+    list->loaded.room++;
     assert_i17(&machine);
-    list->loaded_count--;
+    list->loaded.room--;
     buddy_set_use(buddy, BUDDY_CACHED, false);
     assert_i17(&machine);
     buddy_set_use(buddy, BUDDY_CACHED | BUDDY_OWNED, true);
     assert_i17(&machine);
     buddy_set_use(buddy, BUDDY_OWNED, false);
     struct cpu_list *other = cpu_list_of(cache, 0, MIGRATE_MOVABLE, 0);
+    struct cpu_list empty = *other;
     *other = *list;
-    *list = (struct cpu_list){.loaded = NULL};
+    *list = empty;
     assert_i17(&machine);
     *list = *other;
-    *other = (struct cpu_list){.loaded = NULL};
+    *other = empty;
     buddy_set_use(owned, BUDDY_CACHED, true);
     assert_i17(&machine);
     buddy_set_use(owned, BUDDY_CACHED, false);
