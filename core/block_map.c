@@ -10,17 +10,10 @@ void block_map_init(struct block_map *map, enum block_map_kind kind, struct fram
     range_tree_init(&map->tree, epoch, NULL);
 }
 
-memdesc_t block_map_read(const struct block_map *map, pfn_t pfn)
+memdesc_t block_map_read_tree(const struct block_map *map, pfn_t pfn)
 {
-    memdesc_t word = 0;
-    if (block_map_has_tree(map)) {
-        word = range_tree_value(&map->tree, pfn);
-    }
-    if (block_map_has_table(map)) {
-        memdesc_t listed = frame_table_read(map->table, pfn);
-        ASSERT(!block_map_has_tree(map) || listed == word);
-        word = listed;
-    }
+    memdesc_t word = range_tree_value(&map->tree, pfn);
+    ASSERT(!block_map_has_table(map) || frame_table_read(map->table, pfn) == word);
     return word;
 }
 
@@ -67,18 +60,10 @@ pfn_t block_map_next(const struct block_map *map, pfn_t pfn, pfn_t end)
     return next;
 }
 
-/* All writes to the table: counted, because validation cannot read all words of a large block. */
-static void table_write(struct block_map *map, pfn_t pfn, memdesc_t word)
-{
-    map->words -= frame_table_read(map->table, pfn) != 0 ? 1 : 0;
-    map->words += word != 0 ? 1 : 0;
-    frame_table_write(map->table, pfn, word);
-}
-
 void block_map_add(struct block_map *map, pfn_t pfn, memdesc_t word)
 {
     if (block_map_has_table(map)) {
-        table_write(map, pfn, word);
+        block_map_write_table(map, pfn, word);
     }
     if (block_map_has_tree(map)) {
         enum status status = range_tree_store(&map->tree, pfn, pfn, word);
@@ -86,7 +71,7 @@ void block_map_add(struct block_map *map, pfn_t pfn, memdesc_t word)
     }
 }
 
-void block_map_write(struct block_map *map, pfn_t pfn, memdesc_t word)
+void block_map_write_tree(struct block_map *map, pfn_t pfn, memdesc_t word)
 {
     if (word != 0) {
         /* The slot is there: it is rewritten in place. */
@@ -94,12 +79,10 @@ void block_map_write(struct block_map *map, pfn_t pfn, memdesc_t word)
         return;
     }
     if (block_map_has_table(map)) {
-        table_write(map, pfn, 0);
+        block_map_write_table(map, pfn, 0);
     }
-    if (block_map_has_tree(map)) {
-        bool erased = range_tree_erase(&map->tree, pfn, NULL);
-        ASSERT(erased);
-    }
+    bool erased = range_tree_erase(&map->tree, pfn, NULL);
+    ASSERT(erased);
 }
 
 void block_map_cut(struct block_map *map, pfn_t pfn, uint64_t frames,
@@ -109,7 +92,7 @@ void block_map_cut(struct block_map *map, pfn_t pfn, uint64_t frames,
         return;
     }
     for (unsigned i = 0; block_map_has_table(map) && i < heads->count; i++) {
-        table_write(map, heads->heads[i].first, heads->heads[i].value);
+        block_map_write_table(map, heads->heads[i].first, heads->heads[i].value);
     }
     if (block_map_has_tree(map)) {
         enum status status = range_tree_store_many(&map->tree, pfn + 1, pfn + frames - 1,

@@ -49,8 +49,16 @@ static inline bool block_map_has_tree(const struct block_map *map)
     return map->kind != BLOCK_MAP_TABLE;
 }
 
+/* What the functions below come to where there is a tree. */
+memdesc_t block_map_read_tree(const struct block_map *map, pfn_t pfn);
+void block_map_write_tree(struct block_map *map, pfn_t pfn, memdesc_t word);
+
 /* The word of the block that starts at @pfn, or 0. */
-memdesc_t block_map_read(const struct block_map *map, pfn_t pfn);
+static inline memdesc_t block_map_read(const struct block_map *map, pfn_t pfn)
+{
+    return LIKELY(!block_map_has_tree(map)) ? frame_table_read(map->table, pfn)
+                                            : block_map_read_tree(map, pfn);
+}
 
 /* The last block that starts at or before @pfn and may cover it: compare the extent. Word 0: none
  * does. Context: also without the lock, for a frame of a block that stays as it is, inside a
@@ -60,8 +68,23 @@ struct frame_entry block_map_find(const struct block_map *map, pfn_t pfn);
 /* The first frame from @pfn on, and before @end, at which a block starts; @end: there is none. */
 pfn_t block_map_next(const struct block_map *map, pfn_t pfn, pfn_t end);
 
+/* All writes to the table: counted, because validation cannot read all words of a large block. */
+static inline void block_map_write_table(struct block_map *map, pfn_t pfn, memdesc_t word)
+{
+    map->words -= frame_table_read(map->table, pfn) != 0 ? 1 : 0;
+    map->words += word != 0 ? 1 : 0;
+    frame_table_write(map->table, pfn, word);
+}
+
 /* Rewrites the word of a block that starts at @pfn; 0: none does any more. Needs no node. */
-void block_map_write(struct block_map *map, pfn_t pfn, memdesc_t word);
+static inline void block_map_write(struct block_map *map, pfn_t pfn, memdesc_t word)
+{
+    if (LIKELY(!block_map_has_tree(map))) {
+        block_map_write_table(map, pfn, word);
+    } else {
+        block_map_write_tree(map, pfn, word);
+    }
+}
 
 /* Adds the first word at @pfn. Context: the boot, with nodes enough. */
 void block_map_add(struct block_map *map, pfn_t pfn, memdesc_t word);

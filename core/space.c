@@ -175,11 +175,14 @@ static void pageblock_count(struct space *space, const struct buddy *buddy, bool
         return;
     }
     struct pageblock *pageblock = space_pageblock(space, buddy->pfn);
-    enum migratetype before = pageblock_type(pageblock);
     uint16_t *used = &pageblock->used[buddy->head.migratetype];
     uint16_t frames = (uint16_t)order_frames(order);
-    *used = (uint16_t)(in ? *used + frames : *used - frames);
-    if (pageblock_type(pageblock) != before) {
+    uint16_t count = (uint16_t)(in ? *used + frames : *used - frames);
+    /* Only the first frame of a type, or the last one, makes a difference. */
+    bool decides = (in ? *used : count) == 0;
+    enum migratetype before = decides ? pageblock_type(pageblock) : MIGRATE_UNMOVABLE;
+    *used = count;
+    if (decides && pageblock_type(pageblock) != before) {
         pageblock_relist(space, buddy->pfn);
     }
 }
@@ -313,16 +316,26 @@ static void space_write_heads(struct space *space, pfn_t pfn, uint64_t frames,
 struct buddy *space_split_detached(struct space *space, struct buddy *buddy, order_t order,
                                    struct buddy_stash *stash)
 {
-    struct block_heads heads = {.count = 0};
+    struct block_heads heads;
     struct buddy *part = buddy;
     pfn_t pfn = buddy->pfn;
     uint64_t frames = order_frames(buddy_order(buddy));
+    bool alone = !block_map_has_tree(&space->map);
+    heads.count = 0;
+    ASSERT(buddy_state(buddy) == BUDDY_TAKEN);
+    space->frames[BUDDY_TAKEN] -= frames - order_frames(order);
+    space->frames[BUDDY_FREE] += frames - order_frames(order);
     while (buddy_order(part) > order) {
         struct buddy *lower = buddy_stash_take(stash);
         space_halve(space, part, lower);
-        space_set_state(space, part, BUDDY_FREE);
+        buddy_set_state(part, BUDDY_FREE);
         space_list_push(space, part);
-        block_heads_add(&heads, part->pfn, memdesc_make(part, MEMDESC_BUDDY_FREE));
+        memdesc_t word = memdesc_make(part, MEMDESC_BUDDY_FREE);
+        if (LIKELY(alone)) {
+            space_write(space, part->pfn, word);
+        } else {
+            block_heads_add(&heads, part->pfn, word);
+        }
         part = lower;
     }
     space_write_heads(space, pfn, frames, &heads);
@@ -438,7 +451,7 @@ static bool buddy_stays(const struct buddy *freed, const struct buddy *listed, c
 }
 
 /* Merges @buddy, on no list, with all free buddies. Only the upper half's word is cleared each
- * time; the caller writes the word of the result. */
+ * time; the caller writes the word of the result, and its state: all frames are counted as free. */
 static struct buddy *space_merge(struct space *space, struct buddy *buddy, const void *avoid,
                                  struct buddy_stash *released)
 {
@@ -451,7 +464,6 @@ static struct buddy *space_merge(struct space *space, struct buddy *buddy, const
             return merged;
         }
         space_list_remove(space, listed);
-        space_set_state(space, listed, BUDDY_TAKEN);
         pfn_t lower = merged->pfn < listed->pfn ? merged->pfn : listed->pfn;
         space_write(space, lower + order_frames(order), 0);
         struct buddy *stays = buddy_stays(merged, listed, avoid) ? merged : listed;
@@ -468,9 +480,11 @@ struct buddy *space_free(struct space *space, struct buddy *buddy, const void *a
 {
     ASSERT(buddy_state(buddy) != BUDDY_FREE);
     ASSERT(buddy_state(buddy) != BUDDY_HELD);
-    space_set_state(space, buddy, BUDDY_TAKEN);
+    space_set_state(space, buddy, BUDDY_FREE);
     struct buddy *merged = space_merge(space, buddy, avoid, released);
-    space_list_block(space, merged);
+    buddy_set_state(merged, BUDDY_FREE);
+    space_list_push(space, merged);
+    space_set_word(space, merged, memdesc_make(merged, MEMDESC_BUDDY_FREE));
     return merged;
 }
 
