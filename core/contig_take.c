@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/contig_take.h"
+#include "core/space_lists.h"
 
 /* A block that a run touches. */
 struct run_block {

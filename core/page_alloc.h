@@ -9,6 +9,7 @@
 #include "core/contig_find.h"
 #include "core/contig_take.h"
 #include "core/potad.h"
+#include "core/space_lists.h"
 
 /* A page_request with the zones spelled out. */
 struct block_request {

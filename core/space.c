@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "core/space.h"
+#include "core/space_lists.h"
 
 void space_init(struct space *space, zone_id_t id, const struct range *ranges,
                 uint32_t ranges_count)
@@ -51,23 +51,6 @@ bool space_manages(const struct space *space, pfn_t pfn, uint64_t frames)
     return left == 0 && !reserved;
 }
 
-/* The area that free @buddy is listed in. */
-static unsigned buddy_area(const struct buddy *buddy)
-{
-    return buddy_is(buddy, BUDDY_UNACCEPTED) ? AREA_UNACCEPTED : buddy->head.migratetype;
-}
-
-static void space_write(struct space *space, pfn_t pfn, memdesc_t word)
-{
-    space->frame_writes++;
-    block_map_write(&space->map, pfn, word);
-}
-
-void space_set_word(struct space *space, const struct buddy *buddy, memdesc_t word)
-{
-    space_write(space, buddy->pfn, word);
-}
-
 uint64_t space_lay_pageblocks(const struct range *ranges, uint32_t count, order_t pageblock_order,
                               uint64_t *first)
 {
@@ -83,66 +66,7 @@ uint64_t space_lay_pageblocks(const struct range *ranges, uint32_t count, order_
     return next;
 }
 
-struct pageblock *space_pageblock(const struct space *space, pfn_t pfn)
-{
-    order_t order = space->pageblock_order;
-    if (space->ranges_count == 1) {
-        /* The range need not be looked at. */
-        ASSERT(pfn - space->start < space->end - space->start);
-        return &space->pageblocks[(pfn >> order) - (space->start >> order)];
-    }
-    uint32_t i = 0;
-    while (pfn - space->ranges[i].start >= space->ranges[i].frames) {
-        i++;
-        ASSERT(i < space->ranges_count);
-    }
-    uint64_t index = (pfn >> order) - (space->ranges[i].start >> order);
-    return &space->pageblocks[space->pageblock_first[i] + index];
-}
-
-enum migratetype pageblock_type(const struct pageblock *pageblock)
-{
-    if (pageblock->used[MIGRATE_UNMOVABLE] > 0) {
-        return MIGRATE_UNMOVABLE;
-    }
-    return pageblock->used[MIGRATE_RECLAIMABLE] > 0 ? MIGRATE_RECLAIMABLE : MIGRATE_MOVABLE;
-}
-
-enum migratetype space_free_type(const struct space *space, const struct buddy *buddy)
-{
-    if (buddy_is(buddy, BUDDY_CMA)) {
-        return MIGRATE_CMA;
-    }
-    bool part = space->pageblocks != NULL && buddy_order(buddy) < space->pageblock_order;
-    return part ? pageblock_type(space_pageblock(space, buddy->pfn)) : MIGRATE_MOVABLE;
-}
-
-static void space_list_push(struct space *space, struct buddy *buddy)
-{
-    buddy->head.migratetype = (uint8_t)space_free_type(space, buddy);
-    struct free_area *area = &space->areas[buddy_area(buddy)];
-    order_t order = buddy_order(buddy);
-    list_push(&area->lists[order], &buddy->list);
-    area->blocks[order]++;
-    area->frames += order_frames(order);
-    area->nonempty |= (uint64_t)1 << order;
-}
-
-static void space_list_remove(struct space *space, struct buddy *buddy)
-{
-    struct free_area *area = &space->areas[buddy_area(buddy)];
-    order_t order = buddy_order(buddy);
-    list_remove(&buddy->list);
-    area->blocks[order]--;
-    area->frames -= order_frames(order);
-    if (area->blocks[order] == 0) {
-        area->nonempty &= ~((uint64_t)1 << order);
-    }
-}
-
-/* Puts the free blocks of a pageblock, whose type has changed, on the lists of the new one. Costs
- * as many steps as it has blocks. */
-static void pageblock_relist(struct space *space, pfn_t pfn)
+void space_relist_pageblock(struct space *space, pfn_t pfn)
 {
     pfn_t first = pfn >> space->pageblock_order << space->pageblock_order;
     pfn_t end = first + order_frames(space->pageblock_order);
@@ -157,45 +81,6 @@ static void pageblock_relist(struct space *space, pfn_t pfn)
             space_list_push(space, buddy);
         }
         at += order_frames(order);
-    }
-}
-
-/* Whether blocks of @state count in their pageblocks. */
-static bool state_is_used(enum buddy_state state)
-{
-    return state == BUDDY_ALLOCATED || state == BUDDY_SLAB;
-}
-
-/* Counts the frames of @buddy's block in, or out, of its pageblock. */
-static void pageblock_count(struct space *space, const struct buddy *buddy, bool in)
-{
-    order_t order = buddy_order(buddy);
-    if (space->pageblocks == NULL || order >= space->pageblock_order ||
-        buddy_is(buddy, BUDDY_CMA)) {
-        return;
-    }
-    struct pageblock *pageblock = space_pageblock(space, buddy->pfn);
-    uint16_t *used = &pageblock->used[buddy->head.migratetype];
-    uint16_t frames = (uint16_t)order_frames(order);
-    uint16_t count = (uint16_t)(in ? *used + frames : *used - frames);
-    /* Only the first frame of a type, or the last one, makes a difference. */
-    bool decides = (in ? *used : count) == 0;
-    enum migratetype before = decides ? pageblock_type(pageblock) : MIGRATE_UNMOVABLE;
-    *used = count;
-    if (decides && pageblock_type(pageblock) != before) {
-        pageblock_relist(space, buddy->pfn);
-    }
-}
-
-void space_set_state(struct space *space, struct buddy *buddy, enum buddy_state state)
-{
-    uint64_t frames = order_frames(buddy_order(buddy));
-    bool was_used = state_is_used(buddy_state(buddy));
-    space->frames[buddy_state(buddy)] -= frames;
-    space->frames[state] += frames;
-    buddy_set_state(buddy, state);
-    if (state_is_used(state) != was_used) {
-        pageblock_count(space, buddy, !was_used);
     }
 }
 
@@ -423,71 +308,6 @@ void space_cut_at(struct space *space, struct buddy *buddy, pfn_t pfn, struct bu
     space_set_word(space, first, memdesc_make(first, MEMDESC_BUDDY_ALLOCATED));
 }
 
-/* The free block that would merge with the block of @order at @pfn, or NULL. */
-static struct buddy *space_free_buddy(const struct space *space, pfn_t pfn, order_t order,
-                                      uint32_t kind)
-{
-    pfn_t other = pfn_buddy(pfn, order);
-    /* I4: a block reaches over no border; its buddy's frames may be another zone's or nobody's. */
-    if (other < space->start || other >= space->end || order + 1 >= space->orders) {
-        return NULL;
-    }
-    memdesc_t word = block_map_read(&space->map, other);
-    if (memdesc_type(word) != MEMDESC_BUDDY_FREE) {
-        return NULL;
-    }
-    struct buddy *buddy = (struct buddy *)(void *)memdesc_head(word);
-    bool fits = buddy_order(buddy) == order && buddy_kind(buddy) == kind;
-    return fits ? buddy : NULL;
-}
-
-/* Whether @freed, not @listed, describes the block that both merge into. */
-static bool buddy_stays(const struct buddy *freed, const struct buddy *listed, const void *avoid)
-{
-    if (buddy_is(freed, BUDDY_BOOT) || buddy_is(listed, BUDDY_BOOT)) {
-        return buddy_is(freed, BUDDY_BOOT);
-    }
-    return buddy_is_in_page(listed, avoid);
-}
-
-/* Merges @buddy, on no list, with all free buddies. Only the upper half's word is cleared each
- * time; the caller writes the word of the result, and its state: all frames are counted as free. */
-static struct buddy *space_merge(struct space *space, struct buddy *buddy, const void *avoid,
-                                 struct buddy_stash *released)
-{
-    uint32_t kind = buddy_kind(buddy);
-    struct buddy *merged = buddy;
-    for (;;) {
-        order_t order = buddy_order(merged);
-        struct buddy *listed = space_free_buddy(space, merged->pfn, order, kind);
-        if (listed == NULL) {
-            return merged;
-        }
-        space_list_remove(space, listed);
-        pfn_t lower = merged->pfn < listed->pfn ? merged->pfn : listed->pfn;
-        space_write(space, lower + order_frames(order), 0);
-        struct buddy *stays = buddy_stays(merged, listed, avoid) ? merged : listed;
-        buddy_stash_put(released, stays == merged ? listed : merged);
-        stays->pfn = lower;
-        stays->head.order = (uint8_t)(order + 1);
-        space->blocks--;
-        merged = stays;
-    }
-}
-
-struct buddy *space_free(struct space *space, struct buddy *buddy, const void *avoid,
-                         struct buddy_stash *released)
-{
-    ASSERT(buddy_state(buddy) != BUDDY_FREE);
-    ASSERT(buddy_state(buddy) != BUDDY_HELD);
-    space_set_state(space, buddy, BUDDY_FREE);
-    struct buddy *merged = space_merge(space, buddy, avoid, released);
-    buddy_set_state(merged, BUDDY_FREE);
-    space_list_push(space, merged);
-    space_set_word(space, merged, memdesc_make(merged, MEMDESC_BUDDY_FREE));
-    return merged;
-}
-
 /* Makes the single frame of @buddy, on no list, a poisoned block. */
 static void space_poison_block(struct space *space, struct buddy *buddy)
 {
@@ -645,43 +465,4 @@ void space_replace_buddy(struct space *space, struct buddy *from, struct buddy *
         space_set_word(space, to, memdesc_make(to, MEMDESC_POISONED));
     }
     buddy_set_state(from, BUDDY_HELD);
-}
-
-static void preview_add(struct merge_preview *merged, const struct buddy *buddy, const void *page)
-{
-    bool in_page = buddy_is_in_page(buddy, page);
-    merged->in_page += in_page ? 1 : 0;
-    merged->outside += in_page ? 0 : 1;
-}
-
-struct merge_preview space_preview_free(const struct space *space, const struct buddy *buddy,
-                                        const void *page, const struct merge_preview *other,
-                                        bool *joined)
-{
-    struct merge_preview merged = {.pfn = buddy->pfn, .order = buddy_order(buddy)};
-    preview_add(&merged, buddy, page);
-    *joined = false;
-    for (;;) {
-        pfn_t next = pfn_buddy(merged.pfn, merged.order);
-        struct buddy *listed = space_free_buddy(space, merged.pfn, merged.order, 0);
-        if (listed != NULL) {
-            preview_add(&merged, listed, page);
-        } else if (other != NULL && !*joined && next == other->pfn && next >= space->start &&
-                   next < space->end && merged.order == other->order) {
-            merged.in_page += other->in_page;
-            merged.outside += other->outside;
-            *joined = true;
-        } else {
-            return merged;
-        }
-        merged.pfn &= ~order_frames(merged.order);
-        merged.order++;
-    }
-}
-
-struct merge_preview space_preview_poison(const struct buddy *buddy, const void *page)
-{
-    struct merge_preview alone = {.pfn = buddy->pfn, .order = buddy_order(buddy)};
-    preview_add(&alone, buddy, page);
-    return alone;
 }

@@ -131,15 +131,6 @@ uint64_t space_free_frames(const struct space *space, enum migratetype type);
 uint64_t space_lay_pageblocks(const struct range *ranges, uint32_t count, order_t pageblock_order,
                               uint64_t *first);
 
-/* The pageblock that frame @pfn of a range of @space is in. Context: there are pageblocks. */
-struct pageblock *space_pageblock(const struct space *space, pfn_t pfn);
-
-/* The type of the list that the block of @buddy belongs on while it is free and accepted. */
-enum migratetype space_free_type(const struct space *space, const struct buddy *buddy);
-
-/* The type of a pageblock's free blocks. */
-enum migratetype pageblock_type(const struct pageblock *pageblock);
-
 /* Takes free @buddy off its list; it is BUDDY_TAKEN from here on, with its word as it was:
  * follow with space_set_word() or space_free(). */
 void space_detach(struct space *space, struct buddy *buddy);
@@ -169,12 +160,6 @@ void space_split_allocated(struct space *space, struct buddy *buddy, order_t ord
  * a descriptor for each halving, order(@buddy) less the order that @pfn is aligned to, and the map
  * space_cut_nodes() of as many. Source: requirement B6. */
 void space_cut_at(struct space *space, struct buddy *buddy, pfn_t pfn, struct buddy_stash *stash);
-
-/* Writes @word at the first frame of @buddy's block. */
-void space_set_word(struct space *space, const struct buddy *buddy, memdesc_t word);
-
-/* Moves the frames of @buddy, on no list, to @state in the counts: BUDDY_ALLOCATED, BUDDY_SLAB. */
-void space_set_state(struct space *space, struct buddy *buddy, enum buddy_state state);
 
 /* Frees the block of @buddy and merges it with its free buddies as far as it goes; the descriptors
  * that are left over go to @released. Never allocates, never fails (requirement A3). Of two that

@@ -3,7 +3,7 @@
  * space_validate.c: walks a zone frame by frame and list by list, and compares with its counts, or
  * makes them one number.
  */
-#include "core/space.h"
+#include "core/space_lists.h"
 
 /* What the walk over the frames counts, for comparison with what the zone keeps. */
 struct space_census {
