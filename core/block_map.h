@@ -24,8 +24,8 @@
 struct block_map {
     enum block_map_kind kind;
     struct frame_table *table;
-    struct range_tree tree;
     uint64_t words; /* in the table that this map has made other than 0, and not 0 again */
+    struct range_tree tree;
 };
 
 /* New words for a cut, by ascending frame. */

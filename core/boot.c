@@ -269,6 +269,8 @@ enum status potad_boot(struct potad *potad, const struct port *port, const struc
     }
     buddy_stash_init(&potad->boot_spare);
     spinlock_init(&potad->cpus_lock);
+    potad->cpus_online = 0;
+    atomic_word_poke(&potad->spare_most, 0);
     for (uint32_t cpu = 0; cpu < CPUS_MAX; cpu++) {
         atomic_word_poke(&potad->cpus[cpu], 0);
         atomic_word_poke(&potad->cpu_slots[cpu].cache, 0);

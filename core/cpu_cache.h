@@ -30,8 +30,9 @@
 
 enum {
     CPU_MAGAZINE = 64, /* frames in a magazine */
-    CPU_SPARE = 256,   /* struct buddys that a CPU keeps for cutting blocks */
-    CPU_TYPES = 4,     /* lists for so many migrate types, more than there are */
+    ZONE_SPARE =
+        256,       /* struct buddys that a zone keeps for cutting blocks, where CPUs have lists */
+    CPU_TYPES = 4, /* lists for so many migrate types, more than there are */
     CPU_LISTS = ZONES_MAX * CPU_TYPES * CPU_ORDERS
 };
 
@@ -49,7 +50,6 @@ struct cpu_list {
 };
 
 struct cpu_cache {
-    struct buddy_stash spare;
     struct cpu_list lists[CPU_LISTS]; /* cpu_list_of() */
 };
 

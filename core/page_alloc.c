@@ -93,24 +93,24 @@ static void stash_take_pending(struct alloc_context alloc, struct buddy_stash *s
 }
 
 bool stash_fill(struct potad *potad, struct alloc_context alloc, struct buddy_stash *stash,
-                order_t count)
+                uint64_t count)
 {
     void *objects[ORDERS];
     stash_take_pending(alloc, stash, count);
-    uint64_t missing = stash->count < count ? count - stash->count : 0;
     alloc.depth++;
-    if (missing == 0) {
-        return true;
-    }
-    if (!kmem_cache_take(&potad->cache_buddy, alloc, missing, objects)) {
-        /* CPUs may have kept some. */
-        stash_take_pending(alloc, stash, count);
-        return stash->count >= count;
-    }
-    for (uint64_t i = 0; i < missing; i++) {
-        struct buddy *buddy = objects[i];
-        buddy_reset(buddy);
-        buddy_stash_put(stash, buddy);
+    while (stash->count < count) {
+        uint64_t missing = count - stash->count;
+        missing = missing < ORDERS ? missing : ORDERS;
+        if (!kmem_cache_take(&potad->cache_buddy, alloc, missing, objects)) {
+            /* Zones may have kept some. */
+            stash_take_pending(alloc, stash, count);
+            return stash->count >= count;
+        }
+        for (uint64_t i = 0; i < missing; i++) {
+            struct buddy *buddy = objects[i];
+            buddy_reset(buddy);
+            buddy_stash_put(stash, buddy);
+        }
     }
     return true;
 }
@@ -235,6 +235,7 @@ static struct buddy *block_take(struct potad *potad, struct alloc_context alloc,
             space_free(zone, buddy, NULL, &alloc.transaction->pending);
             return NULL;
         }
+        zone_spare_take(zone, stash, need);
         if (stash->count >= need) {
             return buddy;
         }
@@ -460,7 +461,8 @@ void free_pages_slow(struct potad *potad, struct buddy *buddy)
     spinlock_lock(&zone->lock);
     ASSERT(buddy_state(buddy) == BUDDY_ALLOCATED);
     ASSERT(!buddy_is(buddy, BUDDY_CACHED)); /* a double free else */
-    block_free(potad, zone, buddy, NULL, &released);
+    block_free(potad, zone, buddy, NULL, &zone->spare);
+    zone_spare_trim(potad, zone, &released);
     spinlock_unlock(&zone->lock);
     descriptors_release(potad, &released);
 }

@@ -50,7 +50,42 @@ struct buddy *block_pick_accepted(const struct space *zone, const struct block_r
 /* Fills @stash up to @count descriptors, all or none of what is missing. Context: inside a
  * transaction, no lock is held. */
 bool stash_fill(struct potad *potad, struct alloc_context alloc, struct buddy_stash *stash,
-                order_t count) __attribute__((warn_unused_result));
+                uint64_t count) __attribute__((warn_unused_result));
+
+/* Moves descriptors that @zone keeps for cuts to @stash, as long as it has fewer than @count.
+ * Context: the zone's lock. */
+static inline void zone_spare_take(struct space *zone, struct buddy_stash *stash, uint64_t count)
+{
+    while (stash->count < count && zone->spare.count > 0) {
+        buddy_stash_put(stash, buddy_stash_take(&zone->spare));
+    }
+}
+
+/* Moves those that are too many to @released. Context: the zone's lock. */
+static inline void zone_spare_trim(const struct potad *potad, struct space *zone,
+                                   struct buddy_stash *released)
+{
+    uint64_t most = atomic_word_peek(&potad->spare_most);
+    while (zone->spare.count > most) {
+        buddy_stash_put(released, buddy_stash_take(&zone->spare));
+    }
+}
+
+/* Blocks in use, linked by list.next. */
+struct batch {
+    struct list_head *blocks;
+    uint64_t count;
+};
+
+/* batch.c: takes blocks for @request, of an order below CPU_ORDERS, off @zone: as many as make
+ * 2^SPACE_EVENLY frames, or fewer. Context: in a transaction, no lock. */
+void batch_take(struct potad *potad, struct alloc_context alloc, struct space *zone,
+                const struct block_request *request, struct batch *batch);
+
+/* Frees the blocks of @chain, all of @zone; descriptors that are left over go to @released.
+ * Context: no lock. */
+void batch_free(struct potad *potad, struct space *zone, struct list_head *chain,
+                struct buddy_stash *released);
 
 /* Frees the block of @buddy, a caller's or a slab's: space_free(), but frames of it that have
  * failed are kept back. Follow with descriptors_release(). Context: the zone's lock. */

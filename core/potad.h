@@ -133,6 +133,7 @@ struct potad {
     _Alignas(CACHE_LINE_BYTES) struct zone_index index;
     atomic_word_t spent_any;       /* a hint: whether spent has any */
     atomic_word_t slab_generation; /* slabs of descriptor caches made so far */
+    atomic_word_t spare_most;      /* struct buddys that a zone may keep for its next cuts */
     struct zone_spans spans;
 
     /* The end of the port, the table of zones whose map is one, and firsts share a line: with CPUs'
@@ -155,7 +156,8 @@ struct potad {
     uint64_t range_pageblocks[RANGES_MAX]; /* each range's first, in its zone's array */
     struct space zones[ZONES_MAX];         /* those that are there: zones_present() */
     spinlock_t cpus_lock;
-    uint32_t zones_made; /* with blocks, there or not yet, as bits; lock of cache_buddy */
+    uint32_t cpus_online; /* lock of cpus */
+    uint32_t zones_made;  /* with blocks, there or not yet, as bits; lock of cache_buddy */
     spinlock_t claims_lock;
     struct zone_claim claims[ZONES_MAX];
     _Alignas(CACHE_LINE_BYTES) struct kmem_cache cache_buddy; /* kmem_cache_buddy of the mail */

@@ -26,6 +26,7 @@ void space_reset(struct space *space, zone_id_t id, const struct range *ranges,
         space->orders = (uint8_t)(64 - __builtin_clzll(space->end - space->start));
     }
     list_init(&space->flaws);
+    buddy_stash_init(&space->spare);
     for (unsigned area = 0; area < AREAS; area++) {
         for (order_t order = 0; order < ORDERS; order++) {
             list_init(&space->areas[area].lists[order]);
@@ -227,38 +228,63 @@ struct buddy *space_split_detached(struct space *space, struct buddy *buddy, ord
     return part;
 }
 
-void space_split_evenly(struct space *space, struct buddy *buddy, order_t order,
-                        struct buddy_stash *stash, struct list_head *parts)
+/* Counts the frames of the block of @order at @pfn in, in its pageblock, or where it is several, in
+ * those of its parts, the first of @chain. */
+static void space_count_parts(struct space *space, const struct list_head *chain, pfn_t pfn,
+                              order_t order)
 {
-    struct block_heads heads = {.count = 0};
-    pfn_t start = buddy->pfn;
-    uint64_t frames = order_frames(buddy_order(buddy));
-    uint64_t step = order_frames(order);
+    const struct buddy *part = list_item(chain, const struct buddy, list);
+    if (order < space->pageblock_order) {
+        pageblock_count_frames(space, part, order, true);
+        return;
+    }
+    for (pfn_t end = pfn + order_frames(order); pfn < end; pfn += order_frames(buddy_order(part))) {
+        part = list_item(chain, const struct buddy, list);
+        pageblock_count_frames(space, part, buddy_order(part), true);
+        chain = chain->next;
+    }
+}
+
+void space_split_evenly(struct space *space, struct buddy *buddy, order_t order,
+                        struct buddy_stash *stash, struct list_head **chain)
+{
+    struct block_heads heads;
+    const pfn_t start = buddy->pfn;
+    const order_t whole = buddy_order(buddy);
+    const uint64_t frames = order_frames(whole);
+    const uint64_t step = order_frames(order);
+    const uint32_t flags = (uint32_t)BUDDY_ALLOCATED | buddy_kind(buddy);
+    const struct memdesc head = {
+        .order = (uint8_t)order,
+        .zone = buddy->head.zone,
+        .migratetype = buddy->head.migratetype,
+    };
+    heads.count = 0;
     ASSERT(buddy_state(buddy) == BUDDY_TAKEN);
-    ASSERT(buddy_order(buddy) - order <= SPACE_EVENLY);
-    space->blocks += frames / step - 1;
-    buddy->pfn = start + frames - step;
-    buddy->head.order = (uint8_t)order;
-    for (pfn_t pfn = start; pfn < start + frames; pfn += step) {
-        struct buddy *part = buddy;
-        if (pfn != buddy->pfn) {
-            part = buddy_stash_take(stash);
-            part->head.order = (uint8_t)order;
-            part->head.zone = buddy->head.zone;
-            part->head.migratetype = buddy->head.migratetype;
-            part->head.flawed = false;
-            part->pfn = pfn;
-            buddy_set_kind(part, buddy_kind(buddy));
-            buddy_set_state(part, BUDDY_TAKEN);
-        }
-        if (pfn == start) {
-            space_set_word(space, part, memdesc_make(part, MEMDESC_BUDDY_ALLOCATED));
+    ASSERT(whole - order <= SPACE_EVENLY);
+    for (pfn_t pfn = start + frames - step, left = frames; left > 0; left -= step, pfn -= step) {
+        struct buddy *part = left == frames ? buddy : buddy_stash_take(stash);
+        uint32_t boot = atomic_flags_peek(&part->head.flags) & (uint32_t)BUDDY_BOOT;
+        part->head.order = head.order;
+        part->head.zone = head.zone;
+        part->head.migratetype = head.migratetype;
+        part->head.flawed = false;
+        part->pfn = pfn;
+        atomic_flags_poke(&part->head.flags, flags | boot);
+        part->list.next = *chain;
+        *chain = &part->list;
+        memdesc_t word = memdesc_make(part, MEMDESC_BUDDY_ALLOCATED);
+        if (pfn == start || !block_map_has_tree(&space->map)) {
+            space_write(space, pfn, word);
         } else {
-            block_heads_add(&heads, pfn, memdesc_make(part, MEMDESC_BUDDY_ALLOCATED));
+            block_heads_add(&heads, pfn, word);
         }
-        list_push_last(parts, &part->list);
     }
     space_write_heads(space, start, frames, &heads);
+    space->blocks += frames / step - 1;
+    space->frames[BUDDY_TAKEN] -= frames;
+    space->frames[BUDDY_ALLOCATED] += frames;
+    space_count_parts(space, *chain, start, whole);
 }
 
 void space_split_allocated(struct space *space, struct buddy *buddy, order_t order,

@@ -58,7 +58,7 @@ struct poison {
 };
 
 struct space {
-    /* The first two lines are what every allocation and free look at. */
+    /* The first three lines are what every allocation and free look at. */
     _Alignas(CACHE_LINE_BYTES) spinlock_t lock;
     zone_id_t id;
     pfn_t start; /* first frame of the first range */
@@ -76,6 +76,8 @@ struct space {
     uint64_t blocks;                                          /* each has one struct buddy */
     uint64_t frame_writes; /* words written into the frame table (requirement A5) */
 
+    _Alignas(
+        CACHE_LINE_BYTES) struct buddy_stash spare; /* for the next cuts, where CPUs have lists */
     struct block_map map;
     struct free_area areas[AREAS];
     uint32_t node;
@@ -143,12 +145,12 @@ void space_detach(struct space *space, struct buddy *buddy);
 struct buddy *space_split_detached(struct space *space, struct buddy *buddy, order_t order,
                                    struct buddy_stash *stash);
 
-/* Cuts the detached block of @buddy into blocks of @order, below its own, all of which it puts on
- * @parts by ascending address, the last of them with @buddy itself; their words lead to them as
- * blocks in use. @stash must hold a descriptor for each but one, and the map has
+/* Cuts the detached block of @buddy, accepted and of the type that it is to have, into blocks of
+ * @order in use, which are linked by list.next before @chain by ascending address, the last of them
+ * with @buddy itself. @stash must hold a descriptor for each but one, and the map has
  * block_map_nodes() of as many. At most 2^SPACE_EVENLY of them. */
 void space_split_evenly(struct space *space, struct buddy *buddy, order_t order,
-                        struct buddy_stash *stash, struct list_head *parts);
+                        struct buddy_stash *stash, struct list_head **chain);
 
 /* Halves the allocated block of @buddy in the same way, but all parts stay allocated.
  * parts: order(buddy) - @order + 1 entries, filled by ascending address; the last is @buddy. */

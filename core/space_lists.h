@@ -93,10 +93,11 @@ static inline bool state_is_used(enum buddy_state state)
     return state == BUDDY_ALLOCATED || state == BUDDY_SLAB;
 }
 
-/* Counts the frames of @buddy's block in, or out, of its pageblock. */
-static inline void pageblock_count(struct space *space, const struct buddy *buddy, bool in)
+/* Counts 2^@order frames from the first of @buddy's block on in, or out, of their pageblock, as
+ * frames of its type. */
+static inline void pageblock_count_frames(struct space *space, const struct buddy *buddy,
+                                          order_t order, bool in)
 {
-    order_t order = buddy_order(buddy);
     if (space->pageblocks == NULL || order >= space->pageblock_order ||
         buddy_is(buddy, BUDDY_CMA)) {
         return;
@@ -112,6 +113,11 @@ static inline void pageblock_count(struct space *space, const struct buddy *budd
     if (decides && pageblock_type(pageblock) != before) {
         space_relist_pageblock(space, buddy->pfn);
     }
+}
+
+static inline void pageblock_count(struct space *space, const struct buddy *buddy, bool in)
+{
+    pageblock_count_frames(space, buddy, buddy_order(buddy), in);
 }
 
 /* Writes @word at the first frame of @buddy's block. */

@@ -60,7 +60,6 @@ struct record_census {
 /* What the lists of all CPUs hold. */
 struct cpu_census {
     uint64_t blocks;
-    uint64_t spare;
 };
 
 static void count_records(const struct space *zone, struct record_census *census)
@@ -114,7 +113,6 @@ static bool check_cpu(const struct potad *potad, const struct cpu_cache *cache,
             return false;
         }
     }
-    census->spare += cache->spare.count;
     return true;
 }
 
@@ -161,6 +159,7 @@ bool potad_validate(struct potad *potad, struct violation *violation)
     struct slab_census census = {0};
     struct record_census held = {0};
     uint64_t blocks = 0;
+    uint64_t spare = 0;
     uint64_t slab_frames = 0;
     uint64_t nodes = 0;
     *violation = (struct violation){.pfn = PFN_NONE};
@@ -171,6 +170,7 @@ bool potad_validate(struct potad *potad, struct violation *violation)
             return false;
         }
         blocks += potad->zones[id].blocks;
+        spare += potad->zones[id].spare.count;
         slab_frames += potad->zones[id].frames[BUDDY_SLAB];
         count_records(&potad->zones[id], &held);
         nodes += range_tree_nodes(&potad->zones[id].map.tree);
@@ -185,8 +185,8 @@ bool potad_validate(struct potad *potad, struct violation *violation)
         return false;
     }
     uint64_t buddys = potad->cache_buddy.live + atomic_word_peek(&potad->boot_buddies);
-    return invariant_check(violation, INVARIANT_DESC_COUNT, PFN_NONE,
-                           blocks + held.buddys + cpus.spare, buddys) &&
+    return invariant_check(violation, INVARIANT_DESC_COUNT, PFN_NONE, blocks + held.buddys + spare,
+                           buddys) &&
            invariant_check(violation, INVARIANT_DESC_COUNT, PFN_NONE,
                            census.slabs - census.self_described, potad->cache_slab.live) &&
            invariant_check(violation, INVARIANT_ACCOUNTING, PFN_NONE, census.frames, slab_frames) &&

@@ -193,6 +193,7 @@ static void zone_die(struct space *zone, struct buddy_stash *released)
         at += order_frames(buddy_order(buddy));
         buddy_stash_put(released, buddy);
     }
+    buddy_stash_move(&zone->spare, released);
     zone->born = 0;
     range_tree_empty(&zone->map.tree);
 }

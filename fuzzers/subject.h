@@ -78,7 +78,7 @@ struct subject_stats {
     uint64_t descriptors_live;     /* of blocks, the boot's included, and what is reserved */
     uint64_t descriptors_spare;    /* more can be had without memory */
     uint64_t descriptors_reserved; /* for freeing blocks with failed frames in use */
-    uint64_t descriptors_kept;     /* by CPUs, of no block */
+    uint64_t descriptors_kept;     /* for the next cuts, where CPUs have lists; of no block */
     uint64_t slab_descriptors_spare;
     uint64_t cache_objects_live; /* of caches that cache_create() made */
     uint64_t slabs;

@@ -272,14 +272,11 @@ static void core_stats(void *instance, struct subject_stats *stats)
             stats->cache_objects_live += cache->live;
         }
     }
-    for (uint32_t cpu = 0; cpu < CPUS_MAX; cpu++) {
-        const struct cpu_cache *cache = cpu_cache_of(potad, cpu);
-        stats->descriptors_kept += cache == NULL ? 0 : cache->spare.count;
-    }
     for (zone_id_t id = 0; id < ZONES_MAX; id++) {
         if (!cuts_have_nodes(&potad->zones[id])) {
             stats->descriptors_spare = 0;
         }
+        stats->descriptors_kept += potad->zones[id].spare.count;
         stats->frame_table_writes += potad->zones[id].frame_writes;
         list_for_each (link, &potad->zones[id].flaws) {
             stats->descriptors_reserved += list_item(link, struct poison, list)->buddys.count;

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * batch.c: blocks that come and go many at a time, between a zone and the lists of a CPU. What one
+ * block would cost by itself, the lock above all, many share.
+ */
+#include "core/page_alloc.h"
+
+enum { FREE_AHEAD = 64 }; /* blocks whose lines are asked for at a time */
+
+/* The descriptors that a batch lacks. */
+struct shortage {
+    struct buddy_stash stash;
+    uint64_t need;
+};
+
+/* Takes a block for @request off @zone, at most 2^SPACE_EVENLY frames of it, and adds it to @batch.
+ * Context: the zone's lock. Return: whether it did; if not, @shortage may say why. */
+static bool batch_add(struct alloc_context alloc, struct space *zone,
+                      const struct block_request *request, struct batch *batch,
+                      struct shortage *shortage)
+{
+    order_t order = request->order;
+    struct buddy *buddy = block_pick_accepted(zone, request, order_frames(SPACE_EVENLY));
+    if (buddy == NULL) {
+        return false;
+    }
+    order_t whole = buddy_order(buddy);
+    order_t part = whole < SPACE_EVENLY ? whole : (order_t)SPACE_EVENLY;
+    uint64_t cuts = order_frames(part - order) - 1;
+    if (!map_nodes_ready(alloc, zone,
+                         block_map_nodes(&zone->map, whole - part, 0) +
+                             block_map_nodes(&zone->map, (unsigned)cuts, 1))) {
+        return false;
+    }
+    zone_spare_take(zone, &shortage->stash, whole - part + cuts);
+    if (shortage->stash.count < whole - part + cuts) {
+        shortage->need = whole - part + cuts;
+        return false;
+    }
+    space_detach(zone, buddy);
+    buddy = space_split_detached(zone, buddy, part, &shortage->stash);
+    buddy->head.migratetype = (uint8_t)request->migratetype;
+    space_split_evenly(zone, buddy, order, &shortage->stash, &batch->blocks);
+    batch->count += cuts + 1;
+    return true;
+}
+
+void batch_take(struct potad *potad, struct alloc_context alloc, struct space *zone,
+                const struct block_request *request, struct batch *batch)
+{
+    struct shortage shortage;
+    uint64_t target = order_frames(SPACE_EVENLY - request->order);
+    buddy_stash_init(&shortage.stash);
+    *batch = (struct batch){.blocks = NULL};
+    do {
+        shortage.need = 0;
+        spinlock_lock(&zone->lock);
+        while (batch->count < target && batch_add(alloc, zone, request, batch, &shortage)) {
+        }
+        zone_note_change(potad, zone, request);
+        spinlock_unlock(&zone->lock);
+        /* Some will do: these are what is left of other blocks. */
+    } while (batch->count == 0 && shortage.need > 0 &&
+             stash_fill(potad, alloc, &shortage.stash, shortage.need));
+    buddy_stash_move(&shortage.stash, &alloc.transaction->pending);
+}
+
+/* Has the words and then the descriptors that freeing @count @blocks looks at come near: from one
+ * block alone they would be waited for. */
+static void lines_fetch(const struct space *zone, struct buddy *const *blocks, unsigned count)
+{
+    const atomic_word_t *words = zone->map.table->words;
+    pfn_t start = zone->map.table->start;
+    for (unsigned i = 0; i < count; i++) {
+        __builtin_prefetch(&words[blocks[i]->pfn - start], 1);
+    }
+    for (unsigned i = 0; i < count; i++) {
+        pfn_t other = pfn_buddy(blocks[i]->pfn, buddy_order(blocks[i]));
+        if (other >= zone->start && other < zone->end) {
+            memdesc_t word = frame_table_read(zone->map.table, other);
+            __builtin_prefetch((const void *)memdesc_head(word), 1);
+        }
+    }
+}
+
+void batch_free(struct potad *potad, struct space *zone, struct list_head *chain,
+                struct buddy_stash *released)
+{
+    struct buddy *blocks[FREE_AHEAD];
+    spinlock_lock(&zone->lock);
+    while (chain != NULL) {
+        unsigned count = 0;
+        for (; chain != NULL && count < FREE_AHEAD; count++) {
+            blocks[count] = buddy_of_link(chain_pop(&chain));
+        }
+        if (!block_map_has_tree(&zone->map)) {
+            lines_fetch(zone, blocks, count);
+        }
+        for (unsigned i = 0; i < count; i++) {
+            block_free(potad, zone, blocks[i], NULL, &zone->spare);
+        }
+    }
+    zone_spare_trim(potad, zone, released);
+    spinlock_unlock(&zone->lock);
+}
