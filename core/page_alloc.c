@@ -43,17 +43,7 @@ static void put_younger(struct potad *potad, uint64_t generation, struct buddy_s
 static void release(struct potad *potad, struct buddy_stash *released, bool trim)
 {
     do {
-        while (released->count > 0) {
-            struct buddy *buddy = buddy_stash_take(released);
-            if (buddy_is(buddy, BUDDY_BOOT)) {
-                retire_keep_boot(potad, buddy);
-                continue;
-            }
-            struct slab *empty = retire_put(potad, buddy, released);
-            if (empty != NULL) {
-                slab_page_give_back(potad, empty, released);
-            }
-        }
+        retire_put(potad, released);
         if (trim) {
             map_nodes_trim(potad, released);
         }

@@ -388,14 +388,9 @@ bool cache_take(struct potad *potad, struct alloc_context alloc, struct kmem_cac
 void cache_put(struct potad *potad, struct kmem_cache *cache, void *object,
                struct buddy_stash *released);
 
-/* retire.c: puts @buddy back into its slab. Return: the slab if it is empty now, for
- * slab_page_give_back(). Else, where the slab describes nothing but free blocks and slabs, tries
- * to retire it: that may add to @released. */
-struct slab *retire_put(struct potad *potad, struct buddy *buddy, struct buddy_stash *released);
-
-/* Keeps boot descriptor @buddy, left over where two blocks of the boot have merged, for the next
- * block that must leave a slab. */
-void retire_keep_boot(struct potad *potad, struct buddy *buddy);
+/* retire.c: puts all of @released back into their slabs, and gives back those that are empty now.
+ * Where a slab describes nothing but free blocks and slabs, tries to retire it. */
+void retire_put(struct potad *potad, struct buddy_stash *released);
 
 /* Retires one slab of struct buddys made after @generation, if any can be: its free blocks' and
  * slabs' descriptors move into slots of other slabs, or into descriptors of @released. Return:

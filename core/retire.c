@@ -18,6 +18,8 @@
  */
 #include "core/page_alloc.h"
 
+enum { PUT_GROUP = 64 };
+
 struct retirement {
     struct slab *slab; /* of struct buddys */
     struct slab *home; /* its struct slab's, if that slab goes with it; else NULL */
@@ -201,21 +203,10 @@ static void retire(struct potad *potad, const struct retirement *plan, struct bu
     potad->port.conceal(potad->port.context, pfn, 1);
 }
 
-struct slab *retire_put(struct potad *potad, struct buddy *buddy, struct buddy_stash *released)
+/* Retires @slab at frame @pfn, of which nobody knows any more whether it is one, if it can be. */
+static void retire_try(struct potad *potad, struct slab *slab, pfn_t pfn,
+                       struct buddy_stash *released)
 {
-    struct kmem_cache *cache = &potad->cache_buddy;
-    struct slab *slab = slab_of(&potad->source, buddy);
-    pfn_t pfn = address_pfn(potad, slab->objects);
-    spinlock_lock(&cache->lock);
-    bool empty = kmem_cache_put_locked(cache, slab, buddy);
-    bool pinned = !empty && slab_is_pinned(slab);
-    spinlock_unlock(&cache->lock);
-    if (empty) {
-        return slab;
-    }
-    if (pinned) {
-        return NULL;
-    }
     struct retirement plan;
     lock_all(potad);
     /* Somebody may have given the slab back meanwhile: its frame tells, under its zone's lock. */
@@ -223,21 +214,114 @@ struct slab *retire_put(struct potad *potad, struct buddy *buddy, struct buddy_s
     memdesc_t word = zone == NULL ? 0 : block_map_read(&zone->map, pfn);
     bool same = memdesc_type(word) == MEMDESC_SLAB && (void *)memdesc_head(word) == (void *)slab;
     bool listed = same && atomic_flags_peek(&slab->head.flags) == SLAB_LISTED;
-    if (!listed || slab->cache != cache) {
+    if (!listed || slab->cache != &potad->cache_buddy) {
         core_event(potad, CORE_EVENT_RETIRE_RACED);
     } else if (retire_plan(potad, slab, released, &plan)) {
         retire(potad, &plan, released);
     }
     unlock_all(potad);
-    return NULL;
 }
 
-void retire_keep_boot(struct potad *potad, struct buddy *buddy)
+/* Descriptors that go back to their slabs together: what each looks at is asked for before the
+ * first is put. */
+struct put_group {
+    unsigned count;
+    struct buddy *buddys[PUT_GROUP];
+    struct slab *slabs[PUT_GROUP]; /* of each */
+    unsigned candidates;
+    struct slab *loose[PUT_GROUP]; /* slabs that perhaps can be retired */
+    pfn_t loose_pfns[PUT_GROUP];
+    struct list_head empty; /* slabs */
+};
+
+static struct slab *slab_of_buddy(const struct potad *potad, const struct buddy *buddy)
+{
+    if (potad->table.frames == 0) {
+        return slab_of(&potad->source, buddy);
+    }
+    /* Slabs of struct buddys are single frames, of zones of the boot. */
+    memdesc_t word = frame_table_read(&potad->table, address_pfn(potad, buddy));
+    ASSERT(memdesc_type(word) == MEMDESC_SLAB);
+    return (struct slab *)(void *)memdesc_head(word);
+}
+
+/* Keeps boot descriptor @buddy, left over where two blocks of the boot have merged, for the next
+ * block that must leave a slab. */
+static void boot_keep(struct potad *potad, struct buddy *buddy)
 {
     atomic_word_add(&potad->boot_buddies, ~(uint64_t)0);
     spinlock_lock(&potad->cache_buddy.lock);
     buddy_stash_put(&potad->boot_spare, buddy);
     spinlock_unlock(&potad->cache_buddy.lock);
+}
+
+/* Takes what goes back off @released; boot descriptors are kept. */
+static void group_gather(struct potad *potad, struct put_group *group, struct buddy_stash *released)
+{
+    group->count = 0;
+    group->candidates = 0;
+    list_init(&group->empty);
+    while (released->count > 0 && group->count < PUT_GROUP) {
+        struct buddy *buddy = buddy_stash_take(released);
+        if (buddy_is(buddy, BUDDY_BOOT)) {
+            boot_keep(potad, buddy);
+            continue;
+        }
+        struct slab *slab = slab_of_buddy(potad, buddy);
+        __builtin_prefetch(slab, 1);
+        __builtin_prefetch(slab->used, 1);
+        group->buddys[group->count] = buddy;
+        group->slabs[group->count++] = slab;
+    }
+}
+
+/* Whether the descriptor number @i is the last one of the group's that is put into its slab, or
+ * another one of the same slab comes right behind it. */
+static bool group_leaves(const struct put_group *group, unsigned i)
+{
+    return i + 1 == group->count || group->slabs[i + 1] != group->slabs[i];
+}
+
+/* Puts all, and takes note of slabs that perhaps can go. Context: the lock of their cache. */
+static void group_put(struct potad *potad, struct put_group *group)
+{
+    struct kmem_cache *cache = &potad->cache_buddy;
+    for (unsigned i = 0; i < group->count; i++) {
+        struct slab *slab = group->slabs[i];
+        if (kmem_cache_put_locked(cache, slab, group->buddys[i])) {
+            list_push(&group->empty, &slab->list);
+        }
+        __builtin_prefetch(slab_slot(slab, slab->pinned));
+    }
+    for (unsigned i = 0; i < group->count; i++) {
+        struct slab *slab = group->slabs[i];
+        bool listed = atomic_flags_peek(&slab->head.flags) == SLAB_LISTED;
+        if (listed && group_leaves(group, i) && !slab_is_pinned(slab)) {
+            group->loose[group->candidates] = slab;
+            group->loose_pfns[group->candidates++] = address_pfn(potad, slab->objects);
+        }
+    }
+}
+
+void retire_put(struct potad *potad, struct buddy_stash *released)
+{
+    struct put_group group;
+    while (released->count > 0) {
+        group_gather(potad, &group, released);
+        if (group.count == 0) {
+            continue;
+        }
+        spinlock_lock(&potad->cache_buddy.lock);
+        group_put(potad, &group);
+        spinlock_unlock(&potad->cache_buddy.lock);
+        while (!list_is_empty(&group.empty)) {
+            struct slab *slab = list_item(list_pop(&group.empty), struct slab, list);
+            slab_page_give_back(potad, slab, released);
+        }
+        for (unsigned i = 0; i < group.candidates; i++) {
+            retire_try(potad, group.loose[i], group.loose_pfns[i], released);
+        }
+    }
 }
 
 bool retire_one(struct potad *potad, uint64_t generation, struct buddy_stash *released)

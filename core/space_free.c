@@ -5,8 +5,8 @@
 #include "core/space_lists.h"
 
 /* The free block that would merge with the block of @order at @pfn, or NULL. */
-static struct buddy *space_free_buddy(const struct space *space, pfn_t pfn, order_t order,
-                                      uint32_t kind)
+static ALWAYS_INLINE struct buddy *space_free_buddy(const struct space *space, pfn_t pfn,
+                                                    order_t order, uint32_t kind)
 {
     pfn_t other = pfn_buddy(pfn, order);
     /* I4: a block reaches over no border; its buddy's frames may be another zone's or nobody's. */
@@ -23,7 +23,8 @@ static struct buddy *space_free_buddy(const struct space *space, pfn_t pfn, orde
 }
 
 /* Whether @freed, not @listed, describes the block that both merge into. */
-static bool buddy_stays(const struct buddy *freed, const struct buddy *listed, const void *avoid)
+static inline bool buddy_stays(const struct buddy *freed, const struct buddy *listed,
+                               const void *avoid)
 {
     if (buddy_is(freed, BUDDY_BOOT) || buddy_is(listed, BUDDY_BOOT)) {
         return buddy_is(freed, BUDDY_BOOT);
@@ -33,8 +34,8 @@ static bool buddy_stays(const struct buddy *freed, const struct buddy *listed, c
 
 /* Merges @buddy, on no list, with all free buddies. Only the upper half's word is cleared each
  * time; the caller writes the word of the result, and its state: all frames are counted as free. */
-static struct buddy *space_merge(struct space *space, struct buddy *buddy, const void *avoid,
-                                 struct buddy_stash *released)
+static ALWAYS_INLINE struct buddy *space_merge(struct space *space, struct buddy *buddy,
+                                               const void *avoid, struct buddy_stash *released)
 {
     uint32_t kind = buddy_kind(buddy);
     struct buddy *merged = buddy;
