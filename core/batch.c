@@ -5,8 +5,6 @@
  */
 #include "core/page_alloc.h"
 
-enum { FREE_AHEAD = 64 }; /* blocks whose lines are asked for at a time */
-
 /* The descriptors that a batch lacks. */
 struct shortage {
     struct buddy_stash stash;
@@ -65,40 +63,13 @@ void batch_take(struct potad *potad, struct alloc_context alloc, struct space *z
     buddy_stash_move(&shortage.stash, &alloc.transaction->pending);
 }
 
-/* Has the words and then the descriptors that freeing @count @blocks looks at come near: from one
- * block alone they would be waited for. */
-static void lines_fetch(const struct space *zone, struct buddy *const *blocks, unsigned count)
-{
-    const atomic_word_t *words = zone->map.table->words;
-    pfn_t start = zone->map.table->start;
-    for (unsigned i = 0; i < count; i++) {
-        __builtin_prefetch(&words[blocks[i]->pfn - start], 1);
-    }
-    for (unsigned i = 0; i < count; i++) {
-        pfn_t other = pfn_buddy(blocks[i]->pfn, buddy_order(blocks[i]));
-        if (other >= zone->start && other < zone->end) {
-            memdesc_t word = frame_table_read(zone->map.table, other);
-            __builtin_prefetch((const void *)memdesc_head(word), 1);
-        }
-    }
-}
-
 void batch_free(struct potad *potad, struct space *zone, struct list_head *chain,
                 struct buddy_stash *released)
 {
-    struct buddy *blocks[FREE_AHEAD];
     spinlock_lock(&zone->lock);
     while (chain != NULL) {
-        unsigned count = 0;
-        for (; chain != NULL && count < FREE_AHEAD; count++) {
-            blocks[count] = buddy_of_link(chain_pop(&chain));
-        }
-        if (!block_map_has_tree(&zone->map)) {
-            lines_fetch(zone, blocks, count);
-        }
-        for (unsigned i = 0; i < count; i++) {
-            block_free(potad, zone, blocks[i], NULL, &zone->spare);
-        }
+        struct buddy *buddy = buddy_of_link(chain_pop(&chain));
+        block_free(potad, zone, buddy, NULL, &zone->spare);
     }
     zone_spare_trim(potad, zone, released);
     spinlock_unlock(&zone->lock);

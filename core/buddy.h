@@ -46,9 +46,10 @@ struct buddy {
 _Static_assert(sizeof(struct buddy) == MEMDESC_ALIGN, "a slot of its slab is a taggable address");
 _Static_assert(BUDDY_STATES <= BUDDY_STATE_MASK + 1, "the states fit their bits");
 
-/* Descriptors in hand, taken before a change that will need them (requirement A4). */
+/* Descriptors in hand, taken before a change that will need them (requirement A4), linked by
+ * list.next. */
 struct buddy_stash {
-    struct list_head list;
+    struct list_head *first;
     uint64_t count;
 };
 
@@ -134,7 +135,7 @@ static inline bool buddy_is_in_page(const struct buddy *buddy, const void *page)
 
 static inline void buddy_stash_init(struct buddy_stash *stash)
 {
-    list_init(&stash->list);
+    stash->first = NULL;
     stash->count = 0;
 }
 
@@ -142,7 +143,8 @@ static inline void buddy_stash_init(struct buddy_stash *stash)
 static inline void buddy_stash_put(struct buddy_stash *stash, struct buddy *buddy)
 {
     buddy_set_state(buddy, BUDDY_HELD);
-    list_push(&stash->list, &buddy->list);
+    buddy->list.next = stash->first;
+    stash->first = &buddy->list;
     stash->count++;
 }
 
@@ -150,8 +152,10 @@ static inline void buddy_stash_put(struct buddy_stash *stash, struct buddy *budd
 static inline struct buddy *buddy_stash_take(struct buddy_stash *stash)
 {
     ASSERT(stash->count > 0);
+    struct list_head *link = stash->first;
+    stash->first = link->next;
     stash->count--;
-    return buddy_of_link(list_pop(&stash->list));
+    return buddy_of_link(link);
 }
 
 /* Moves all of @stash to @to. */

@@ -426,6 +426,13 @@ enum status alloc_pages_desc(struct potad *potad, const struct page_request *req
 void block_free(struct potad *potad, struct space *zone, struct buddy *buddy, const void *avoid,
                 struct buddy_stash *released)
 {
+    const uint32_t told = (uint32_t)BUDDY_OWNED | (uint32_t)BUDDY_FLAWED;
+    if (buddy_state(buddy) == BUDDY_ALLOCATED && !buddy_is(buddy, told)) {
+        /* Its word leads to it. */
+        buddy_set_use(buddy, BUDDY_CACHED, false);
+        space_free(zone, buddy, avoid, released);
+        return;
+    }
     memdesc_t word = block_map_read(&zone->map, buddy->pfn);
     struct memdesc *head = memdesc_head(word);
     /* Who has a reference would be left with a block that is not there. */

@@ -235,12 +235,12 @@ static void space_count_parts(struct space *space, const struct list_head *chain
 {
     const struct buddy *part = list_item(chain, const struct buddy, list);
     if (order < space->pageblock_order) {
-        pageblock_count_frames(space, part, order, true);
+        pageblock_count_in(space, part, order);
         return;
     }
     for (pfn_t end = pfn + order_frames(order); pfn < end; pfn += order_frames(buddy_order(part))) {
         part = list_item(chain, const struct buddy, list);
-        pageblock_count_frames(space, part, buddy_order(part), true);
+        pageblock_count_in(space, part, buddy_order(part));
         chain = chain->next;
     }
 }

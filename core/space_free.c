@@ -4,13 +4,21 @@
  */
 #include "core/space_lists.h"
 
-/* The free block that would merge with the block of @order at @pfn, or NULL. */
-static ALWAYS_INLINE struct buddy *space_free_buddy(const struct space *space, pfn_t pfn,
-                                                    order_t order, uint32_t kind)
+/* A block that becomes free, and what it has merged with so far. */
+struct merging {
+    struct buddy *buddy; /* which describes it; pfn, order and word are written in the end */
+    uint32_t flags;      /* its */
+    pfn_t pfn;
+    order_t order;
+};
+
+/* The free block that would merge with @block, or NULL. */
+static ALWAYS_INLINE struct buddy *merging_next(const struct space *space,
+                                                const struct merging *block)
 {
-    pfn_t other = pfn_buddy(pfn, order);
+    pfn_t other = pfn_buddy(block->pfn, block->order);
     /* I4: a block reaches over no border; its buddy's frames may be another zone's or nobody's. */
-    if (other < space->start || other >= space->end || order + 1 >= space->orders) {
+    if (other - space->start >= space->end - space->start || block->order + 1 >= space->orders) {
         return NULL;
     }
     memdesc_t word = block_map_read(&space->map, other);
@@ -18,13 +26,13 @@ static ALWAYS_INLINE struct buddy *space_free_buddy(const struct space *space, p
         return NULL;
     }
     struct buddy *buddy = (struct buddy *)(void *)memdesc_head(word);
-    bool fits = buddy_order(buddy) == order && buddy_kind(buddy) == kind;
+    uint32_t kinds = block->flags ^ atomic_flags_peek(&buddy->head.flags);
+    bool fits = buddy_order(buddy) == block->order && (kinds & (uint32_t)BUDDY_KIND_MASK) == 0;
     return fits ? buddy : NULL;
 }
 
 /* Whether @freed, not @listed, describes the block that both merge into. */
-static inline bool buddy_stays(const struct buddy *freed, const struct buddy *listed,
-                               const void *avoid)
+static bool buddy_stays(const struct buddy *freed, const struct buddy *listed, const void *avoid)
 {
     if (buddy_is(freed, BUDDY_BOOT) || buddy_is(listed, BUDDY_BOOT)) {
         return buddy_is(freed, BUDDY_BOOT);
@@ -32,40 +40,86 @@ static inline bool buddy_stays(const struct buddy *freed, const struct buddy *li
     return buddy_is_in_page(listed, avoid);
 }
 
-/* Merges @buddy, on no list, with all free buddies. Only the upper half's word is cleared each
- * time; the caller writes the word of the result, and its state: all frames are counted as free. */
-static ALWAYS_INLINE struct buddy *space_merge(struct space *space, struct buddy *buddy,
-                                               const void *avoid, struct buddy_stash *released)
+/* Takes the first word of a block that merged into the one below it off the map. */
+static inline void space_erase_word(struct space *space, pfn_t pfn)
 {
-    uint32_t kind = buddy_kind(buddy);
-    struct buddy *merged = buddy;
-    for (;;) {
-        order_t order = buddy_order(merged);
-        struct buddy *listed = space_free_buddy(space, merged->pfn, order, kind);
-        if (listed == NULL) {
-            return merged;
-        }
-        space_list_remove(space, listed);
-        pfn_t lower = merged->pfn < listed->pfn ? merged->pfn : listed->pfn;
-        space_write(space, lower + order_frames(order), 0);
-        struct buddy *stays = buddy_stays(merged, listed, avoid) ? merged : listed;
-        buddy_stash_put(released, stays == merged ? listed : merged);
-        stays->pfn = lower;
-        stays->head.order = (uint8_t)(order + 1);
-        space->blocks--;
-        merged = stays;
+    space->frame_writes++;
+    if (LIKELY(!block_map_has_tree(&space->map))) {
+        /* As block_map_write() does, where there is a word. */
+        space->map.words--;
+        frame_table_write(space->map.table, pfn, 0);
+    } else {
+        block_map_write_tree(&space->map, pfn, 0);
     }
+}
+
+/* Merges @block, on no list, with all free buddies. Only the upper half's word is cleared each
+ * time. All frames are counted as free already. */
+static ALWAYS_INLINE void space_merge(struct space *space, struct merging *block, const void *avoid,
+                                      struct buddy_stash *released)
+{
+    struct buddy *listed;
+    while ((listed = merging_next(space, block)) != NULL) {
+        uint32_t flags = atomic_flags_peek(&listed->head.flags);
+        space_list_remove(space, listed);
+        space_erase_word(space, block->pfn | order_frames(block->order));
+        block->pfn &= ~order_frames(block->order);
+        block->order++;
+        space->blocks--;
+        bool plain = avoid == NULL && ((flags | block->flags) & (uint32_t)BUDDY_BOOT) == 0;
+        if (LIKELY(plain) || !buddy_stays(block->buddy, listed, avoid)) {
+            buddy_stash_put(released, block->buddy);
+            block->buddy = listed;
+            block->flags = flags;
+        } else {
+            buddy_stash_put(released, listed);
+        }
+    }
+}
+
+/* Counts the block of @buddy as free. Return: the type of the list that it belongs on. */
+static ALWAYS_INLINE enum migratetype space_count_freed(struct space *space,
+                                                        const struct merging *block)
+{
+    uint64_t frames = order_frames(block->order);
+    enum buddy_state state = (enum buddy_state)(block->flags & (uint32_t)BUDDY_STATE_MASK);
+    ASSERT(state != BUDDY_FREE && state != BUDDY_HELD);
+    space->frames[state] -= frames;
+    space->frames[BUDDY_FREE] += frames;
+    if ((block->flags & (uint32_t)BUDDY_CMA) != 0) {
+        return MIGRATE_CMA;
+    }
+    if (space->pageblocks == NULL || block->order >= space->pageblock_order) {
+        return MIGRATE_MOVABLE;
+    }
+    struct pageblock *pageblock = space_pageblock(space, block->pfn);
+    if (LIKELY(state_is_used(state))) {
+        pageblock_subtract(space, pageblock, block->buddy);
+    }
+    return pageblock_type(pageblock);
 }
 
 struct buddy *space_free(struct space *space, struct buddy *buddy, const void *avoid,
                          struct buddy_stash *released)
 {
-    ASSERT(buddy_state(buddy) != BUDDY_FREE);
-    ASSERT(buddy_state(buddy) != BUDDY_HELD);
-    space_set_state(space, buddy, BUDDY_FREE);
-    struct buddy *merged = space_merge(space, buddy, avoid, released);
-    buddy_set_state(merged, BUDDY_FREE);
-    space_list_push(space, merged);
+    struct merging block = {
+        .buddy = buddy,
+        .flags = atomic_flags_peek(&buddy->head.flags),
+        .pfn = buddy->pfn,
+        .order = buddy_order(buddy),
+    };
+    enum migratetype type = space_count_freed(space, &block);
+    space_merge(space, &block, avoid, released);
+    if (block.order >= space->pageblock_order && type != MIGRATE_CMA) {
+        type = MIGRATE_MOVABLE;
+    }
+    struct buddy *merged = block.buddy;
+    merged->pfn = block.pfn;
+    merged->head.order = (uint8_t)block.order;
+    merged->head.migratetype = (uint8_t)type;
+    uint32_t rest = block.flags & ~(uint32_t)BUDDY_STATE_MASK;
+    atomic_flags_poke(&merged->head.flags, rest | (uint32_t)BUDDY_FREE);
+    space_list_add(space, merged);
     space_set_word(space, merged, memdesc_make(merged, MEMDESC_BUDDY_FREE));
     return merged;
 }
@@ -86,7 +140,8 @@ struct merge_preview space_preview_free(const struct space *space, const struct 
     *joined = false;
     for (;;) {
         pfn_t next = pfn_buddy(merged.pfn, merged.order);
-        struct buddy *listed = space_free_buddy(space, merged.pfn, merged.order, 0);
+        const struct merging block = {.pfn = merged.pfn, .order = merged.order};
+        struct buddy *listed = merging_next(space, &block);
         if (listed != NULL) {
             preview_add(&merged, listed, page);
         } else if (other != NULL && !*joined && next == other->pfn && next >= space->start &&

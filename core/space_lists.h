@@ -60,15 +60,22 @@ static inline enum migratetype space_free_type(const struct space *space, const 
     return part ? pageblock_type(space_pageblock(space, buddy->pfn)) : MIGRATE_MOVABLE;
 }
 
-static inline void space_list_push(struct space *space, struct buddy *buddy)
+/* Lists the block of @buddy, of the type that it has. */
+static inline void space_list_add(struct space *space, struct buddy *buddy)
 {
-    buddy->head.migratetype = (uint8_t)space_free_type(space, buddy);
     struct free_area *area = &space->areas[buddy_area(buddy)];
     order_t order = buddy_order(buddy);
     list_push(&area->lists[order], &buddy->list);
     area->blocks[order]++;
     area->frames += order_frames(order);
     area->nonempty |= (uint64_t)1 << order;
+}
+
+/* Lists it by the type of its pageblock. */
+static inline void space_list_push(struct space *space, struct buddy *buddy)
+{
+    buddy->head.migratetype = (uint8_t)space_free_type(space, buddy);
+    space_list_add(space, buddy);
 }
 
 static inline void space_list_remove(struct space *space, struct buddy *buddy)
@@ -93,31 +100,68 @@ static inline bool state_is_used(enum buddy_state state)
     return state == BUDDY_ALLOCATED || state == BUDDY_SLAB;
 }
 
-/* Counts 2^@order frames from the first of @buddy's block on in, or out, of their pageblock, as
- * frames of its type. */
-static inline void pageblock_count_frames(struct space *space, const struct buddy *buddy,
-                                          order_t order, bool in)
+/* Lists the free blocks of the pageblock of frame @pfn, whose counts have changed, by its type, if
+ * that is not @before. */
+static inline void pageblock_settle(struct space *space, const struct pageblock *pageblock,
+                                    enum migratetype before, pfn_t pfn)
 {
-    if (space->pageblocks == NULL || order >= space->pageblock_order ||
-        buddy_is(buddy, BUDDY_CMA)) {
-        return;
-    }
-    struct pageblock *pageblock = space_pageblock(space, buddy->pfn);
-    uint16_t *used = &pageblock->used[buddy->head.migratetype];
-    uint16_t frames = (uint16_t)order_frames(order);
-    uint16_t count = (uint16_t)(in ? *used + frames : *used - frames);
-    /* Only the first frame of a type, or the last one, makes a difference. */
-    bool decides = (in ? *used : count) == 0;
-    enum migratetype before = decides ? pageblock_type(pageblock) : MIGRATE_UNMOVABLE;
-    *used = count;
-    if (decides && pageblock_type(pageblock) != before) {
-        space_relist_pageblock(space, buddy->pfn);
+    if (UNLIKELY(pageblock_type(pageblock) != before)) {
+        space_relist_pageblock(space, pfn);
     }
 }
 
-static inline void pageblock_count(struct space *space, const struct buddy *buddy, bool in)
+/* Counts 2^@order frames from the first of @buddy's block on in, as frames of its type. */
+static inline void pageblock_add(struct space *space, struct pageblock *pageblock,
+                                 const struct buddy *buddy, order_t order)
 {
-    pageblock_count_frames(space, buddy, buddy_order(buddy), in);
+    uint16_t *used = &pageblock->used[buddy->head.migratetype];
+    bool first = *used == 0;
+    enum migratetype before = first ? pageblock_type(pageblock) : MIGRATE_UNMOVABLE;
+    *used = (uint16_t)(*used + order_frames(order));
+    if (first) {
+        pageblock_settle(space, pageblock, before, buddy->pfn);
+    }
+}
+
+/* Counts those of @buddy's block out. */
+static inline void pageblock_subtract(struct space *space, struct pageblock *pageblock,
+                                      const struct buddy *buddy)
+{
+    uint16_t *used = &pageblock->used[buddy->head.migratetype];
+    uint16_t left = (uint16_t)(*used - order_frames(buddy_order(buddy)));
+    bool last = left == 0;
+    enum migratetype before = last ? pageblock_type(pageblock) : MIGRATE_UNMOVABLE;
+    *used = left;
+    if (last) {
+        pageblock_settle(space, pageblock, before, buddy->pfn);
+    }
+}
+
+/* The pageblock in which 2^@order frames of @buddy's block count, or NULL. */
+static inline struct pageblock *pageblock_of(const struct space *space, const struct buddy *buddy,
+                                             order_t order)
+{
+    bool counts =
+        space->pageblocks != NULL && order < space->pageblock_order && !buddy_is(buddy, BUDDY_CMA);
+    return counts ? space_pageblock(space, buddy->pfn) : NULL;
+}
+
+/* Counts 2^@order frames from the first of @buddy's block on in. */
+static inline void pageblock_count_in(struct space *space, const struct buddy *buddy, order_t order)
+{
+    struct pageblock *pageblock = pageblock_of(space, buddy, order);
+    if (pageblock != NULL) {
+        pageblock_add(space, pageblock, buddy, order);
+    }
+}
+
+/* Counts those of @buddy's block out. */
+static inline void pageblock_count_out(struct space *space, const struct buddy *buddy)
+{
+    struct pageblock *pageblock = pageblock_of(space, buddy, buddy_order(buddy));
+    if (pageblock != NULL) {
+        pageblock_subtract(space, pageblock, buddy);
+    }
 }
 
 /* Writes @word at the first frame of @buddy's block. */
@@ -134,8 +178,10 @@ static inline void space_set_state(struct space *space, struct buddy *buddy, enu
     space->frames[buddy_state(buddy)] -= frames;
     space->frames[state] += frames;
     buddy_set_state(buddy, state);
-    if (state_is_used(state) != was_used) {
-        pageblock_count(space, buddy, !was_used);
+    if (state_is_used(state) && !was_used) {
+        pageblock_count_in(space, buddy, buddy_order(buddy));
+    } else if (!state_is_used(state) && was_used) {
+        pageblock_count_out(space, buddy);
     }
 }
 
