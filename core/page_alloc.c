@@ -381,6 +381,37 @@ static enum status block_request_try(struct potad *potad, const struct block_req
     return status;
 }
 
+/* What block_alloc() would do first, where that is simple: no zone keeps memory for others, or needs
+ * nodes, and the first one has what it takes, descriptors too. Return: NULL where it is not. */
+static struct buddy *block_alloc_simply(struct potad *potad, const struct block_request *request,
+                                        memdesc_t owner)
+{
+    uint64_t list = atomic_word_acquire(&potad->index.lists[request->node]);
+    zone_id_t id;
+    if (zones_have(potad, ZONES_HAVE_WATERMARKS | ZONES_HAVE_TREES)) {
+        return NULL;
+    }
+    do {
+        if (!zonelist_next(&list, &id)) {
+            return NULL;
+        }
+    } while ((request->zones >> id & 1) == 0);
+    struct space *zone = &potad->zones[id];
+    spinlock_lock(&zone->lock);
+    struct buddy *buddy = zone_serves(zone, request)
+                              ? space_pick(zone, request->order, request->migratetype)
+                              : NULL;
+    if (buddy != NULL && (uint64_t)(buddy_order(buddy) - request->order) <= zone->spare.count) {
+        space_detach(zone, buddy);
+        buddy = space_split_detached(zone, buddy, request->order, &zone->spare);
+        block_give(zone, buddy, request->migratetype, owner);
+    } else {
+        buddy = NULL;
+    }
+    spinlock_unlock(&zone->lock);
+    return buddy;
+}
+
 static enum status request_alloc(struct potad *potad, const struct page_request *request,
                                  memdesc_t owner, struct buddy **buddy)
 {
@@ -392,6 +423,11 @@ static enum status request_alloc(struct potad *potad, const struct page_request 
     if (cached != NULL) {
         *buddy = cached;
         zone_accept_ahead(potad, &potad->zones[cached->head.zone]);
+        return STATUS_OK;
+    }
+    struct buddy *simple = block_alloc_simply(potad, &block, owner);
+    if (simple != NULL) {
+        *buddy = simple;
         return STATUS_OK;
     }
     enum status status = block_request_try(potad, &block, owner, buddy);
