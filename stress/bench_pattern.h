@@ -24,7 +24,7 @@ enum figure {
         FIGURES
 };
 
-enum { BENCH_TURN_ROUNDS = 64, BENCH_TURN_STEPS = 4096 }; /* of churn, of mixed */
+enum { BENCH_TURN_ROUNDS = 512, BENCH_TURN_STEPS = 65536 }; /* of churn, of mixed */
 
 /* One of those that race. */
 struct racer {
