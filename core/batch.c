@@ -5,6 +5,8 @@
  */
 #include "core/page_alloc.h"
 
+enum { JOIN_MOST = 64 };
+
 /* The descriptors that a batch lacks. */
 struct shortage {
     struct buddy_stash stash;
@@ -63,13 +65,57 @@ void batch_take(struct potad *potad, struct alloc_context alloc, struct space *z
     buddy_stash_move(&shortage.stash, &alloc.transaction->pending);
 }
 
+/* Whether @below and @above, both in use and off all lists, make one block. */
+static inline bool blocks_join(const struct space *zone, const struct buddy *below,
+                               const struct buddy *above)
+{
+    const uint32_t told = (uint32_t)BUDDY_OWNED | (uint32_t)BUDDY_FLAWED | (uint32_t)BUDDY_BOOT;
+    order_t order = buddy_order(below);
+    uint32_t flags = atomic_flags_peek(&below->head.flags);
+    /* The next order is one that counts in pageblocks as this one does. */
+    return below->pfn + order_frames(order) == above->pfn && order == buddy_order(above) &&
+           (below->pfn & order_frames(order)) == 0 &&
+           flags == atomic_flags_peek(&above->head.flags) && (flags & told) == 0 &&
+           below->head.migratetype == above->head.migratetype &&
+           order + 1 < zone->pageblock_order && order + 1 < zone->orders;
+}
+
+/* Takes blocks off @chain, and joins neighbours that come one after the other, in either direction:
+ * blocks that were got in a row are freed so, more often than not, and then no list has to know the
+ * parts. Return: how many @blocks that makes. */
+static unsigned chain_join(struct space *zone, struct list_head **chain, struct buddy **blocks)
+{
+    unsigned count = 0;
+    while (*chain != NULL && count < JOIN_MOST) {
+        struct buddy *buddy = buddy_of_link(chain_pop(chain));
+        for (; count > 0; count--) {
+            struct buddy *last = blocks[count - 1];
+            struct buddy *below = last->pfn < buddy->pfn ? last : buddy;
+            struct buddy *above = below == last ? buddy : last;
+            if (!blocks_join(zone, below, above)) {
+                break;
+            }
+            space_erase_word(zone, above->pfn);
+            below->head.order++;
+            zone->blocks--;
+            buddy_stash_put(&zone->spare, above);
+            buddy = below;
+        }
+        blocks[count++] = buddy;
+    }
+    return count;
+}
+
 void batch_free(struct potad *potad, struct space *zone, struct list_head *chain,
                 struct buddy_stash *released)
 {
+    struct buddy *blocks[JOIN_MOST];
     spinlock_lock(&zone->lock);
     while (chain != NULL) {
-        struct buddy *buddy = buddy_of_link(chain_pop(&chain));
-        block_free(potad, zone, buddy, NULL, &zone->spare);
+        unsigned count = chain_join(zone, &chain, blocks);
+        for (unsigned i = 0; i < count; i++) {
+            block_free(potad, zone, blocks[i], NULL, &zone->spare);
+        }
     }
     zone_spare_trim(potad, zone, released);
     spinlock_unlock(&zone->lock);

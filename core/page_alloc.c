@@ -381,8 +381,9 @@ static enum status block_request_try(struct potad *potad, const struct block_req
     return status;
 }
 
-/* What block_alloc() would do first, where that is simple: no zone keeps memory for others, or needs
- * nodes, and the first one has what it takes, descriptors too. Return: NULL where it is not. */
+/* What block_alloc() would do first, where that is simple: no zone keeps memory for others, or
+ * needs nodes, and the first one has what it takes, descriptors too. Return: NULL where it is not.
+ */
 static struct buddy *block_alloc_simply(struct potad *potad, const struct block_request *request,
                                         memdesc_t owner)
 {
@@ -398,9 +399,8 @@ static struct buddy *block_alloc_simply(struct potad *potad, const struct block_
     } while ((request->zones >> id & 1) == 0);
     struct space *zone = &potad->zones[id];
     spinlock_lock(&zone->lock);
-    struct buddy *buddy = zone_serves(zone, request)
-                              ? space_pick(zone, request->order, request->migratetype)
-                              : NULL;
+    struct buddy *buddy =
+        zone_serves(zone, request) ? space_pick(zone, request->order, request->migratetype) : NULL;
     if (buddy != NULL && (uint64_t)(buddy_order(buddy) - request->order) <= zone->spare.count) {
         space_detach(zone, buddy);
         buddy = space_split_detached(zone, buddy, request->order, &zone->spare);

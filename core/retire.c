@@ -195,7 +195,8 @@ static void retire(struct potad *potad, const struct retirement *plan, struct bu
     sort_merged(slab, &merged, released);
     move_rest(potad, slab, released);
     if (plan->home == NULL) {
-        bool empty = kmem_cache_put_locked(&potad->cache_slab, home, slab);
+        void *object = slab;
+        bool empty = kmem_cache_put_locked(&potad->cache_slab, home, &object, 1);
         ASSERT(!empty);
     } else {
         potad->port.conceal(potad->port.context, home_pfn, 1);
@@ -226,7 +227,7 @@ static void retire_try(struct potad *potad, struct slab *slab, pfn_t pfn,
  * first is put. */
 struct put_group {
     unsigned count;
-    struct buddy *buddys[PUT_GROUP];
+    void *buddys[PUT_GROUP];
     struct slab *slabs[PUT_GROUP]; /* of each */
     unsigned candidates;
     struct slab *loose[PUT_GROUP]; /* slabs that perhaps can be retired */
@@ -258,6 +259,7 @@ static void boot_keep(struct potad *potad, struct buddy *buddy)
 /* Takes what goes back off @released; boot descriptors are kept. */
 static void group_gather(struct potad *potad, struct put_group *group, struct buddy_stash *released)
 {
+    struct slab *slab = NULL;
     group->count = 0;
     group->candidates = 0;
     list_init(&group->empty);
@@ -267,38 +269,42 @@ static void group_gather(struct potad *potad, struct put_group *group, struct bu
             boot_keep(potad, buddy);
             continue;
         }
-        struct slab *slab = slab_of_buddy(potad, buddy);
-        __builtin_prefetch(slab, 1);
-        __builtin_prefetch(slab->used, 1);
+        if (slab == NULL || !buddy_is_in_page(buddy, slab->objects)) {
+            slab = slab_of_buddy(potad, buddy);
+            __builtin_prefetch(slab->used, 1);
+        }
         group->buddys[group->count] = buddy;
         group->slabs[group->count++] = slab;
     }
 }
 
-/* Whether the descriptor number @i is the last one of the group's that is put into its slab, or
- * another one of the same slab comes right behind it. */
-static bool group_leaves(const struct put_group *group, unsigned i)
+/* Takes note of @slab, which perhaps can go. */
+static void group_note(struct potad *potad, struct put_group *group, struct slab *slab)
 {
-    return i + 1 == group->count || group->slabs[i + 1] != group->slabs[i];
+    group->loose[group->candidates] = slab;
+    group->loose_pfns[group->candidates++] = address_pfn(potad, slab->objects);
 }
 
 /* Puts all, and takes note of slabs that perhaps can go. Context: the lock of their cache. */
 static void group_put(struct potad *potad, struct put_group *group)
 {
-    struct kmem_cache *cache = &potad->cache_buddy;
-    for (unsigned i = 0; i < group->count; i++) {
+    unsigned next;
+    for (unsigned i = 0; i < group->count; i = next) {
         struct slab *slab = group->slabs[i];
-        if (kmem_cache_put_locked(cache, slab, group->buddys[i])) {
-            list_push(&group->empty, &slab->list);
+        for (next = i + 1; next < group->count && group->slabs[next] == slab; next++) {
         }
-        __builtin_prefetch(slab_slot(slab, slab->pinned));
+        if (kmem_cache_put_locked(&potad->cache_buddy, slab, &group->buddys[i], next - i)) {
+            list_push(&group->empty, &slab->list);
+        } else if (!slab_is_pinned(slab)) {
+            group_note(potad, group, slab);
+        }
     }
-    for (unsigned i = 0; i < group->count; i++) {
-        struct slab *slab = group->slabs[i];
-        bool listed = atomic_flags_peek(&slab->head.flags) == SLAB_LISTED;
-        if (listed && group_leaves(group, i) && !slab_is_pinned(slab)) {
-            group->loose[group->candidates] = slab;
-            group->loose_pfns[group->candidates++] = address_pfn(potad, slab->objects);
+    /* Some may have become empty since they were noted. */
+    unsigned noted = group->candidates;
+    group->candidates = 0;
+    for (unsigned i = 0; i < noted; i++) {
+        if (atomic_flags_peek(&group->loose[i]->head.flags) == SLAB_LISTED) {
+            group_note(potad, group, group->loose[i]);
         }
     }
 }

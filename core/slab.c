@@ -59,6 +59,7 @@ enum status kmem_cache_init(struct kmem_cache *cache, const char *name, uint64_t
         .order = order,
         .size = size,
         .stride = stride,
+        .inverse = UINT64_MAX / stride + 1,
         .capacity = slots_of_order(order, stride),
     };
     spinlock_init(&cache->lock);
@@ -117,9 +118,9 @@ void *slab_take(struct slab *slab)
 void slab_put(struct slab *slab, const void *object)
 {
     uint64_t offset = (uint64_t)((const unsigned char *)object - slab->objects);
-    uint64_t slot = offset / slab->cache->stride;
+    uint64_t slot = (uint64_t)((unsigned __int128)offset * slab->cache->inverse >> 64);
     uint64_t bit = (uint64_t)1 << slot % 64;
-    ASSERT(offset % slab->cache->stride == 0);
+    ASSERT(slot * slab->cache->stride == offset);
     ASSERT(slot < slab->capacity);
     ASSERT((slab->used[slot / 64] & bit) != 0); /* a double free else */
     slab->used[slot / 64] &= ~bit;
@@ -252,12 +253,15 @@ bool kmem_cache_take(struct kmem_cache *cache, struct alloc_context alloc, uint6
     return !failed;
 }
 
-bool kmem_cache_put_locked(struct kmem_cache *cache, struct slab *slab, void *object)
+bool kmem_cache_put_locked(struct kmem_cache *cache, struct slab *slab, void *const *objects,
+                           unsigned count)
 {
     bool was_full = slab->live == slab->capacity;
     ASSERT(atomic_flags_peek(&slab->head.flags) == SLAB_LISTED);
-    slab_put(slab, object);
-    cache->live--;
+    for (unsigned i = 0; i < count; i++) {
+        slab_put(slab, objects[i]);
+    }
+    cache->live -= count;
     bool empty = slab->live == slab->floor;
     if (empty || was_full) {
         list_remove(&slab->list);
@@ -274,7 +278,7 @@ bool kmem_cache_put_locked(struct kmem_cache *cache, struct slab *slab, void *ob
 struct slab *kmem_cache_put(struct kmem_cache *cache, struct slab *slab, void *object)
 {
     spinlock_lock(&cache->lock);
-    bool empty = kmem_cache_put_locked(cache, slab, object);
+    bool empty = kmem_cache_put_locked(cache, slab, &object, 1);
     spinlock_unlock(&cache->lock);
     return empty ? slab : NULL;
 }

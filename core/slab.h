@@ -96,12 +96,13 @@ struct kmem_cache {
     uint64_t live;  /* objects in use; the struct slab of a self-describing slab is not one */
     uint64_t slabs; /* on both lists */
     const struct slab_source *source;
-    enum fault_site site;    /* asked before each object; FAULT_SITES: never */
-    order_t order;           /* of a slab's block */
-    uint64_t size;           /* asked for */
-    uint64_t stride;         /* between objects */
-    uint64_t capacity;       /* slots of a slab */
-    uint32_t zones;          /* bit n: slabs may lie in zone n; 0: in any that holds metadata */
+    enum fault_site site; /* asked before each object; FAULT_SITES: never */
+    order_t order;        /* of a slab's block */
+    uint64_t size;        /* asked for */
+    uint64_t stride;      /* between objects */
+    uint64_t inverse;  /* 2^64 / stride, up: for small numbers, a product in place of a quotient */
+    uint64_t capacity; /* slots of a slab */
+    uint32_t zones;    /* bit n: slabs may lie in zone n; 0: in any that holds metadata */
     struct list_head caches; /* all caches of the allocator */
     char name[CACHE_NAME_MAX];
 };
@@ -122,9 +123,10 @@ bool kmem_cache_take(struct kmem_cache *cache, struct alloc_context alloc, uint6
 struct slab *kmem_cache_put(struct kmem_cache *cache, struct slab *slab, void *object)
     __attribute__((warn_unused_result));
 
-/* The same with the cache's lock held. Return: whether @slab is empty now, and off all lists. */
-bool kmem_cache_put_locked(struct kmem_cache *cache, struct slab *slab, void *object)
-    __attribute__((warn_unused_result));
+/* The same of @count @objects of @slab, with the cache's lock held. Return: whether @slab is empty
+ * now, and off all lists. */
+bool kmem_cache_put_locked(struct kmem_cache *cache, struct slab *slab, void *const *objects,
+                           unsigned count) __attribute__((warn_unused_result));
 
 /* Takes one object from the listed slabs, asking no fault. Context: the cache's lock; a slot is
  * free. */

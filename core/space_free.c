@@ -40,19 +40,6 @@ static bool buddy_stays(const struct buddy *freed, const struct buddy *listed, c
     return buddy_is_in_page(listed, avoid);
 }
 
-/* Takes the first word of a block that merged into the one below it off the map. */
-static inline void space_erase_word(struct space *space, pfn_t pfn)
-{
-    space->frame_writes++;
-    if (LIKELY(!block_map_has_tree(&space->map))) {
-        /* As block_map_write() does, where there is a word. */
-        space->map.words--;
-        frame_table_write(space->map.table, pfn, 0);
-    } else {
-        block_map_write_tree(&space->map, pfn, 0);
-    }
-}
-
 /* Merges @block, on no list, with all free buddies. Only the upper half's word is cleared each
  * time. All frames are counted as free already. */
 static ALWAYS_INLINE void space_merge(struct space *space, struct merging *block, const void *avoid,

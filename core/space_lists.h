@@ -23,6 +23,19 @@ static inline void space_write(struct space *space, pfn_t pfn, memdesc_t word)
     block_map_write(&space->map, pfn, word);
 }
 
+/* Takes the first word of a block that merged into the one below it off the map. */
+static inline void space_erase_word(struct space *space, pfn_t pfn)
+{
+    space->frame_writes++;
+    if (LIKELY(!block_map_has_tree(&space->map))) {
+        /* As block_map_write() does, where there is a word. */
+        space->map.words--;
+        frame_table_write(space->map.table, pfn, 0);
+    } else {
+        block_map_write_tree(&space->map, pfn, 0);
+    }
+}
+
 /* The type of a pageblock's free blocks. */
 static inline enum migratetype pageblock_type(const struct pageblock *pageblock)
 {
