@@ -142,7 +142,8 @@ static inline void buddy_stash_init(struct buddy_stash *stash)
 /* Takes @buddy into @stash: it describes nothing from here on. */
 static inline void buddy_stash_put(struct buddy_stash *stash, struct buddy *buddy)
 {
-    buddy_set_state(buddy, BUDDY_HELD);
+    uint32_t flags = atomic_flags_peek(&buddy->head.flags) & (uint32_t)BUDDY_BOOT;
+    atomic_flags_poke(&buddy->head.flags, flags | (uint32_t)BUDDY_HELD);
     buddy->list.next = stash->first;
     stash->first = &buddy->list;
     stash->count++;
