@@ -102,7 +102,7 @@ struct buddy *cpu_cache_refill(struct potad *potad, const struct block_request *
     struct refill refill = {.block = block, .zone = ZONES_MAX};
     uint64_t zones = atomic_word_acquire(&potad->index.lists[block->node]);
     struct buddy *buddy = NULL;
-    if (block->order >= CPU_ORDERS || potad->port.cpu_enter == NULL) {
+    if (potad->port.cpu_enter == NULL) {
         return NULL;
     }
     while (zonelist_next(&zones, &refill.zone) && (block->zones >> refill.zone & 1) == 0) {

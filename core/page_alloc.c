@@ -52,6 +52,10 @@ static void release(struct potad *potad, struct buddy_stash *released, bool trim
 
 void descriptors_release(struct potad *potad, struct buddy_stash *released)
 {
+    if (released->count == 0 && !atomic_word_peek(&potad->spent_any) &&
+        !zones_have(potad, ZONES_HAVE_TREES)) {
+        return;
+    }
     release(potad, released, true);
 }
 
@@ -419,7 +423,8 @@ static enum status request_alloc(struct potad *potad, const struct page_request 
     if (!request_resolve(potad, request, &block)) {
         return STATUS_INVALID;
     }
-    struct buddy *cached = owner == 0 ? cpu_cache_refill(potad, &block) : NULL;
+    bool small = owner == 0 && block.order < CPU_ORDERS;
+    struct buddy *cached = small ? cpu_cache_refill(potad, &block) : NULL;
     if (cached != NULL) {
         *buddy = cached;
         zone_accept_ahead(potad, &potad->zones[cached->head.zone]);
