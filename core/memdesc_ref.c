@@ -77,12 +77,14 @@ void memdesc_put(struct potad *potad, struct memdesc *descriptor, enum memdesc_t
         struct memdesc_ops ops = potad->owners[type];
         spinlock_unlock(&potad->owners_lock);
         ASSERT(ops.release != NULL);
+        lock_check_call("memdesc_ops.release");
         ops.release(ops.context, descriptor);
     }
 }
 
 void memdesc_lock(struct memdesc *descriptor)
 {
+    lock_check_take(descriptor, LOCK_DESCRIPTOR, 0);
     while (!atomic_flags_change(&descriptor->flags, MEMDESC_LOCKED, 0, MEMDESC_LOCKED)) {
         port_relax();
     }
@@ -90,6 +92,7 @@ void memdesc_lock(struct memdesc *descriptor)
 
 void memdesc_unlock(struct memdesc *descriptor)
 {
+    lock_check_release(descriptor, LOCK_DESCRIPTOR, 0);
     bool unlocked = atomic_flags_change(&descriptor->flags, MEMDESC_LOCKED, MEMDESC_LOCKED, 0);
     ASSERT(unlocked);
 }

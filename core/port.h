@@ -9,6 +9,9 @@
 
 #include "core/types.h"
 
+struct lock_held;
+struct lock_violation;
+
 /* The steps of the core that can fail (requirement F1). X(id, name, what fails) */
 #define FAULT_SITE_TABLE(X)                                                                        \
     X(FAULT_BUDDY_DESC, "buddy-desc", "a struct buddy from its cache")                             \
@@ -96,5 +99,14 @@ _Noreturn void port_assert_failed(const char *expression, const char *file, int 
 
 /* Called while a lock is held by somebody else: gives up the CPU for a moment. */
 void port_relax(void);
+
+/* In builds with POTAD_CHECK_LOCKS only: the locks that this thread holds, kept for the core in
+ * lock_order.h; or NULL: they are not checked. A thread that comes from within one allocator into
+ * another (out of @expose, say) has a set for each. */
+struct lock_held *port_locks_held(void);
+
+/* In these builds: reports a lock that is taken or released against the order, or a call out of the
+ * core with a lock held. Does not return. */
+_Noreturn void port_lock_order_broken(const struct lock_violation *violation);
 
 #endif

@@ -14,7 +14,7 @@
  * known before anything changes, so that this cannot fail half-way, and nothing is allocated: it is
  * done while freeing.
  *
- * Locks: the caches of struct buddys and of struct slabs, then all zones, in this order.
+ * Locks: the caches of struct buddys and of struct slabs, and all zones.
  */
 #include "core/page_alloc.h"
 
