@@ -23,7 +23,7 @@ _Thread_local struct worker *worker_current;
 
 void worker_init(struct worker *worker, unsigned index, uint64_t seed)
 {
-    *worker = (struct worker){.index = index};
+    *worker = (struct worker){.index = index, .cpu = CPUS_MAX};
     random_init(&worker->random, seed, 2 * (uint64_t)index);
     random_init(&worker->jitter, seed, 2 * (uint64_t)index + 1);
     relaxed_set_text(&worker->operation, "start");
