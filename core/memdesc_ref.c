@@ -37,6 +37,7 @@ static enum attempt ref_try(struct potad *potad, pfn_t pfn, struct memdesc_ref *
     }
     port_window(potad, WINDOW_REF_LOOKED);
     bool got = atomic_flags_raise(&head->flags, MEMDESC_REF, MEMDESC_REFS, MEMDESC_REFS);
+    port_window(potad, WINDOW_REF_TAKEN);
     struct frame_entry now = entry_peek(potad, pfn);
     bool same = now.word == entry.word && now.pfn == entry.pfn;
     if (got && same) {

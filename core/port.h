@@ -31,16 +31,17 @@ enum fault_site {
         FAULT_SITES
 };
 
-/* Moments of an allocation at which the core holds no lock, so that another CPU may come in. A
- * port may act there: tests do, to reach chains of calls that need unlucky company.
- * X(id, name) */
+/* Moments of a call at which the core holds no lock, so that another CPU may come in. A port may
+ * act there: tests do, to reach chains of calls that need unlucky company. X(id, name) */
 #define WINDOW_TABLE(X)                                                                            \
     X(WINDOW_SLAB_GROW, "slab-grow")             /* a cache is empty: a new slab will be made */   \
     X(WINDOW_SLAB_DESC_TAKEN, "slab-desc-taken") /* A7: struct slab in hand, block not yet */      \
     X(WINDOW_SELF_DESCRIBED, "self-described") /* A8: __alloc_slab made a self-describing slab */  \
     X(WINDOW_BEFORE_ACCEPT, "before-accept")   /* block detached, not yet accepted */              \
     X(WINDOW_BATCH_TAKEN, "batch-taken")       /* blocks for a CPU's list, on none yet */          \
-    X(WINDOW_REF_LOOKED, "ref-looked") /* descriptor found, in a section, not yet referred to */
+    X(WINDOW_REF_LOOKED, "ref-looked") /* descriptor found, in a section, not yet referred to */   \
+    X(WINDOW_REF_TAKEN, "ref-taken")   /* the same, referred to, but not yet looked at again */    \
+    X(WINDOW_RETIRE, "retire") /* a free has found a slab that could go, and let go of its lock */
 
 enum window {
 #define X(id, name) id,

@@ -209,6 +209,7 @@ static void retire_try(struct potad *potad, struct slab *slab, pfn_t pfn,
                        struct buddy_stash *released)
 {
     struct retirement plan;
+    port_window(potad, WINDOW_RETIRE);
     lock_all(potad);
     /* Somebody may have given the slab back meanwhile: its frame tells, under its zone's lock. */
     const struct space *zone = zone_of(potad, pfn);
