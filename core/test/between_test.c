@@ -289,6 +289,48 @@ static void failure_looks_at_its_block_again(void **state)
     }
 }
 
+/* While descriptors for a split are allocated, a frame of the block fails. */
+static void window_fails_a_frame(struct arena *of, enum window window)
+{
+    if (armed && window == WINDOW_SLAB_GROW) {
+        armed = false;
+        assert_int_equal(memory_failure(&of->potad, ours), STATUS_OK);
+    }
+}
+
+/* A block is split of which a frame has failed since the call began: just the part with that frame
+ * is marked. */
+static void split_sees_what_has_failed_meanwhile(void **state)
+{
+    void *taken[SLAB_OBJECTS_MAX];
+    (void)state;
+    begin();
+    struct buddy *whole = arena_take(&arena, 3);
+    ours = whole->pfn + 5;
+    struct kmem_cache *buddys = &arena.potad.cache_buddy;
+    uint64_t count = buddys->slabs * buddys->capacity - buddys->live;
+    assert_int_equal(kmem_cache_alloc_bulk(&arena.potad, buddys, count, taken), STATUS_OK);
+    arena.window = window_fails_a_frame;
+    armed = true;
+    assert_int_equal(split_pages(&arena.potad, whole, 0, parts), STATUS_OK);
+    assert_false(armed);
+    while (count > 0) {
+        kmem_cache_free(&arena.potad, buddys, taken[--count]);
+    }
+    arena_validate(&arena);
+    for (unsigned i = 0; i < 4; i++) {
+        struct memdesc_info info;
+        assert_true(memdesc_lookup(&arena.potad, parts[i]->pfn, &info));
+        assert_int_equal(info.flawed, ours - info.pfn < info.frames);
+        held[held_count++] = parts[i];
+    }
+    free_all();
+    arena_validate(&arena);
+    assert_int_equal(unpoison(&arena.potad, ours), STATUS_OK);
+    arena_validate(&arena);
+    arena_close(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -297,6 +339,7 @@ int main(void)
         cmocka_unit_test(nodes_for_a_zone_that_goes_are_not_lost),
         cmocka_unit_test(retire_looks_at_its_slab_again),
         cmocka_unit_test(failure_looks_at_its_block_again),
+        cmocka_unit_test(split_sees_what_has_failed_meanwhile),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
