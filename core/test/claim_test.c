@@ -95,7 +95,7 @@ static void *shrinks(void *context)
 /* Who is inside is left alone: what he has there is his until he leaves. */
 static void claim_waits_for_who_is_inside(void **state)
 {
-    uint32_t cpu;
+    uint32_t cpu = 0;
     (void)state;
     begin();
     struct cpu_cache *cache = cpu_cache_enter(&arena.potad, &cpu);
