@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/lock_order.h"
 
-/* No global state, so no tables of strings: the compiler makes them of these. */
 const char *lock_class_name(enum lock_class class)
 {
     switch (class) {
@@ -17,15 +16,12 @@ const char *lock_class_name(enum lock_class class)
 
 enum lock_rule lock_class_rule(enum lock_class class)
 {
-    switch (class) {
-#define X(id, rule, name, what)                                                                    \
-    case id:                                                                                       \
-        return rule;
+    static const enum lock_rule rules[LOCK_CLASSES] = {
+#define X(id, rule, name, what) [id] = (rule),
         LOCK_CLASS_TABLE(X)
 #undef X
-    default:
-        return LOCK_ALONE;
-    }
+    };
+    return class < LOCK_CLASSES ? rules[class] : LOCK_ALONE;
 }
 
 const char *lock_class_what(enum lock_class class)

@@ -16,7 +16,7 @@
 
 #include <cmocka.h>
 
-enum { THREADS = 2 };
+enum { THREADS = 2, PATH_BYTES = 32 };
 
 extern const struct workload workload_trace;
 
@@ -27,10 +27,10 @@ static const char text[] =
     " bash-1 [002] ..... 4: mm_page_alloc: page=1 pfn=0xa order=2 migratetype=9 gfp_flags=X\n"
     " bash-1 [000] ..... 5: mm_page_free: page=1 pfn=0xf order=0\n";
 
-/* A file with @content; its name is in @path. */
+/* A file with @content; its name is in @path, of PATH_BYTES. */
 static void write_trace(char *path, const char *content)
 {
-    strcpy(path, "script_test.XXXXXX");
+    (void)snprintf(path, PATH_BYTES, "script_test.XXXXXX");
     int fd = mkstemp(path);
     assert_true(fd >= 0);
     assert_int_equal(write(fd, content, strlen(content)), strlen(content));
@@ -39,7 +39,7 @@ static void write_trace(char *path, const char *content)
 
 static void open_script(struct script *script)
 {
-    char path[32];
+    char path[PATH_BYTES];
     char error[TRACE_ERROR_MAX] = "";
     write_trace(path, text);
     bool opened = script_open(script, path, THREADS, error);
@@ -84,7 +84,7 @@ static void script_open_cuts_by_cpu(void **state)
 
 static void script_open_names_what_is_bad(void **state)
 {
-    char path[32];
+    char path[PATH_BYTES];
     char due[64];
     char error[TRACE_ERROR_MAX];
     struct script script;
