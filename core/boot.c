@@ -146,7 +146,7 @@ void zone_configure(struct space *zone, const struct zone_config *config, order_
 static void boot_zones(struct potad *potad, const struct boot_map *map)
 {
     uint32_t first = 0;
-    spinlock_init(&potad->claims_lock);
+    spinlock_init(&potad->claims_lock, LOCK_CLAIMS, 0);
     potad->zones_made = 0;
     for (zone_id_t id = 0; id < map->zones_count; id++) {
         uint32_t count = 0;
@@ -237,7 +237,7 @@ static void boot_caches(struct potad *potad)
         {&potad->cache_node, "range_node", RANGE_NODE_BYTES, RANGE_NODE_BYTES, FAULT_RANGE_NODE},
         {&potad->cache_cpu, "cpu_cache", sizeof(struct cpu_cache), MEMDESC_ALIGN, FAULT_CPU_DESC},
     };
-    spinlock_init(&potad->caches_lock);
+    spinlock_init(&potad->caches_lock, LOCK_CACHES, 0);
     list_init(&potad->caches);
     for (unsigned i = 0; i < sizeof(caches) / sizeof(caches[0]); i++) {
         enum status status = kmem_cache_init(caches[i].cache, caches[i].name, caches[i].size,
@@ -245,6 +245,9 @@ static void boot_caches(struct potad *potad)
         ASSERT(status == STATUS_OK);
         list_push(&potad->caches, &caches[i].cache->caches);
     }
+    /* These two are locked with others. */
+    spinlock_init(&potad->cache_buddy.lock, LOCK_CACHE_BUDDY, 0);
+    spinlock_init(&potad->cache_slab.lock, LOCK_CACHE_SLAB, 0);
 }
 
 enum status potad_boot(struct potad *potad, const struct port *port, const struct boot_map *map)
@@ -268,7 +271,7 @@ enum status potad_boot(struct potad *potad, const struct port *port, const struc
         potad->table.frames = last->start + last->frames - potad->table.start;
     }
     buddy_stash_init(&potad->boot_spare);
-    spinlock_init(&potad->cpus_lock);
+    spinlock_init(&potad->cpus_lock, LOCK_CPUS, 0);
     potad->cpus_online = 0;
     atomic_word_poke(&potad->spare_most, 0);
     for (uint32_t cpu = 0; cpu < CPUS_MAX; cpu++) {

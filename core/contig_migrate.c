@@ -75,6 +75,14 @@ static void window_ops(struct cma_window *window)
     spinlock_unlock(&potad->owners_lock);
 }
 
+/* Asks or tells the owner whose functions are @ops. Context: no lock. Return: what it answers. */
+static bool owner_call(const struct memdesc_ops *ops, struct memdesc *descriptor,
+                       struct migration *move, enum migrate_stage stage)
+{
+    lock_check_call("memdesc_ops.migrate");
+    return ops->migrate(ops->context, descriptor, move, stage);
+}
+
 /* Whether the owner of the block under @word can be asked to move it. */
 static bool block_moves(const struct cma_window *window, memdesc_t word)
 {
@@ -200,7 +208,7 @@ static void owner_finish(const struct cma_window *window, struct buddy *buddy, p
     memdesc_t word = block_map_read(&zone->map, buddy->pfn);
     spinlock_unlock(&zone->lock);
     const struct memdesc_ops *ops = &window->ops[memdesc_type(word)];
-    (void)ops->migrate(ops->context, memdesc_head(word), &move, stage);
+    (void)owner_call(ops, memdesc_head(word), &move, stage);
 }
 
 static void replacement_free(struct contig_call *call, struct buddy *buddy)
@@ -286,11 +294,10 @@ static enum asked owner_ask(struct cma_window *window, const struct frame_entry 
     if (type == MEMDESC_BUDDY_ALLOCATED) {
         move.buddy = (struct buddy *)(void *)head;
     }
-    bool agreed =
-        !port_fault(potad, FAULT_MIGRATE) && ops->migrate(ops->context, head, &move, MIGRATE_TRY);
+    bool agreed = !port_fault(potad, FAULT_MIGRATE) && owner_call(ops, head, &move, MIGRATE_TRY);
     ASSERT(!agreed || move.buddy != NULL);
     if (agreed && !move_is_meant(window, &move, entry->word)) {
-        (void)ops->migrate(ops->context, head, &move, MIGRATE_CANCEL);
+        (void)owner_call(ops, head, &move, MIGRATE_CANCEL);
         agreed = false;
     }
     if (!agreed) {

@@ -55,6 +55,7 @@ struct cpu_cache {
 
 static ALWAYS_INLINE void cpu_cache_leave(struct potad *potad, uint32_t cpu)
 {
+    lock_check_release(&potad->cpu_slots[cpu], LOCK_CPU_LISTS, 0);
     atomic_flags_release(&potad->cpu_slots[cpu].inside, 0);
     if (UNLIKELY(potad->port.cpu_leave != NULL)) {
         potad->port.cpu_leave(potad->port.context, cpu);
@@ -73,11 +74,13 @@ static ALWAYS_INLINE struct cpu_cache *cpu_cache_enter(struct potad *potad, uint
     if (port->cpu_enter == NULL) {
         return NULL;
     }
+    lock_check_call("port.cpu_enter");
     *cpu = port->cpu_enter(port->context);
     if (UNLIKELY(*cpu >= CPUS_MAX)) {
         return NULL;
     }
     struct cpu_slot *slot = &potad->cpu_slots[*cpu];
+    lock_check_take(slot, LOCK_CPU_LISTS, 0);
     atomic_flags_announce(&slot->inside, port->cpu_barrier == NULL);
     uint64_t cache = atomic_word_load_ordered(&slot->cache);
     if (UNLIKELY(cache == 0)) {

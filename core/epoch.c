@@ -81,6 +81,8 @@ bool epoch_oldest(const struct epoch *epoch, struct epoch_stall *stall)
 
 bool epoch_synchronise(struct epoch *epoch, uint64_t patience, struct epoch_stall *stall)
 {
+    /* Readers may want a lock before they end their sections. */
+    lock_check_call("epoch_synchronise");
     uint64_t target = atomic_word_add_ordered(&epoch->now, 1) + 1;
     for (uint64_t looks = 1; !grace_period_ended(epoch, target); looks++) {
         if (looks == patience) {

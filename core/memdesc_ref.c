@@ -37,6 +37,7 @@ static enum attempt ref_try(struct potad *potad, pfn_t pfn, struct memdesc_ref *
     }
     port_window(potad, WINDOW_REF_LOOKED);
     bool got = atomic_flags_raise(&head->flags, MEMDESC_REF, MEMDESC_REFS, MEMDESC_REFS);
+    port_window(potad, WINDOW_REF_TAKEN);
     struct frame_entry now = entry_peek(potad, pfn);
     bool same = now.word == entry.word && now.pfn == entry.pfn;
     if (got && same) {
@@ -77,12 +78,14 @@ void memdesc_put(struct potad *potad, struct memdesc *descriptor, enum memdesc_t
         struct memdesc_ops ops = potad->owners[type];
         spinlock_unlock(&potad->owners_lock);
         ASSERT(ops.release != NULL);
+        lock_check_call("memdesc_ops.release");
         ops.release(ops.context, descriptor);
     }
 }
 
 void memdesc_lock(struct memdesc *descriptor)
 {
+    lock_check_take(descriptor, LOCK_DESCRIPTOR, 0);
     while (!atomic_flags_change(&descriptor->flags, MEMDESC_LOCKED, 0, MEMDESC_LOCKED)) {
         port_relax();
     }
@@ -90,6 +93,7 @@ void memdesc_lock(struct memdesc *descriptor)
 
 void memdesc_unlock(struct memdesc *descriptor)
 {
+    lock_check_release(descriptor, LOCK_DESCRIPTOR, 0);
     bool unlocked = atomic_flags_change(&descriptor->flags, MEMDESC_LOCKED, MEMDESC_LOCKED, 0);
     ASSERT(unlocked);
 }

@@ -34,11 +34,11 @@ struct failure {
 
 void memory_failure_init(struct potad *potad)
 {
-    spinlock_init(&potad->spent_lock);
+    spinlock_init(&potad->spent_lock, LOCK_SPENT, 0);
     list_init(&potad->spent);
     atomic_word_poke(&potad->spent_any, false);
     atomic_word_poke(&potad->released, 0);
-    spinlock_init(&potad->owners_lock);
+    spinlock_init(&potad->owners_lock, LOCK_OWNERS, 0);
     for (unsigned type = 0; type < MEMDESC_TYPES; type++) {
         potad->owners[type] = (struct memdesc_ops){.context = NULL};
     }
@@ -66,6 +66,7 @@ static void owner_tell(struct potad *potad, memdesc_t word, pfn_t pfn)
     struct memdesc_ops ops = potad->owners[memdesc_type(word)];
     spinlock_unlock(&potad->owners_lock);
     if (ops.memory_failure != NULL) {
+        lock_check_call("memdesc_ops.memory_failure");
         ops.memory_failure(ops.context, memdesc_head(word), pfn);
     }
 }

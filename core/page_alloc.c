@@ -113,6 +113,7 @@ bool frames_accept(struct potad *potad, struct space *zone, pfn_t pfn, uint64_t 
 {
     spinlock_unlock(&zone->lock);
     port_window(potad, WINDOW_BEFORE_ACCEPT);
+    lock_check_call("port.accept");
     bool accepted =
         !port_fault(potad, FAULT_ACCEPT) && potad->port.accept(potad->port.context, pfn, frames);
     spinlock_lock(&zone->lock);

@@ -354,6 +354,7 @@ static inline bool port_fault(const struct potad *potad, enum fault_site site)
 
 static inline void port_window(const struct potad *potad, enum window window)
 {
+    lock_check_call("port.window");
     if (potad->port.window != NULL) {
         potad->port.window(potad->port.context, window);
     }

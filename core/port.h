@@ -9,6 +9,9 @@
 
 #include "core/types.h"
 
+struct lock_held;
+struct lock_violation;
+
 /* The steps of the core that can fail (requirement F1). X(id, name, what fails) */
 #define FAULT_SITE_TABLE(X)                                                                        \
     X(FAULT_BUDDY_DESC, "buddy-desc", "a struct buddy from its cache")                             \
@@ -28,16 +31,17 @@ enum fault_site {
         FAULT_SITES
 };
 
-/* Moments of an allocation at which the core holds no lock, so that another CPU may come in. A
- * port may act there: tests do, to reach chains of calls that need unlucky company.
- * X(id, name) */
+/* Moments of a call at which the core holds no lock, so that another CPU may come in. A port may
+ * act there: tests do, to reach chains of calls that need unlucky company. X(id, name) */
 #define WINDOW_TABLE(X)                                                                            \
     X(WINDOW_SLAB_GROW, "slab-grow")             /* a cache is empty: a new slab will be made */   \
     X(WINDOW_SLAB_DESC_TAKEN, "slab-desc-taken") /* A7: struct slab in hand, block not yet */      \
     X(WINDOW_SELF_DESCRIBED, "self-described") /* A8: __alloc_slab made a self-describing slab */  \
     X(WINDOW_BEFORE_ACCEPT, "before-accept")   /* block detached, not yet accepted */              \
     X(WINDOW_BATCH_TAKEN, "batch-taken")       /* blocks for a CPU's list, on none yet */          \
-    X(WINDOW_REF_LOOKED, "ref-looked") /* descriptor found, in a section, not yet referred to */
+    X(WINDOW_REF_LOOKED, "ref-looked") /* descriptor found, in a section, not yet referred to */   \
+    X(WINDOW_REF_TAKEN, "ref-taken")   /* the same, referred to, but not yet looked at again */    \
+    X(WINDOW_RETIRE, "retire") /* a free has found a slab that could go, and let go of its lock */
 
 enum window {
 #define X(id, name) id,
@@ -96,5 +100,14 @@ _Noreturn void port_assert_failed(const char *expression, const char *file, int 
 
 /* Called while a lock is held by somebody else: gives up the CPU for a moment. */
 void port_relax(void);
+
+/* In builds with POTAD_CHECK_LOCKS only: the locks that this thread holds, kept for the core in
+ * lock_order.h; or NULL: they are not checked. A thread that comes from within one allocator into
+ * another (out of @expose, say) has a set for each. */
+struct lock_held *port_locks_held(void);
+
+/* In these builds: reports a lock that is taken or released against the order, or a call out of the
+ * core with a lock held. Does not return. */
+_Noreturn void port_lock_order_broken(const struct lock_violation *violation);
 
 #endif

@@ -14,7 +14,7 @@
  * known before anything changes, so that this cannot fail half-way, and nothing is allocated: it is
  * done while freeing.
  *
- * Locks: the caches of struct buddys and of struct slabs, then all zones, in this order.
+ * Locks: the caches of struct buddys and of struct slabs, and all zones.
  */
 #include "core/page_alloc.h"
 
@@ -209,6 +209,7 @@ static void retire_try(struct potad *potad, struct slab *slab, pfn_t pfn,
                        struct buddy_stash *released)
 {
     struct retirement plan;
+    port_window(potad, WINDOW_RETIRE);
     lock_all(potad);
     /* Somebody may have given the slab back meanwhile: its frame tells, under its zone's lock. */
     const struct space *zone = zone_of(potad, pfn);

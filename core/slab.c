@@ -62,7 +62,7 @@ enum status kmem_cache_init(struct kmem_cache *cache, const char *name, uint64_t
         .inverse = UINT64_MAX / stride + 1,
         .capacity = slots_of_order(order, stride),
     };
-    spinlock_init(&cache->lock);
+    spinlock_init(&cache->lock, LOCK_CACHE, 0);
     list_init(&cache->partial);
     list_init(&cache->full);
     copy_name(cache->name, name);

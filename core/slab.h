@@ -15,7 +15,7 @@
  * self-describing (requirement A8): its slot 0 is its own struct slab.
  *
  * Locks: a cache's lock guards its lists, and its slabs but for slab->buddy, which is under the
- * lock of the block's zone. Order: caches in the order buddy, slab; then zones by index.
+ * lock of the block's zone. Order: lock_order.h.
  */
 #ifndef POTAD_CORE_SLAB_H
 #define POTAD_CORE_SLAB_H

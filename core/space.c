@@ -4,7 +4,8 @@
 void space_init(struct space *space, zone_id_t id, const struct range *ranges,
                 uint32_t ranges_count)
 {
-    spinlock_init(&space->lock);
+    /* Zones are locked together, a user's space never is. */
+    spinlock_init(&space->lock, id == ZONE_ANY ? LOCK_SPACE : LOCK_ZONE, id);
     space_reset(space, id, ranges, ranges_count);
 }
 

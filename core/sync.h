@@ -7,6 +7,7 @@
 #ifndef POTAD_CORE_SYNC_H
 #define POTAD_CORE_SYNC_H
 
+#include "core/lock_order.h"
 #include "core/port.h"
 
 #include <stdatomic.h>
@@ -165,18 +166,109 @@ static inline uint32_t atomic_flags_load_ordered(const atomic_flags_t *flags)
     return atomic_load_explicit(&flags->value, memory_order_seq_cst);
 }
 
+/* The locks that a thread holds are checked against lock_order.h where the build asks for it; else
+ * the next three are nothing, and locks have no class. */
+#ifdef POTAD_CHECK_LOCKS
+static inline void lock_check_take(const void *lock, enum lock_class class, uint32_t number)
+{
+    struct lock_held *held = port_locks_held();
+    struct lock_violation violation;
+    struct lock_name asked = {lock, class, number};
+    if (held != NULL && !lock_order_take(held, asked, &violation)) {
+        port_lock_order_broken(&violation);
+    }
+}
+
+static inline void lock_check_release(const void *lock, enum lock_class class, uint32_t number)
+{
+    struct lock_held *held = port_locks_held();
+    struct lock_violation violation;
+    struct lock_name asked = {lock, class, number};
+    if (held != NULL && !lock_order_release(held, asked, &violation)) {
+        port_lock_order_broken(&violation);
+    }
+}
+
+/* What follows is @call, before which all locks of the core are to be released. */
+static inline void lock_check_call(const char *call)
+{
+    const struct lock_held *held = port_locks_held();
+    struct lock_violation violation;
+    if (held != NULL && !lock_order_call(held, call, &violation)) {
+        port_lock_order_broken(&violation);
+    }
+}
+#else
+static inline void lock_check_take(const void *lock, enum lock_class class, uint32_t number)
+{
+    (void)lock;
+    (void)class;
+    (void)number;
+}
+
+static inline void lock_check_release(const void *lock, enum lock_class class, uint32_t number)
+{
+    (void)lock;
+    (void)class;
+    (void)number;
+}
+
+static inline void lock_check_call(const char *call)
+{
+    (void)call;
+}
+#endif
+
 /* A lock for short sections; 0 is free, 1 is held. */
 typedef struct {
+#ifdef POTAD_CHECK_LOCKS
+    _Atomic uint16_t held;
+    uint8_t class; /* enum lock_class */
+    uint8_t number;
+#else
     _Atomic uint32_t held;
+#endif
 } spinlock_t;
 
-static inline void spinlock_init(spinlock_t *lock)
+_Static_assert(sizeof(spinlock_t) == 4, "what has a lock is of one size in all builds");
+
+/* @number: of a class with the rule LOCK_ASCENDING, below 256; else it does not matter. */
+static inline void spinlock_init(spinlock_t *lock, enum lock_class class, uint32_t number)
 {
     atomic_init(&lock->held, 0);
+#ifdef POTAD_CHECK_LOCKS
+    lock->class = (uint8_t) class;
+    lock->number = (uint8_t)number;
+#else
+    (void)class;
+    (void)number;
+#endif
+}
+
+/* The class that @lock was made with, where locks have one. */
+static inline enum lock_class spinlock_class(const spinlock_t *lock)
+{
+#ifdef POTAD_CHECK_LOCKS
+    return (enum lock_class)lock->class;
+#else
+    (void)lock;
+    return LOCK_CLASSES;
+#endif
+}
+
+static inline uint32_t spinlock_number(const spinlock_t *lock)
+{
+#ifdef POTAD_CHECK_LOCKS
+    return lock->number;
+#else
+    (void)lock;
+    return 0;
+#endif
 }
 
 static inline void spinlock_lock(spinlock_t *lock)
 {
+    lock_check_take(lock, spinlock_class(lock), spinlock_number(lock));
     /* Acquire pairs with the release in spinlock_unlock(). */
     while (atomic_exchange_explicit(&lock->held, 1, memory_order_acquire) != 0) {
         while (atomic_load_explicit(&lock->held, memory_order_relaxed) != 0) {
@@ -187,6 +279,7 @@ static inline void spinlock_lock(spinlock_t *lock)
 
 static inline void spinlock_unlock(spinlock_t *lock)
 {
+    lock_check_release(lock, spinlock_class(lock), spinlock_number(lock));
     atomic_store_explicit(&lock->held, 0, memory_order_release);
 }
 

@@ -62,7 +62,7 @@ void bench_peer_textbook(struct bench_peer *peer, const struct bench_goods *good
     if (textbook == NULL) {
         abort();
     }
-    spinlock_init(&textbook->lock);
+    spinlock_init(&textbook->lock, LOCK_OWNER, 0);
     textbook_buddy_open(&textbook->buddy,
                         bench_memory_get(goods->frames, sizeof(struct textbook_page)),
                         pfn_order_max(0, goods->frames),

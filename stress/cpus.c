@@ -16,12 +16,12 @@ void cpus_open(struct cpus *cpus, uint32_t count, unsigned threads)
     cpus->barrier = count > 0 && membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
 }
 
-uint32_t cpus_enter(struct cpus *cpus, unsigned thread)
+uint32_t cpus_enter(struct cpus *cpus, unsigned thread, uint32_t cpu)
 {
     if (thread >= cpus->threads) {
         return CPUS_MAX;
     }
-    uint32_t cpu = cpus_of_thread(cpus, thread);
+    cpu = cpu < cpus->count ? cpu : cpus_of_thread(cpus, thread);
     try_lock_t *taken = &cpus->cpus[cpu].taken;
     bool free = cpus_are_shared(cpus) ? try_lock(taken) : !try_lock_is_held(taken);
     return free ? cpu : CPUS_MAX;

@@ -38,8 +38,10 @@ static inline uint32_t cpus_of_thread(const struct cpus *cpus, unsigned thread)
     return thread % cpus->count;
 }
 
-/* Puts thread number @thread on its CPU, as port.cpu_enter(). The coordinator is on none. */
-uint32_t cpus_enter(struct cpus *cpus, unsigned thread);
+/* Puts thread number @thread on @cpu, where there is one of that number, else on its own, as
+ * port.cpu_enter(). The coordinator is on none. Context: CPUs that are not the thread's own are
+ * also no other's. */
+uint32_t cpus_enter(struct cpus *cpus, unsigned thread, uint32_t cpu);
 
 /* Ends that, where CPUs are shared. */
 void cpus_leave(struct cpus *cpus, uint32_t cpu);

@@ -4,6 +4,7 @@
  */
 #include "stress/options.h"
 #include "stress/run.h"
+#include "stress/script.h"
 
 #include <errno.h>
 #include <string.h>
@@ -73,20 +74,45 @@ static bool resolve(const struct options *options, struct plan *plan)
     return true;
 }
 
+/* Reads the trace, if the workload wants one. Return: as resolve(). */
+static bool resolve_trace(const struct options *options, struct plan *plan, struct script *script)
+{
+    char error[TRACE_ERROR_MAX];
+    const struct workload *workload = plan->workload;
+    if (workload->wants_trace != (options->trace != NULL)) {
+        fprintf(stderr, "potad-stress: --trace: %s %s\n", workload->name,
+                workload->wants_trace ? "needs one" : "replays none");
+        return false;
+    }
+    if (options->trace == NULL) {
+        return true;
+    }
+    if (!script_open(script, options->trace, plan->threads, error)) {
+        fprintf(stderr, "potad-stress: %s\n", error);
+        return false;
+    }
+    plan->script = script;
+    plan->cpus = options->cpus == OPTIONS_CPUS_ANY ? script->cpus : plan->cpus;
+    return true;
+}
+
 static enum result run(const struct options *options)
 {
     struct plan plan;
-    if (!resolve(options, &plan)) {
+    struct script script = {.path = NULL};
+    if (!resolve(options, &plan) || !resolve_trace(options, &plan, &script)) {
         return RESULT_BAD_USAGE;
     }
     if (options->json != NULL) {
         plan.json = fopen(options->json, "w");
         if (plan.json == NULL) {
             fprintf(stderr, "potad-stress: --json: %s: %s\n", options->json, strerror(errno));
+            script_close(&script);
             return RESULT_BAD_USAGE;
         }
     }
     enum result result = run_execute(&plan);
+    script_close(&script);
     if (plan.json != NULL) {
         bool written = fflush(plan.json) == 0 && ferror(plan.json) == 0;
         if (fclose(plan.json) != 0 || !written) {

@@ -41,8 +41,10 @@ static const struct option options_of_run[] = {
      offsetof(struct options, subject), 0, 0},
     {"frames", "N", "size of the memory, of 4 KiB each (default: the workload's own)",
      OPTION_NUMBER, offsetof(struct options, frames), WORLD_FRAMES_MIN, WORLD_FRAMES_MAX},
-    {"cpus", "N", "CPUs with lists of their own (default: one a thread; 0: none)", OPTION_NUMBER,
+    {"cpus", "N", "CPUs with lists (default: one a thread, or the trace's; 0: none)", OPTION_NUMBER,
      offsetof(struct options, cpus), 0, CPUS_MAX},
+    {"trace", "FILE", "the trace that the workload replays: plain, .gz, .xz; -: standard input",
+     OPTION_TEXT, offsetof(struct options, trace), 0, 0},
 };
 
 enum { OPTIONS_OF_RUN = sizeof(options_of_run) / sizeof(options_of_run[0]) };
@@ -192,7 +194,10 @@ static void print_run_help(FILE *out)
         "for the order of memory themselves, instead of those who claim lists (membarrier).\n\n"
         "The workload range works on a range tree instead. What readers were told beside its\n"
         "one writer is compared, at each stop, with what was so at the time; --frames says\n"
-        "into how many units its keys are cut.\n\noptions:\n");
+        "into how many units its keys are cut.\n\n"
+        "The workload trace replays a kernel's mm_page_alloc and mm_page_free events: what CPU c\n"
+        "did, thread c modulo their number does, on the lists of CPU c. A free waits until its\n"
+        "block is allocated. A round is the whole trace; all is freed behind it.\n\noptions:\n");
     for (unsigned i = 0; i < OPTIONS_OF_RUN; i++) {
         const struct option *option = &options_of_run[i];
         int width = fprintf(out, "  --%s %s", option->name, option->argument);
@@ -206,7 +211,7 @@ static void print_run_help(FILE *out)
             "\nOne seed draws the same operations each time; how the threads' operations\n"
             "interleave is up to the system, so a failure may take several runs to return.\n"
             "Ctrl-C ends a run in order.\n\n"
-            "exit status: 0 nothing found, 1 a violation was found, 2 bad usage,\n"
+            "exit status: 0 nothing found, 1 a violation was found, 2 bad usage or a bad trace,\n"
             "             3 inconclusive: a path that the workload is there for was not taken\n");
 }
 

@@ -33,12 +33,13 @@ struct options {
     const char *workload;
     const char *subject;
     const char *json;
+    const char *trace;
     uint64_t threads;
     uint64_t seconds;
     uint64_t seed;
     bool seed_given;
     uint64_t frames; /* 0: as the workload has it */
-    uint64_t cpus;   /* OPTIONS_CPUS_ANY: one a thread */
+    uint64_t cpus;   /* OPTIONS_CPUS_ANY: one a thread, or, of a trace, its own */
 };
 
 /* Reads the command line. Return: whether it makes sense; if not, one line that names the option

@@ -31,6 +31,9 @@ enum { SUBJECT_MOVES = SUBJECT_CONTIG | SUBJECT_ZONES | SUBJECT_POISON };
     X(PATH_SHRINK, "shrink", SUBJECT_SHRINK)                                                       \
     X(PATH_ACCEPT, "accept", SUBJECT_UNACCEPTED)                                                   \
     X(PATH_HANDOVER, "handover", 0)                                                                \
+    X(PATH_TRACE_REPLAYED, "trace-replayed", 0)                                                    \
+    X(PATH_TRACE_WAITED, "trace-waited", 0)                                                        \
+    X(PATH_CPU_CROSSED, "cpu-crossed", 0)                                                          \
     X(PATH_MOVE_TRIED, "move-tried", SUBJECT_MOVES)                                                \
     X(PATH_MOVE_AGREED, "move-agreed", SUBJECT_MOVES)                                              \
     X(PATH_MOVE_REFUSED, "move-refused", SUBJECT_MOVES)                                            \

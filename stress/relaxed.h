@@ -129,6 +129,23 @@ static inline bool try_lock_is_held(const try_lock_t *lock)
     return atomic_load_explicit(&lock->held, memory_order_relaxed) != 0;
 }
 
+/* A word by which one thread hands on what it has written: this orders, too, from who gives it to
+ * who sees that it was given, and nobody else. */
+typedef struct {
+    _Atomic uint32_t value;
+} handover_t;
+
+/* The release pairs with the acquire of handover_look(). */
+static inline void handover_give(handover_t *word, uint32_t value)
+{
+    atomic_store_explicit(&word->value, value, memory_order_release);
+}
+
+static inline uint32_t handover_look(const handover_t *word)
+{
+    return atomic_load_explicit(&word->value, memory_order_acquire);
+}
+
 /* A place where one thread leaves something for another: this orders, too, from who leaves it to
  * who takes it, and nobody else. */
 typedef struct {

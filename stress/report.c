@@ -2,6 +2,7 @@
 #include "stress/report.h"
 
 #include "stress/clock.h"
+#include "stress/script.h"
 
 #include <jansson.h>
 #include <unistd.h>
@@ -20,9 +21,10 @@ void report_replay(const struct plan *plan, char *text)
 {
     snprintf(text, REPLAY_MAX,
              "potad-stress run --workload %s --threads %u --seconds %" PRIu64 " --seed %" PRIu64
-             " --subject %s --frames %" PRIu64 " --cpus %" PRIu32,
+             " --subject %s --frames %" PRIu64 " --cpus %" PRIu32 "%s%s",
              plan->workload->name, plan->threads, plan->seconds, plan->seed, plan->subject->name,
-             plan->frames, plan->cpus);
+             plan->frames, plan->cpus, plan->script != NULL ? " --trace " : "",
+             plan->script != NULL ? plan->script->path : "");
 }
 
 void report_begin(const struct plan *plan, struct progress *progress)
@@ -55,6 +57,30 @@ void report_progress(struct progress *progress, const struct plan *plan,
 static double rate(const struct outcome *outcome)
 {
     return outcome->seconds > 0 ? (double)outcome->operations / outcome->seconds : 0;
+}
+
+/* The same of the time in which the threads were let work. */
+static double rate_working(const struct outcome *outcome)
+{
+    return outcome->seconds_working > 0 ? (double)outcome->operations / outcome->seconds_working
+                                        : 0;
+}
+
+static void print_operations(const struct plan *plan, const struct outcome *outcome)
+{
+    printf("operations   %" PRIu64 " (%.0f a second; %.0f a second of work)\n", outcome->operations,
+           rate(outcome), rate_working(outcome));
+    printf("by thread   ");
+    for (unsigned i = 0; i < plan->threads; i++) {
+        printf(" %" PRIu64, outcome->operations_of[i]);
+    }
+    printf("\n");
+}
+
+static void print_trace(const struct script *script)
+{
+    printf("trace        %s, of %" PRIu32 " CPUs\n", script->path, script->cpus);
+    traffic_print(stdout, &script->counts);
 }
 
 static void print_paths(const struct outcome *outcome)
@@ -112,6 +138,15 @@ static json_t *json_missing(const struct outcome *outcome)
     return missing;
 }
 
+static json_t *json_operations(const struct plan *plan, const struct outcome *outcome)
+{
+    json_t *operations = json_array();
+    for (unsigned i = 0; i < plan->threads; i++) {
+        json_array_append_new(operations, json_integer((json_int_t)outcome->operations_of[i]));
+    }
+    return operations;
+}
+
 static void write_json(const struct plan *plan, const struct outcome *outcome)
 {
     char replay[REPLAY_MAX];
@@ -135,6 +170,13 @@ static void write_json(const struct plan *plan, const struct outcome *outcome)
         json_paths(outcome), "result", result_names[outcome->result], "status",
         (int)outcome->result, "interrupted", outcome->interrupted ? 1 : 0, "never_reached",
         json_missing(outcome), "violation", violation, "replay", replay);
+    json_object_set_new(root, "operations_by_thread", json_operations(plan, outcome));
+    json_object_set_new(root, "operations_per_second_of_work", json_real(rate_working(outcome)));
+    if (plan->script != NULL) {
+        json_object_set_new(root, "trace", json_string(plan->script->path));
+        json_object_set_new(root, "trace_events",
+                            json_integer((json_int_t)plan->script->counts.events));
+    }
     /* Whoever closes the file asks whether it was written. */
     json_dumpf(root, plan->json, JSON_INDENT(2));
     fputc('\n', plan->json);
@@ -151,10 +193,13 @@ void report_end(const struct plan *plan, const struct outcome *outcome, struct p
     printf("threads      %u, on %" PRIu32 " CPUs\n", plan->threads, plan->cpus);
     printf("seconds      %.1f\n", outcome->seconds);
     printf("seed         %" PRIu64 "\n", plan->seed);
-    printf("operations   %" PRIu64 " (%.0f a second)\n", outcome->operations, rate(outcome));
+    print_operations(plan, outcome);
     printf("validations  %" PRIu64 ", in %" PRIu64 " rounds\n", outcome->validations,
            outcome->rounds);
     printf("chain depth  %" PRIu64 "\n", outcome->chain_depth);
+    if (plan->script != NULL) {
+        print_trace(plan->script);
+    }
     printf("paths\n");
     print_paths(outcome);
     print_result(plan, outcome);

@@ -8,7 +8,7 @@
 
 #include "stress/run.h"
 
-enum { REPLAY_MAX = 256 };
+enum { REPLAY_MAX = 4096 + 512 }; /* the name of a trace included */
 
 struct progress {
     bool terminal;

@@ -35,6 +35,7 @@ struct run {
     struct run_thread *threads;
     void *shared;
     double started;
+    double working; /* seconds that the gate was open */
     uint64_t validations;
     uint64_t rounds;
     char replay[REPLAY_MAX];
@@ -116,13 +117,15 @@ static void run_assess(const struct run *run, struct outcome *outcome)
     *outcome = (struct outcome){
         .interrupted = interrupted != 0,
         .seconds = clock_seconds() - run->started,
+        .seconds_working = run->working,
         .validations = run->validations,
         .rounds = run->rounds,
         .chain_depth = run->world.chain_depth,
         .findings = &run->findings,
     };
     for (unsigned i = 0; i < run->plan->threads; i++) {
-        outcome->operations += relaxed_load(&run->workers[i].operations);
+        outcome->operations_of[i] = relaxed_load(&run->workers[i].operations);
+        outcome->operations += outcome->operations_of[i];
         for (unsigned path = 0; path < PATHS; path++) {
             outcome->paths[path] += relaxed_load(&run->workers[i].paths[path]);
         }
@@ -182,7 +185,8 @@ static bool run_is_idle(const struct run *run)
 /* Lets the threads work for a while, or until one is idle, then checks. */
 static void run_interval(struct run *run)
 {
-    double end = clock_seconds() + interval_seconds;
+    double start = clock_seconds();
+    double end = start + interval_seconds;
     relaxed_store(&coordinator_of(run)->parked, 1);
     for (unsigned i = 0; i < run->plan->threads; i++) {
         relaxed_store(&run->workers[i].idle, 0);
@@ -197,6 +201,7 @@ static void run_interval(struct run *run)
         }
     }
     gate_collect(&run->gate);
+    run->working += clock_seconds() - start;
     run_check(run);
 }
 
@@ -207,9 +212,11 @@ static void run_end_round(struct run *run)
     if (findings_any(&run->findings)) {
         return;
     }
+    double start = clock_seconds();
     relaxed_store(&coordinator->parked, 1);
     gate_open(&run->gate, GATE_DRAIN);
     gate_collect(&run->gate);
+    run->working += clock_seconds() - start;
     run_check(run);
     run->plan->workload->scene->end(coordinator);
     run->rounds++;
@@ -236,11 +243,19 @@ static bool run_begin_again(struct run *run)
     return status == STATUS_OK;
 }
 
+/* Whether a round that is to @end may do so, or has nothing left to do. */
+static bool round_is_over(struct run *run, double end)
+{
+    const struct workload *workload = run->plan->workload;
+    return workload->finished != NULL ? workload->finished(coordinator_of(run))
+                                      : clock_seconds() >= end;
+}
+
 static void run_rounds(struct run *run)
 {
     do {
         double end = clock_seconds() + round_seconds;
-        while (run_goes_on(run) && clock_seconds() < end) {
+        while (run_goes_on(run) && !round_is_over(run, end)) {
             run_interval(run);
         }
         run_end_round(run);

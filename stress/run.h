@@ -30,8 +30,9 @@ struct plan {
     uint64_t seconds;
     uint64_t seed;
     uint64_t frames;
-    uint32_t cpus; /* up to CPUS_MAX; 0: none */
-    FILE *json;    /* open for writing, or NULL */
+    uint32_t cpus;               /* up to CPUS_MAX; 0: none */
+    FILE *json;                  /* open for writing, or NULL */
+    const struct script *script; /* of a trace that the workload wants; or NULL */
 };
 
 /* What came of it, so far. */
@@ -39,7 +40,9 @@ struct outcome {
     enum result result;
     bool interrupted;
     double seconds;
+    double seconds_working; /* of these, that the threads were let work or drain */
     uint64_t operations;
+    uint64_t operations_of[THREADS_MAX]; /* each thread's */
     uint64_t validations;
     uint64_t rounds;      /* from boot until all was free again */
     uint64_t chain_depth; /* of the subject's nested calls, the deepest of all rounds */

@@ -14,8 +14,8 @@ enum {
     WINDOW_SLEEP_US = 100,
     LOCKED_YIELD = 64,
     SELDOM = 64,
-    BATCH_SLEEP = 4,
-    BATCH_SLEEP_US = 300,
+    RARE_SLEEP = 4,
+    RARE_SLEEP_US = 300,
     NTH_MAX = 4
 };
 
@@ -23,7 +23,7 @@ _Thread_local struct worker *worker_current;
 
 void worker_init(struct worker *worker, unsigned index, uint64_t seed)
 {
-    *worker = (struct worker){.index = index};
+    *worker = (struct worker){.index = index, .cpu = CPUS_MAX};
     random_init(&worker->random, seed, 2 * (uint64_t)index);
     random_init(&worker->jitter, seed, 2 * (uint64_t)index + 1);
     relaxed_set_text(&worker->operation, "start");
@@ -102,9 +102,10 @@ void worker_pause_seldom(struct worker *worker)
 void worker_window(struct worker *worker, enum window window)
 {
     worker_count(worker, path_of_window(window));
-    if (window == WINDOW_BATCH_TAKEN && random_once_in(&worker->jitter, BATCH_SLEEP)) {
-        /* Frames that fail just now are few. */
-        usleep(BATCH_SLEEP_US);
+    /* Frames that fail just now are few, and so are slabs that two threads would retire. */
+    bool rare = window == WINDOW_BATCH_TAKEN || window == WINDOW_RETIRE;
+    if (rare && random_once_in(&worker->jitter, RARE_SLEEP)) {
+        usleep(RARE_SLEEP_US);
     }
     worker_pause(worker);
 }

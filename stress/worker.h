@@ -26,6 +26,7 @@ struct armed_fault {
 struct worker {
     struct world *world; /* open only where the workload works on one */
     struct findings *findings;
+    uint32_t cpu;         /* that it is on, where there is such a one; CPUS_MAX: its own (cpus.h) */
     unsigned index;       /* the coordinator's is that behind the last thread's */
     struct random random; /* what to do */
     struct random jitter; /* when to give up the CPU; does not change what is done */
@@ -39,7 +40,7 @@ struct worker {
     /* Written by this thread, read by others. */
     relaxed_text_t operation; /* what it does now */
     relaxed_word_t operations;
-    relaxed_word_t parked; /* 1: it waits for the coordinator, or it is that */
+    relaxed_word_t parked; /* 1: it waits for the coordinator or another thread, or it is that */
     relaxed_word_t idle;   /* 1: it has no work before the next check */
     relaxed_word_t sites_asked;
     relaxed_word_t paths[PATHS];

@@ -16,6 +16,7 @@
     X(migrate)                                                                                     \
     X(lifetime)                                                                                    \
     X(hotplug)                                                                                     \
+    X(trace)                                                                                       \
     X(range)
 
 struct plan;
@@ -50,6 +51,7 @@ struct workload {
     const enum path *required; /* PATHS ends it: without one of them, a run is inconclusive */
     bool cma;                  /* the map has CMA ranges */
     bool later;                /* zones of it come and go: plot.h */
+    bool wants_trace;          /* it replays one: plan->script */
     bool arms_faults;          /* each fault site that the subject comes to must have fired, too */
     size_t own_bytes;          /* of zeroed memory, for each thread: worker->own */
     size_t shared_bytes;  /* of zeroed memory on a cache line's border: worker->shared of all */
@@ -66,6 +68,9 @@ struct workload {
     /* Frees all that this thread holds, and its share of what lies between the threads, while the
      * @threads threads do the same and nothing else. */
     void (*drain)(struct worker *worker, unsigned threads);
+
+    /* Whether a round has come to its end; or NULL: it lasts a second. Context: the coordinator. */
+    bool (*finished)(const struct worker *coordinator);
 };
 
 /* In the order of the table; NULL ends the array. */

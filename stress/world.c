@@ -171,7 +171,7 @@ static void world_window(void *context, enum window window)
 static uint32_t world_cpu_enter(void *context)
 {
     struct world *world = context;
-    uint32_t cpu = cpus_enter(&world->cpus, worker_current->index);
+    uint32_t cpu = cpus_enter(&world->cpus, worker_current->index, worker_current->cpu);
     worker_pause_seldom(worker_current);
     return cpu;
 }

@@ -169,12 +169,177 @@ static void nodes_for_a_zone_that_goes_are_not_lost(void **state)
     arena_close(&arena);
 }
 
+/* Others are faster: the slab that a free has found goes back to its zone. */
+static void window_shrinks(struct arena *of, enum window window)
+{
+    if (armed && window == WINDOW_RETIRE) {
+        armed = false;
+        potad_shrink(&of->potad);
+        armed = true;
+    }
+}
+
+static uint64_t events_of(enum core_event event)
+{
+    return atomic_word_peek(&arena.potad.events[event]);
+}
+
+/* A slab that could be retired has been by another thread, before the locks for it were there: its
+ * struct slab, and its frame, may be anything by now. */
+static void retire_looks_at_its_slab_again(void **state)
+{
+    (void)state;
+    begin();
+    uint64_t hash = potad_state_hash(&arena.potad);
+    take_all(ZONE_ANY);
+    arena.window = window_shrinks;
+    armed = true;
+    for (uint64_t i = 0; i < held_count; i++) {
+        free_pages(&arena.potad, held[i]);
+        arena_validate(&arena);
+    }
+    assert_true(events_of(CORE_EVENT_RETIRE_RACED) > 0);
+    potad_shrink(&arena.potad);
+    arena_validate(&arena);
+    assert_int_equal(potad_state_hash(&arena.potad), hash);
+    arena_close(&arena);
+}
+
+static const struct {
+    bool split;    /* else it is freed */
+    bool recycled; /* and its frames are given out again, one by one */
+} fates[] = {{true, false}, {false, false}, {false, true}};
+
+static unsigned fate;
+static pfn_t ours; /* the frame that fails */
+static struct buddy *parts[4];
+
+/* Takes just the block of frame @pfn, alone. */
+static void keep_only(pfn_t pfn)
+{
+    take_all(ZONE_ANY);
+    uint64_t kept = 0;
+    for (uint64_t i = 0; i < held_count; i++) {
+        if (held[i]->pfn == pfn) {
+            held[kept++] = held[i];
+        } else {
+            free_pages(&arena.potad, held[i]);
+        }
+    }
+    assert_int_equal(kept, 1);
+    held_count = kept;
+}
+
+/* While what a failure will take is allocated, its block, held[0], of order 3, is split or freed.
+ */
+static void window_ends_the_block(struct arena *of, enum window window)
+{
+    if (!armed || window != WINDOW_SLAB_GROW) {
+        return;
+    }
+    armed = false;
+    if (fates[fate].split) {
+        assert_int_equal(split_pages(&of->potad, held[0], 0, parts), STATUS_OK);
+        return;
+    }
+    free_pages(&of->potad, held[0]);
+    held_count = 0;
+    if (fates[fate].recycled) {
+        keep_only(ours);
+    }
+}
+
+/* The block of a frame that fails is not what it was when what that takes is in hand: just that
+ * frame is poisoned all the same, or its new owner's block is marked. */
+static void failure_looks_at_its_block_again(void **state)
+{
+    (void)state;
+    for (fate = 0; fate < sizeof(fates) / sizeof(fates[0]); fate++) {
+        struct memdesc_info info;
+        begin();
+        held[held_count++] = arena_take(&arena, 3);
+        ours = held[0]->pfn + 5;
+        arena.window = window_ends_the_block;
+        armed = true;
+        assert_int_equal(memory_failure(&arena.potad, ours), STATUS_OK);
+        assert_false(armed);
+        arena_validate(&arena);
+        assert_true(memdesc_lookup(&arena.potad, ours, &info));
+        bool in_use = fates[fate].split || fates[fate].recycled;
+        assert_int_equal(info.type, in_use ? MEMDESC_BUDDY_ALLOCATED : MEMDESC_POISONED);
+        assert_int_equal(info.flawed, in_use);
+        assert_true(info.frames == (fates[fate].split ? 4 : 1));
+        for (pfn_t other = ours & ~(pfn_t)7; other < (ours | 7); other++) {
+            assert_true(memdesc_lookup(&arena.potad, other, &info));
+            bool beside = other - info.pfn < info.frames && ours - info.pfn < info.frames;
+            assert_true(beside || (!info.flawed && info.type != MEMDESC_POISONED));
+        }
+        for (unsigned i = 0; fates[fate].split && i < 4; i++) {
+            held[i] = parts[i];
+            held_count = 4;
+        }
+        free_all();
+        arena_validate(&arena);
+        assert_true(memdesc_lookup(&arena.potad, ours, &info));
+        assert_int_equal(info.type, MEMDESC_POISONED);
+        assert_int_equal(info.pfn, ours);
+        assert_int_equal(unpoison(&arena.potad, ours), STATUS_OK);
+        arena_validate(&arena);
+        arena_close(&arena);
+    }
+}
+
+/* While descriptors for a split are allocated, a frame of the block fails. */
+static void window_fails_a_frame(struct arena *of, enum window window)
+{
+    if (armed && window == WINDOW_SLAB_GROW) {
+        armed = false;
+        assert_int_equal(memory_failure(&of->potad, ours), STATUS_OK);
+    }
+}
+
+/* A block is split of which a frame has failed since the call began: just the part with that frame
+ * is marked. */
+static void split_sees_what_has_failed_meanwhile(void **state)
+{
+    void *taken[SLAB_OBJECTS_MAX];
+    (void)state;
+    begin();
+    struct buddy *whole = arena_take(&arena, 3);
+    ours = whole->pfn + 5;
+    struct kmem_cache *buddys = &arena.potad.cache_buddy;
+    uint64_t count = buddys->slabs * buddys->capacity - buddys->live;
+    assert_int_equal(kmem_cache_alloc_bulk(&arena.potad, buddys, count, taken), STATUS_OK);
+    arena.window = window_fails_a_frame;
+    armed = true;
+    assert_int_equal(split_pages(&arena.potad, whole, 0, parts), STATUS_OK);
+    assert_false(armed);
+    while (count > 0) {
+        kmem_cache_free(&arena.potad, buddys, taken[--count]);
+    }
+    arena_validate(&arena);
+    for (unsigned i = 0; i < 4; i++) {
+        struct memdesc_info info;
+        assert_true(memdesc_lookup(&arena.potad, parts[i]->pfn, &info));
+        assert_int_equal(info.flawed, ours - info.pfn < info.frames);
+        held[held_count++] = parts[i];
+    }
+    free_all();
+    arena_validate(&arena);
+    assert_int_equal(unpoison(&arena.potad, ours), STATUS_OK);
+    arena_validate(&arena);
+    arena_close(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(refill_leaves_out_what_has_failed),
         cmocka_unit_test(nobody_leaves_what_he_has_not_entered),
         cmocka_unit_test(nodes_for_a_zone_that_goes_are_not_lost),
+        cmocka_unit_test(retire_looks_at_its_slab_again),
+        cmocka_unit_test(failure_looks_at_its_block_again),
+        cmocka_unit_test(split_sees_what_has_failed_meanwhile),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -201,6 +201,146 @@ static void d3_referred_block_does_not_move(void **state)
     end(hash);
 }
 
+/* What another thread does while a descriptor is looked for, once each. */
+struct company {
+    void (*looked)(void); /* it is found, not yet referred to */
+    void (*taken)(void);  /* it is referred to, not yet looked at again */
+};
+
+static struct company company;
+static struct folio ours;
+static struct folio theirs;
+
+static void keep_company(struct arena *of, enum window window)
+{
+    void (**act)(void) = window == WINDOW_REF_LOOKED ? &company.looked : &company.taken;
+    void (*now)(void) = *act;
+    (void)of;
+    if (now != NULL && (window == WINDOW_REF_LOOKED || window == WINDOW_REF_TAKEN)) {
+        *act = NULL;
+        now();
+    }
+}
+
+static uint32_t references(const struct folio *folio)
+{
+    return (atomic_flags_peek(&folio->head.flags) & MEMDESC_REFS) / MEMDESC_REF;
+}
+
+static void drop_ours(void)
+{
+    memdesc_put(&arena.potad, &ours.head, TYPE);
+}
+
+static struct buddy *blocker;
+
+/* Ours gets another block, elsewhere: the old one is @blocker's now. */
+static void recycle_ours(void)
+{
+    struct buddy *taken[FRAMES / 8];
+    unsigned count = 0;
+    pfn_t pfn = ours.buddy->pfn;
+    drop_ours();
+    do {
+        taken[count] = arena_take(&arena, 3);
+    } while (taken[count++]->pfn != pfn);
+    blocker = taken[--count];
+    while (count > 0) {
+        free_pages(&arena.potad, taken[--count]);
+    }
+    folio_open(&ours, 5);
+}
+
+/* The block is free, and the frame is of another block of another descriptor. */
+static void replace_ours(void)
+{
+    drop_ours();
+    folio_open(&theirs, 0);
+}
+
+/* A frame in the midst of a block of order 3, so that its head is looked for, with @those. */
+static bool tryget_beside(const struct company *those, struct memdesc_ref *ref, pfn_t *pfn)
+{
+    folio_open(&ours, 3);
+    theirs = (struct folio){.released = 0};
+    *pfn = ours.buddy->pfn;
+    arena.window = keep_company;
+    company = *those;
+    bool got = memdesc_tryget(&arena.potad, *pfn, ref);
+    arena.window = NULL;
+    return got;
+}
+
+/* The block is freed behind the look: there is none to be had, and the count does not rise. */
+static void d2_reference_to_a_freed_block_is_none(void **state)
+{
+    const struct company those = {.looked = drop_ours};
+    struct memdesc_ref ref;
+    pfn_t pfn;
+    (void)state;
+    uint64_t hash = begin();
+    assert_false(tryget_beside(&those, &ref, &pfn));
+    assert_int_equal(ours.released, 1);
+    assert_int_equal(references(&ours), 0);
+    end(hash);
+}
+
+/* The frame is another block's behind the look: that is what the reference is to. */
+static void d2_reference_to_a_frame_given_out_again(void **state)
+{
+    const struct company those = {.looked = replace_ours};
+    struct memdesc_ref ref;
+    pfn_t pfn;
+    (void)state;
+    uint64_t hash = begin();
+    bool got = tryget_beside(&those, &ref, &pfn);
+    assert_int_equal(got, theirs.buddy->pfn == pfn);
+    assert_int_equal(ours.released, 1);
+    assert_int_equal(references(&theirs), got ? 2 : 1);
+    if (got) {
+        assert_ptr_equal(ref.descriptor, &theirs.head);
+        assert_int_equal(ref.order, 0);
+        memdesc_put(&arena.potad, ref.descriptor, TYPE);
+    }
+    memdesc_put(&arena.potad, &theirs.head, TYPE);
+    assert_int_equal(theirs.released, 1);
+    end(hash);
+}
+
+/* The descriptor is another block's behind the look: the reference that was taken is given back,
+ * and the new block is as its owner left it. */
+static void d2_reference_to_a_recycled_descriptor_goes_back(void **state)
+{
+    const struct company those = {.looked = recycle_ours};
+    struct memdesc_ref ref;
+    pfn_t pfn;
+    (void)state;
+    uint64_t hash = begin();
+    assert_false(tryget_beside(&those, &ref, &pfn));
+    assert_true(pfn - ours.buddy->pfn >= 32);
+    assert_int_equal(references(&ours), 1);
+    assert_int_equal(ours.released, 0);
+    drop_ours();
+    assert_int_equal(ours.released, 1);
+    free_pages(&arena.potad, blocker);
+    end(hash);
+}
+
+/* The same, and its owner drops it while the passer-by has it: who comes by releases it. */
+static void d2_passer_by_releases_what_he_has_last(void **state)
+{
+    const struct company those = {.looked = recycle_ours, .taken = drop_ours};
+    struct memdesc_ref ref;
+    pfn_t pfn;
+    (void)state;
+    uint64_t hash = begin();
+    assert_false(tryget_beside(&those, &ref, &pfn));
+    assert_int_equal(references(&ours), 0);
+    assert_int_equal(ours.released, 1);
+    free_pages(&arena.potad, blocker);
+    end(hash);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -209,6 +349,10 @@ int main(void)
         cmocka_unit_test(d1_count_does_not_overflow),
         cmocka_unit_test(d2_only_shared_descriptors_are_referred_to),
         cmocka_unit_test(d3_referred_block_does_not_move),
+        cmocka_unit_test(d2_reference_to_a_freed_block_is_none),
+        cmocka_unit_test(d2_reference_to_a_frame_given_out_again),
+        cmocka_unit_test(d2_reference_to_a_recycled_descriptor_goes_back),
+        cmocka_unit_test(d2_passer_by_releases_what_he_has_last),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <unistd.h>
 
 enum { BOOT, ADDED = 3, BOOT_FRAMES = 512, BASE = 4096 };
 
@@ -416,6 +417,45 @@ static void b2_zone_that_goes_gets_no_nodes(void **state)
     end(hash);
 }
 
+static atomic_word_t looking; /* 1: the reader is about to look; 2: it has been told */
+static bool found;
+
+static void *looks_up(void *context)
+{
+    struct memdesc_info info;
+    (void)context;
+    atomic_word_release(&looking, 1);
+    found = memdesc_lookup(&arena.potad, BOOT_FRAMES / 2, &info);
+    atomic_word_release(&looking, 2);
+    return NULL;
+}
+
+/* While the span of a zone is written, its start and its end are not of one zone: who reads it
+ * waits until they are. Here the first zone seems to start where the added one does. */
+static void d2_span_is_not_read_by_halves(void **state)
+{
+    struct zone_spans *spans = &arena.potad.spans;
+    pthread_t reader;
+    (void)state;
+    uint64_t hash = begin(BLOCK_MAP_TABLE);
+    assert_int_equal(add(&normal), STATUS_OK);
+    uint64_t changes = atomic_word_peek(&spans->changes);
+    atomic_word_poke(&looking, 0);
+    atomic_word_release(&spans->changes, changes + 1);
+    atomic_word_release(&spans->spans[BOOT].start, BASE);
+    assert_int_equal(pthread_create(&reader, NULL, looks_up, NULL), 0);
+    while (atomic_word_acquire(&looking) == 0) {
+        usleep(100);
+    }
+    usleep(20000);
+    assert_int_equal(atomic_word_acquire(&looking), 1);
+    atomic_word_release(&spans->spans[BOOT].start, 0);
+    atomic_word_release(&spans->changes, changes + 2);
+    assert_int_equal(pthread_join(reader, NULL), 0);
+    assert_true(found);
+    end(hash);
+}
+
 enum { TURNS = 1000, HELD = 100, CRUMBS = 16 };
 
 /* Another CPU: has slabs of descriptors made and retired, and takes of the zone what there is. */
@@ -486,6 +526,7 @@ int main(void)
         cmocka_unit_test(b2_zone_in_use_stays),
         cmocka_unit_test(b2_request_means_the_zone_that_was_there),
         cmocka_unit_test(b2_zone_that_goes_gets_no_nodes),
+        cmocka_unit_test(d2_span_is_not_read_by_halves),
         cmocka_unit_test(b2_zones_come_and_go_beside_others),
         cmocka_unit_test(b2_frames_come_back_as_another_zone),
         cmocka_unit_test(b3_failed_frames_go_with_their_zone),

@@ -47,7 +47,7 @@ static void options_parse_run_takes_all(void **state)
     (void)state;
     struct options options;
     assert_true(parse("run --workload churn --threads 8 --seconds 60 --seed 12 --json out.json "
-                      "--subject core --frames 2048 --cpus 0",
+                      "--subject core --frames 2048 --cpus 0 --trace t.xz",
                       &options));
     assert_int_equal(options.command, COMMAND_RUN);
     assert_false(options.help);
@@ -57,6 +57,7 @@ static void options_parse_run_takes_all(void **state)
     assert_int_equal(options.seed, 12);
     assert_true(options.seed_given);
     assert_string_equal(options.json, "out.json");
+    assert_string_equal(options.trace, "t.xz");
     assert_string_equal(options.subject, "core");
     assert_int_equal(options.frames, 2048);
     assert_int_equal(options.cpus, 0);
