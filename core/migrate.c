@@ -154,11 +154,11 @@ static enum asked owner_ask(struct migrate_window *window, const struct frame_en
     if (window->frames_left < order_frames(order)) {
         return ASKED_REFUSED;
     }
+    window->frames_left -= order_frames(order);
     struct buddy *replacement = replacement_alloc(window, order);
     if (replacement == NULL) {
         return ASKED_NO_MEMORY;
     }
-    window->frames_left -= order_frames(order);
     struct migration move = {.from = entry->pfn, .to = replacement->pfn, .order = order};
     if (type == MEMDESC_BUDDY_ALLOCATED) {
         move.buddy = (struct buddy *)(void *)head;
@@ -216,7 +216,6 @@ bool migrate_ask(struct migrate_window *window)
     pfn_t end = window->pfn + window->units;
     pfn_t at = window->pfn;
     window->from = end;
-    window->short_of_memory = false;
     while (at < end) {
         if (!block_look(window, at, &asking)) {
             return false;
@@ -232,7 +231,6 @@ bool migrate_ask(struct migrate_window *window)
         if (asked != ASKED_AGREED) {
             /* A window with the same blocks to move, and more, finds no more memory. */
             window->from = asked == ASKED_REFUSED ? at : first_end;
-            window->short_of_memory = asked == ASKED_NO_MEMORY && window->moves == NULL;
             return false;
         }
     }

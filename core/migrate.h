@@ -41,10 +41,9 @@ struct migrate_window {
     pfn_t pfn;             /* the window that is being cleared */
     uint64_t units;        /* its frames */
     order_t order_end;     /* blocks of this order or more stay where they are */
-    uint64_t frames_left;  /* that owners may still be asked for */
+    uint64_t frames_left;  /* that places may still be looked for */
     uint64_t frames_moved; /* out of windows so far */
     bool near;             /* new places are looked for in the zone itself first */
-    bool short_of_memory;  /* the first owner that was to be asked had no place to go to */
     pfn_t from;            /* where it helps to go on when a window has not been cleared */
     uint32_t movable;      /* types whose owners can be asked, as bits */
     struct memdesc_ops ops[MEMDESC_TYPES]; /* theirs, for all stages of a move */

@@ -132,9 +132,8 @@ bool block_accept(struct potad *potad, struct space *zone, struct buddy *buddy, 
     return accepted;
 }
 
-/* Makes the detached block of @buddy @owner's, or nobody's if that is 0. */
-static void block_give(struct space *zone, struct buddy *buddy, enum migratetype migratetype,
-                       memdesc_t owner)
+void block_give(struct space *zone, struct buddy *buddy, enum migratetype migratetype,
+                memdesc_t owner)
 {
     buddy_set_accepted(buddy);
     buddy->head.migratetype = (uint8_t)migratetype;
@@ -441,6 +440,10 @@ static enum status request_alloc(struct potad *potad, const struct page_request 
         /* Slabs for cutting a block of one zone may have taken the whole block of another. */
         block.whole = true;
         status = block_request_try(potad, &block, owner, buddy);
+        block.whole = false;
+    }
+    if (status == STATUS_NO_MEMORY && request->compact) {
+        status = compact_alloc(potad, &block, owner, buddy);
     }
     if (status == STATUS_OK) {
         zone_accept_ahead(potad, &potad->zones[(*buddy)->head.zone]);

@@ -92,6 +92,11 @@ void batch_free(struct potad *potad, struct space *zone, struct list_head *chain
 void block_free(struct potad *potad, struct space *zone, struct buddy *buddy, const void *avoid,
                 struct buddy_stash *released);
 
+/* Makes the detached block of @buddy @owner's, or nobody's if that is 0. Context: the zone's lock.
+ */
+void block_give(struct space *zone, struct buddy *buddy, enum migratetype migratetype,
+                memdesc_t owner);
+
 /* Allocates a block for @owner, or for nobody if that is 0. Context: inside a transaction. */
 enum status block_alloc(struct potad *potad, struct alloc_context alloc,
                         const struct block_request *request, memdesc_t owner, struct buddy **buddy)
@@ -280,6 +285,12 @@ bool contig_gather(struct contig_call *call, struct contig_cut cut)
  * was. */
 enum status contig_move_out(struct contig_call *call, struct space *zone, enum watermark watermark)
     __attribute__((warn_unused_result));
+
+/* compact.c: makes a block for @block, and takes it, as block_alloc() does; nobody else can have it
+ * between. Bounded. Context: no lock, in no transaction. Return: OK; NO_MEMORY, with all as it was.
+ */
+enum status compact_alloc(struct potad *potad, const struct block_request *block, memdesc_t owner,
+                          struct buddy **buddy) __attribute__((warn_unused_result));
 
 /* boot.c: whether a zone of @config can be. */
 bool zone_config_is_valid(const struct zone_config *config);

@@ -45,10 +45,10 @@ struct memdesc_ops {
      * block. Another thread may be freeing it already: the owner knows whether it lives. */
     void (*memory_failure)(void *context, struct memdesc *descriptor, pfn_t pfn);
 
-    /* The block of @descriptor is asked to move: alloc_contig() wants its frames. NULL: blocks of
-     * this type do not move. @descriptor and @move->buddy describe the block as before, wherever it
-     * is: only its place changes. Where @descriptor is the owner's own, only the owner knows the
-     * struct buddy, and fills in @move->buddy when it agrees (requirement A6).
+    /* The block of @descriptor is asked to move: alloc_contig() wants its frames, or compaction.
+     * NULL: blocks of this type do not move. @descriptor and @move->buddy describe the block as
+     * before, wherever it is: only its place changes. Where @descriptor is the owner's own, only
+     * the owner knows the struct buddy, and fills in @move->buddy when it agrees (requirement A6).
      * Context: no lock of the core is held; must not allocate or free. The block may have been
      * freed already, as with memory_failure(), and another one allocated under @descriptor: the
      * owner refuses unless its block is of @move->order at @move->from. If that is not the one that
@@ -113,7 +113,10 @@ struct zone_claim {
     X(CORE_EVENT_RETIRE_RACED, "retire-raced") /* a slab to be retired was no more */              \
     X(CORE_EVENT_FAILURE_RETRIED,                                                                  \
       "failure-retried")                         /* once was not enough for a frame that fails */  \
-    X(CORE_EVENT_WINDOW_LEFT, "window-given-up") /* owners had been asked for nothing */
+    X(CORE_EVENT_WINDOW_LEFT, "window-given-up") /* owners had been asked for nothing */           \
+    X(CORE_EVENT_COMPACTED, "compact-moved")     /* blocks moved, and left one large one */        \
+    X(CORE_EVENT_COMPACT_LEFT,                                                                     \
+      "compact-given-up") /* a window stayed as it was: owners had been asked for nothing */
 
 enum core_event {
 #define X(id, name) id,
@@ -237,6 +240,7 @@ struct page_request {
     uint32_t node;         /* whose zones are tried first, below NODES_MAX */
     enum zone_class below; /* zones of lower classes only; ZONE_DMA: of any class */
     bool reserve;          /* may take what watermarks keep back */
+    bool compact; /* where there is no block, have movable ones move until there is: bounded */
 };
 
 /* What alloc_pages() and free_pages() come to where this CPU's lists do not serve. */
@@ -249,7 +253,9 @@ void free_pages_slow(struct potad *potad, struct buddy *buddy);
 /* Allocates a block of 2^order frames, aligned to its size and accepted; its own struct buddy
  * describes it.
  * A zone of class ZONE_MOVABLE serves movable blocks only, and so do CMA ranges. A zone is drawn
- * upon below its watermark only where request->reserve says so, or for metadata.
+ * upon below its watermark only where request->reserve says so, or for metadata. With
+ * request->compact, a block that is nowhere is made as potad_compact() makes one, and is the
+ * caller's at once.
  * Return: OK and *@buddy, or with nothing changed: NO_MEMORY, ACCEPT_FAILED, INVALID. */
 static ALWAYS_INLINE enum status __attribute__((warn_unused_result))
 alloc_pages(struct potad *potad, const struct page_request *request, struct buddy **buddy)
@@ -335,6 +341,35 @@ enum status alloc_contig(struct potad *potad, const struct contig_request *reque
 
 /* Frees a run; frames of it that have failed become poisoned. Never fails, never allocates. */
 void free_contig(struct potad *potad, const struct contig *contig);
+
+struct compact_request {
+    struct page_request pages; /* what is wanted; @compact does not matter */
+    uint64_t frames_max;       /* of blocks that are to move, agreed or not, all together */
+    uint64_t blocks_max; /* that are looked at; but a window that was begun is looked at all */
+};
+
+/* What a call of potad_compact() has done. */
+struct compact_result {
+    uint64_t frames_moved; /* 0: a block was there already, or nothing has changed */
+    uint64_t frames_tried; /* of blocks that were to move */
+    uint64_t blocks_seen;
+};
+
+/* Compaction: makes a free block of request->pages.order where a zone that may give one has none:
+ * looks for a window of that size, aligned to it, in which there are only free blocks and smaller
+ * movable ones, and has the owners of these move them (memdesc_ops.migrate), if all agree; first
+ * to other places in the zone. Blocks of types without an owner to ask, or of unmovable requests,
+ * failed frames, unaccepted memory and CMA ranges are passed over, without their descriptors'
+ * locks. Each call goes on where the last one in the zone has ended, and the zone is locked for a
+ * few hundred blocks at a time; for as long as all blocks of a window take to swap places, all
+ * zones are.
+ *
+ * Return: OK: there is such a block now, for whoever comes first; or with nothing changed but
+ * memory that was accepted: NO_MEMORY: there is not, everything has been looked at; BUSY: the
+ * limits were in the way: another call goes on, or one with higher limits; INVALID. Source:
+ * requirement D3. */
+enum status potad_compact(struct potad *potad, const struct compact_request *request,
+                          struct compact_result *result) __attribute__((warn_unused_result));
 
 /* What a frame belongs to. */
 struct memdesc_info {

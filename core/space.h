@@ -87,6 +87,7 @@ struct space {
     uint64_t reserved_frames;
     uint64_t managed_frames;
     struct list_head flaws; /* the records of failed frames in blocks that are in use */
+    pfn_t compact_from;     /* where compaction goes on; any number (compact.c) */
 };
 
 /* Makes an empty zone of sorted @ranges, without a map. */
@@ -162,6 +163,12 @@ void space_split_allocated(struct space *space, struct buddy *buddy, order_t ord
  * a descriptor for each halving, order(@buddy) less the order that @pfn is aligned to, and the map
  * space_cut_nodes() of as many. Source: requirement B6. */
 void space_cut_at(struct space *space, struct buddy *buddy, pfn_t pfn, struct buddy_stash *stash);
+
+/* Makes one block of @order of all those from frame @pfn on, which are off their lists
+ * (BUDDY_TAKEN), of one kind, and cover it. Descriptors that are left over go to @released. Return:
+ * the block, whose word leads to it as one in use. */
+struct buddy *space_join(struct space *space, pfn_t pfn, order_t order,
+                         struct buddy_stash *released);
 
 /* Frees the block of @buddy and merges it with its free buddies as far as it goes; the descriptors
  * that are left over go to @released. Never allocates, never fails (requirement A3). Of two that

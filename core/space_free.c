@@ -111,6 +111,33 @@ struct buddy *space_free(struct space *space, struct buddy *buddy, const void *a
     return merged;
 }
 
+struct buddy *space_join(struct space *space, pfn_t pfn, order_t order,
+                         struct buddy_stash *released)
+{
+    struct buddy *joined = NULL;
+    pfn_t end = pfn + order_frames(order);
+    for (pfn_t at = pfn; at < end;) {
+        struct buddy *part = (struct buddy *)(void *)memdesc_head(block_map_read(&space->map, at));
+        ASSERT(buddy_state(part) == BUDDY_TAKEN);
+        if (at != pfn) {
+            space_write(space, at, 0);
+        }
+        at += order_frames(buddy_order(part));
+        if (joined == NULL) {
+            joined = part;
+            continue;
+        }
+        struct buddy *stays = buddy_stays(part, joined, NULL) ? part : joined;
+        buddy_stash_put(released, stays == part ? joined : part);
+        space->blocks--;
+        joined = stays;
+    }
+    joined->pfn = pfn;
+    joined->head.order = (uint8_t)order;
+    space_set_word(space, joined, memdesc_make(joined, MEMDESC_BUDDY_ALLOCATED));
+    return joined;
+}
+
 static void preview_add(struct merge_preview *merged, const struct buddy *buddy, const void *page)
 {
     bool in_page = buddy_is_in_page(buddy, page);
