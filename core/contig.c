@@ -91,7 +91,7 @@ static enum status run_take(struct contig_call *call, struct space *zone, enum w
         contig_trim(&run, &call->stash, pending);
         status = run_accept(call, zone, run.pfn) ? STATUS_OK : STATUS_ACCEPT_FAILED;
         if (status == STATUS_OK) {
-            uint64_t parts = contig_give(&run, call->migratetype);
+            uint64_t parts = contig_give(&run, call->migratetype, BUDDY_OWNED);
             *call->contig = (struct contig){run.pfn, run.units, parts, zone->id};
         } else {
             contig_let_go(&run, pending);

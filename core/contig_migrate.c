@@ -170,7 +170,7 @@ static void window_commit(struct cma_window *window)
     spinlock_lock(&zone->lock);
     block_map_attach(&zone->map, &window->nodes);
     contig_trim(&run, &call->stash, &call->alloc.transaction->pending);
-    uint64_t parts = contig_give(&run, call->migratetype);
+    uint64_t parts = contig_give(&run, call->migratetype, BUDDY_OWNED);
     *call->contig = (struct contig){run.pfn, run.units, parts, zone->id};
     spinlock_unlock(&zone->lock);
 }

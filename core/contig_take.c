@@ -125,7 +125,7 @@ void contig_trim(const struct contig_run *run, struct buddy_stash *stash,
     let_go(run, end, last.end, released);
 }
 
-uint64_t contig_give(const struct contig_run *run, enum migratetype migratetype)
+uint64_t contig_give(const struct contig_run *run, enum migratetype migratetype, uint32_t use)
 {
     uint64_t parts = 0;
     pfn_t at = run->pfn;
@@ -135,6 +135,7 @@ uint64_t contig_give(const struct contig_run *run, enum migratetype migratetype)
         ASSERT(buddy->pfn == at);
         buddy->head.migratetype = (uint8_t)migratetype;
         space_set_state(run->space, buddy, BUDDY_ALLOCATED);
+        buddy_set_use(buddy, use, true);
         at += order_frames(buddy_order(buddy));
         parts++;
     }

@@ -63,9 +63,9 @@ void contig_let_go(const struct contig_run *run, struct buddy_stash *released);
 void contig_trim(const struct contig_run *run, struct buddy_stash *stash,
                  struct buddy_stash *released);
 
-/* Makes all blocks of the trimmed and accepted @run allocated ones of @migratetype. Return: how
- * many they are. */
-uint64_t contig_give(const struct contig_run *run, enum migratetype migratetype);
+/* Makes all blocks of the trimmed and accepted @run allocated ones of @migratetype, with flags of
+ * BUDDY_USE_MASK. Return: how many they are. */
+uint64_t contig_give(const struct contig_run *run, enum migratetype migratetype, uint32_t use);
 
 /* The struct buddy of the block that unit @pfn of the run is in. Context: it is free, or described
  * by the allocator alone. */

@@ -420,7 +420,7 @@ static bool run_try(struct space_call *call, const struct contig_goal *goal, str
     *run = (struct unit_run){
         .unit = unit,
         .units = goal->units,
-        .parts = contig_give(&held, MIGRATE_MOVABLE),
+        .parts = contig_give(&held, MIGRATE_MOVABLE, 0),
     };
     return true;
 }

@@ -64,7 +64,8 @@ enum {
     X(OPERAND_SIZE, "size", value, KIND_NUMBER, "of an object, in bytes")                          \
     X(OPERAND_ALIGN, "align", align, KIND_LOG2,                                                    \
       "a power of two: bytes of an object, units of a run")                                        \
-    X(OPERAND_COUNT, "count", count, KIND_NUMBER, "of objects, all or none; entries; stores")      \
+    X(OPERAND_COUNT, "count", count, KIND_NUMBER,                                                  \
+      "of objects, all or none; entries; stores; what compaction may move")                        \
     X(OPERAND_KEY, "key", value, KIND_NUMBER, "first key, or unit, in 2^shift")                    \
     X(OPERAND_SHIFT, "shift", order, KIND_NUMBER, "log2 of what keys and units count in")          \
     X(OPERAND_KEYS, "keys", count, KIND_NUMBER, "how many units; 0: limits the wrong way round")   \
@@ -197,7 +198,14 @@ enum operand {
       "go to the first CPU online from that number on, around; from 64 on, to none (B1)")          \
     X(OP_CPU_ONLINE, "cpu-online", 1, 0, 0, 1, OPERAND_CPU, "bring a CPU online: exists if it is") \
     X(OP_CPU_OFFLINE, "cpu-offline", 1, 0, 0, 1, OPERAND_CPU,                                      \
-      "take a CPU offline; who is on it goes on to the next")
+      "take a CPU offline; who is on it goes on to the next")                                      \
+    X(OP_COMPACT, "compact", 2, 0, 0, 5,                                                           \
+      OPERAND_ORDER | OPERAND_ZONE | OPERAND_TYPE | OPERAND_COUNT,                                 \
+      "make a free block of 2^order frames of what can move: count= of them, and blocks to look "  \
+      "at; 0: any number (D3)")                                                                    \
+    X(OP_ALLOC_COMPACT, "alloc-compact", 4, 0, 0, 10,                                              \
+      OPERAND_SLOT | OPERAND_ORDER | OPERAND_ZONE | OPERAND_TYPE,                                  \
+      "allocate a block; where there is none, one is made of what can move (D3)")
 
 enum op {
 #define X(id, name, page, slab, range, space, operands, help) id,

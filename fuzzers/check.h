@@ -50,7 +50,10 @@
     X(CHECK_RANGE_PREPARED, "range-prepared", "a prepared store does not fail")                    \
     X(CHECK_CONTIG, "contig", "a contiguous run is found where there is one (B6)")                 \
     X(CHECK_MIGRATE, "migrate",                                                                    \
-      "an owner that agreed to move hears once what became of it, and its block leads to it")
+      "an owner that agreed to move hears once what became of it, and its block leads to it")      \
+    X(CHECK_COMPACT, "compact",                                                                    \
+      "compaction makes the block that it says, asks only for what is in the way, and stays in "   \
+      "its limits (D3)")
 
 enum check {
 #define X(id, name, sentence) id,

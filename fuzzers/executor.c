@@ -106,6 +106,7 @@ static void run_alloc(struct executor *executor, const struct case_op *op)
         .node = node ? op->zone : 0,
         .below = node ? (enum zone_class)op->align : ZONE_DMA,
         .reserve = node && op->count != 0,
+        .compact = op->op == OP_ALLOC_COMPACT,
         .migratetype = desc ? MIGRATE_UNMOVABLE : (enum migratetype)op->type,
         .type = desc ? (enum memdesc_type)op->type : MEMDESC_NONE,
     };
@@ -235,6 +236,20 @@ static void run_contig_free(struct executor *executor, const struct case_op *op)
     }
 }
 
+static void run_compact(struct harness *harness, const struct case_op *op)
+{
+    uint64_t limit = op->count == 0 ? UINT64_MAX : op->count;
+    struct compact_request request = {
+        .pages = {.order = op->order,
+                  .zone = op->zone,
+                  .migratetype = (enum migratetype)op->type,
+                  .below = ZONE_DMA},
+        .frames_max = limit,
+        .blocks_max = limit,
+    };
+    harness_compact(harness, &request);
+}
+
 /* Capabilities that an operation needs. */
 static uint32_t op_needs(enum op op)
 {
@@ -269,6 +284,9 @@ static uint32_t op_needs(enum op op)
     case OP_CPU_ONLINE:
     case OP_CPU_OFFLINE:
         return SUBJECT_CPUS;
+    case OP_COMPACT:
+    case OP_ALLOC_COMPACT:
+        return SUBJECT_COMPACT;
     default:
         return (op_is_range(op) ? (uint32_t)SUBJECT_RANGE : 0) |
                (op_is_space(op) ? (uint32_t)SUBJECT_SPACES : 0);
@@ -283,6 +301,7 @@ static void run_memory_op(struct executor *executor, const struct case_op *op)
     case OP_ALLOC:
     case OP_ALLOC_DESC:
     case OP_ALLOC_NODE:
+    case OP_ALLOC_COMPACT:
         run_alloc(executor, op);
         break;
     case OP_FREE:
@@ -323,6 +342,9 @@ static void run_memory_op(struct executor *executor, const struct case_op *op)
         break;
     case OP_CONTIG_FREE:
         run_contig_free(executor, op);
+        break;
+    case OP_COMPACT:
+        run_compact(harness, op);
         break;
     case OP_ZONE_ADD:
         harness_zone_add(harness, op->zone);

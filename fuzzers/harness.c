@@ -388,10 +388,15 @@ bool harness_alloc(struct harness *harness, const struct subject_request *reques
     struct subject_request asked = *request;
     before.spare = harness_spare_descriptors(harness);
     bool invalid = request_is_invalid(harness, request);
-    bool must = !invalid && harness_alloc_must_succeed(harness, request, before.spare);
+    bool there = !invalid && harness_alloc_must_succeed(harness, request, before.spare);
+    bool must =
+        there || (!invalid && request->compact && harness_compact_must_succeed(harness, request));
     asked.descriptor = &block->descriptor;
+    harness_compact_begin(harness, request->compact ? request->order : 0);
     harness->operations++;
     enum status status = harness->subject->alloc(harness->instance, &asked, &block->block);
+    harness_check_moves(harness);
+    harness_check_need(harness, there);
     if (status != STATUS_OK) {
         if (invalid != (status == STATUS_INVALID)) {
             harness_fail(harness, CHECK_STATUS, "alloc answers %d", (int)status);

@@ -84,6 +84,13 @@ struct harness_cpus {
     uint32_t kept_room;
 };
 
+/* What owners have heard in the present operation of moves. */
+struct harness_compaction {
+    order_t order;  /* of the block that is to be made; 0: none is */
+    uint64_t tried; /* frames of blocks that were asked about */
+    uint64_t moved; /* and of those that have moved */
+};
+
 struct harness {
     const struct subject *subject;
     void *instance;
@@ -97,8 +104,9 @@ struct harness {
     uint32_t blocks_used;
     uint32_t blocks_end; /* behind the last number used since boot */
     struct harness_contig contigs[CASE_CONTIGS];
-    uint64_t contig_parts;     /* blocks that the runs are made of */
-    uint32_t moving;           /* blocks that are */
+    uint64_t contig_parts; /* blocks that the runs are made of */
+    uint32_t moving;       /* blocks that are */
+    struct harness_compaction compaction;
     bool opened;               /* the subject has booted */
     bool freeing;              /* the present operation must not allocate */
     pfn_t boot_metadata_start; /* what the subject exposed while it booted */
@@ -152,6 +160,9 @@ void harness_cache_free(struct harness *harness, struct harness_object *object);
 void harness_contig_alloc(struct harness *harness, const struct contig_request *request,
                           uint32_t index);
 void harness_contig_free(struct harness *harness, uint32_t index);
+
+/* Has a block made of what is free and what can move. */
+void harness_compact(struct harness *harness, const struct compact_request *request);
 
 /* Adds zone @zone of the map, or removes it. */
 void harness_zone_add(struct harness *harness, zone_id_t zone);

@@ -216,15 +216,6 @@ static void check_parts(struct harness *harness, const struct contig *contig)
     }
 }
 
-/* A failed call has told all that agreed that they stay, another one that they have moved. */
-static void check_moves(struct harness *harness)
-{
-    if (harness->moving > 0) {
-        harness_fail(harness, CHECK_MIGRATE, "%u owners that agreed have heard nothing since",
-                     harness->moving);
-    }
-}
-
 void harness_contig_alloc(struct harness *harness, const struct contig_request *request,
                           uint32_t index)
 {
@@ -242,8 +233,9 @@ void harness_contig_alloc(struct harness *harness, const struct contig_request *
     uint32_t moved = 0;
     uint32_t sure = invalid ? 0 : contig_zones(harness, request, &served, &moved);
     harness->operations++;
+    harness_compact_begin(harness, 0);
     enum status status = harness->subject->alloc_contig(harness->instance, request, &contig);
-    check_moves(harness);
+    harness_check_moves(harness);
     if (invalid != (status == STATUS_INVALID)) {
         harness_fail(harness, CHECK_STATUS, "contig answers %d", (int)status);
         return;
@@ -320,6 +312,7 @@ static void block_move(struct harness *harness, struct harness_block *block,
 {
     struct model *model = &harness->model;
     uint32_t number = model_owner(model, move->from);
+    uint64_t frames = (uint64_t)1 << move->order;
     if (!model_is_free(model, move->to, move->order) ||
         model_kind_unaccepted(model_frame_kind(model, move->to))) {
         harness_fail(harness, CHECK_OVERLAP,
@@ -327,11 +320,21 @@ static void block_move(struct harness *harness, struct harness_block *block,
                      (unsigned long long)move->from, move->order, (unsigned long long)move->to);
         return;
     }
+    const struct zone_config *zones = model->map.zones;
+    zone_id_t old_zone = model_kind_zone(model_frame_kind(model, move->from));
+    zone_id_t new_zone = model_kind_zone(model_frame_kind(model, move->to));
+    if (zones[new_zone].zone_class > zones[old_zone].zone_class) {
+        harness_fail(harness, CHECK_CONTAINMENT,
+                     "block %#llx moves to zone %u, of a higher class than zone %u",
+                     (unsigned long long)move->from, new_zone, old_zone);
+        return;
+    }
     model_release(model, move->from, move->order);
     model_allocate(model, move->to, move->order, number);
     block->block.pfn = move->to;
+    harness->compaction.moved += frames;
     harness_check_lookup(harness, move->to);
-    harness_check_lookup(harness, move->to + ((uint64_t)1 << move->order) - 1);
+    harness_check_lookup(harness, move->to + frames - 1);
 }
 
 bool harness_hear_migrate(void *context, struct memdesc *descriptor, struct migration *move,
@@ -347,6 +350,7 @@ bool harness_hear_migrate(void *context, struct memdesc *descriptor, struct migr
     }
     if (stage == MIGRATE_TRY) {
         move->buddy = block->block.handle;
+        harness_check_asked(harness, block);
     } else if (stage == MIGRATE_COMMIT) {
         block_move(harness, block, move);
     }

@@ -134,6 +134,25 @@ const struct harness_contig *harness_contig_of(const struct harness *harness, pf
 bool harness_hear_migrate(void *context, struct memdesc *descriptor, struct migration *move,
                           enum migrate_stage stage);
 
+/* A failed call has told all that agreed that they stay, another one that they have moved. */
+void harness_check_moves(struct harness *harness);
+
+/* harness_compact.c: an operation begins in which owners may be asked to make room for a block of
+ * @order; 0: for none. */
+void harness_compact_begin(struct harness *harness, order_t order);
+
+/* Where such a block was @there, nobody is asked. */
+void harness_check_need(struct harness *harness, bool there);
+
+/* The owner of @block is asked: checks that its block can be in the way. */
+void harness_check_asked(struct harness *harness, const struct harness_block *block);
+
+/* F2: whether nothing excuses that compaction fails where its limits are none: some zone that will
+ * do has a window of free and movable blocks only, and these find room without doubt. Taken before
+ * the operation. */
+bool harness_compact_must_succeed(const struct harness *harness,
+                                  const struct subject_request *request);
+
 /* Keeps the subject's own finding as the violation, if it is the first. */
 void harness_fail_invariant(struct harness *harness, const struct violation *violation);
 

@@ -271,8 +271,9 @@ void harness_check_choice(struct harness *harness, const struct subject_request 
         check_choice_kept(harness, request, pfn, before);
         return;
     }
-    if (harness_grown(harness, before) != 0 || model->metadata_frames < before->metadata_frames ||
-        harness->fault.fired != 0) {
+    /* Where blocks have moved, no zone had one. */
+    if (harness->compaction.moved != 0 || harness_grown(harness, before) != 0 ||
+        model->metadata_frames < before->metadata_frames || harness->fault.fired != 0) {
         return;
     }
     uint64_t blocks;

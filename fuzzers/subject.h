@@ -18,7 +18,7 @@
 #include "core/potad_space.h"
 #include "core/range_tree.h"
 
-enum { SUBJECT_VERSION = 4, SUBJECT_SPACES_MAX = 4 };
+enum { SUBJECT_VERSION = 5, SUBJECT_SPACES_MAX = 4 };
 
 /* X(id, bit, name) */
 #define SUBJECT_CAPABILITY_TABLE(X)                                                                \
@@ -39,7 +39,8 @@ enum { SUBJECT_VERSION = 4, SUBJECT_SPACES_MAX = 4 };
     X(SUBJECT_HOTPLUG, 14, "hotplug")      /* zone_config.later; zone_add(), zone_remove() */      \
     X(SUBJECT_CPUS, 15, "cpus")     /* port.cpu_enter(); cpu_online(), cpu_offline(), cached() */  \
     X(SUBJECT_REFS, 16, "refs")     /* tryget(), put(), synchronise() */                           \
-    X(SUBJECT_EVENTS, 17, "events") /* stats() counts CORE_EVENT_TABLE */
+    X(SUBJECT_EVENTS, 17, "events") /* stats() counts CORE_EVENT_TABLE */                          \
+    X(SUBJECT_COMPACT, 18, "compact") /* compact(), subject_request.compact; migration */
 
 enum subject_capability {
 #define X(id, bit, name) id = 1 << (bit),
@@ -51,9 +52,10 @@ struct subject_request {
     order_t order;
     zone_id_t zone; /* or ZONE_ANY */
     enum migratetype migratetype;
-    uint32_t node;              /* whose zones are tried first */
-    enum zone_class below;      /* zones of lower classes only; ZONE_DMA: of any */
-    bool reserve;               /* may take what watermarks keep back */
+    uint32_t node;         /* whose zones are tried first */
+    enum zone_class below; /* zones of lower classes only; ZONE_DMA: of any */
+    bool reserve;          /* may take what watermarks keep back */
+    bool compact; /* has owners that watch() named move where there is none: SUBJECT_COMPACT */
     enum memdesc_type type;     /* MEMDESC_NONE: described by the allocator alone */
     struct memdesc *descriptor; /* for a type other than MEMDESC_NONE: SUBJECT_DESC */
 };
@@ -228,6 +230,10 @@ struct subject {
     enum status (*alloc_contig)(void *instance, const struct contig_request *request,
                                 struct contig *contig);
     void (*free_contig)(void *instance, const struct contig *contig);
+
+    /* Makes a block out of what is free and what owners move. As potad_compact() of potad.h. */
+    enum status (*compact)(void *instance, const struct compact_request *request,
+                           struct compact_result *result);
 
     /* Memory that comes and goes. As potad_zone_add() and potad_zone_remove() of potad.h. */
     enum status (*zone_add)(void *instance, zone_id_t zone, const struct zone_config *config,

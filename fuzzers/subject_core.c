@@ -53,6 +53,7 @@ static enum status core_alloc(void *instance, const struct subject_request *requ
         .node = request->node,
         .below = request->below,
         .reserve = request->reserve,
+        .compact = request->compact,
     };
     enum status status =
         request->type == MEMDESC_NONE
@@ -137,6 +138,12 @@ static enum status core_alloc_contig(void *instance, const struct contig_request
 static void core_free_contig(void *instance, const struct contig *contig)
 {
     free_contig(instance, contig);
+}
+
+static enum status core_compact(void *instance, const struct compact_request *request,
+                                struct compact_result *result)
+{
+    return potad_compact(instance, request, result);
 }
 
 static bool core_tryget(void *instance, pfn_t pfn, struct memdesc_ref *ref)
@@ -312,7 +319,7 @@ enum { TREE_SLACK_FRAMES = 16 };
                         SUBJECT_UNACCEPTED | SUBJECT_COUNTERS | SUBJECT_VALIDATE |                 \
                         SUBJECT_SHRINK | SUBJECT_THREADS | SUBJECT_POISON | SUBJECT_RANGE |        \
                         SUBJECT_ZONES | SUBJECT_CONTIG | SUBJECT_SPACES | SUBJECT_HOTPLUG |        \
-                        SUBJECT_CPUS | SUBJECT_REFS | SUBJECT_EVENTS,                              \
+                        SUBJECT_CPUS | SUBJECT_REFS | SUBJECT_EVENTS | SUBJECT_COMPACT,            \
         .name = (subject_name),                                                                    \
         .summary = (text),                                                                         \
         .instance_bytes = sizeof(struct subject_core_instance),                                    \
@@ -337,6 +344,7 @@ enum { TREE_SLACK_FRAMES = 16 };
         .range = &subject_core_range,                                                              \
         .alloc_contig = core_alloc_contig,                                                         \
         .free_contig = core_free_contig,                                                           \
+        .compact = core_compact,                                                                   \
         .spaces = &subject_core_spaces,                                                            \
         .zone_add = core_zone_add,                                                                 \
         .zone_remove = core_zone_remove,                                                           \
