@@ -22,6 +22,7 @@
     X(FINDING_OBJECT_CORRUPT, "object-corrupt", "a slab object changed under its owner")           \
     X(FINDING_STATUS, "status", "a call answered what it had no reason to")                        \
     X(FINDING_MIGRATE, "migrate", "an owner was told what it had no reason to hear of a move")     \
+    X(FINDING_COMPACT, "compact", "compaction did not keep to its limits")                         \
     X(FINDING_LIFETIME, "lifetime", "a reference leads to what has ended")                         \
     X(FINDING_INVARIANT, "invariant", "the subject's own validation failed")                       \
     X(FINDING_ACCOUNTING, "accounting", "the subject's numbers are not those of the shadow table") \

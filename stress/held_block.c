@@ -256,6 +256,36 @@ static void lookup_any(struct worker *worker, pfn_t pfn, const struct range *ran
     worker_end(worker);
 }
 
+void held_block_compact(struct worker *worker, const struct subject_request *wanted, uint64_t limit)
+{
+    struct world *world = worker->world;
+    struct compact_request request = {
+        .pages = {.order = wanted->order, .zone = wanted->zone, .migratetype = wanted->migratetype},
+        .frames_max = limit,
+        .blocks_max = limit,
+    };
+    struct compact_result result = {0};
+    if (!world_can(world, SUBJECT_COMPACT)) {
+        return;
+    }
+    worker_begin(worker, "compact");
+    uint64_t asked = relaxed_load(&worker->paths[PATH_MOVE_TRIED]);
+    enum status status = world->subject->compact(world->instance, &request, &result);
+    asked = relaxed_load(&worker->paths[PATH_MOVE_TRIED]) - asked;
+    bool absent = status == STATUS_INVALID && world_zone_is_later(world, wanted->zone);
+    if (status == STATUS_BUSY && limit != UINT64_MAX) {
+        worker_count(worker, PATH_COMPACT_LIMITED);
+    } else if (!absent && worker_expect(worker, status) && status == STATUS_OK) {
+        worker_count(worker, PATH_COMPACT);
+    }
+    if (asked > result.frames_tried || result.frames_tried > limit) {
+        worker_report(worker, FINDING_COMPACT,
+                      "%" PRIu64 " owners are asked, for %" PRIu64 " frames; the limit is %" PRIu64,
+                      asked, result.frames_tried, limit);
+    }
+    worker_end(worker);
+}
+
 /* One frame several times in a row: what other threads change is met the likelier in its midst. */
 void held_block_lookup_any(struct worker *worker)
 {

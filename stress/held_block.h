@@ -48,6 +48,11 @@ bool held_block_leads(const struct worker *worker, const struct held_block *held
 void held_block_misled(struct worker *worker, const struct held_block *held, pfn_t pfn,
                        const struct memdesc_info *info);
 
+/* Has compaction make a free block for @wanted, with at most @limit frames moved, and as many
+ * blocks looked at; UINT64_MAX: any number. */
+void held_block_compact(struct worker *worker, const struct subject_request *wanted,
+                        uint64_t limit);
+
 /* Looks up a random frame of the map or near it, whoever owns it. */
 void held_block_lookup_any(struct worker *worker);
 

@@ -42,6 +42,9 @@ enum { SUBJECT_MOVES = SUBJECT_CONTIG | SUBJECT_ZONES | SUBJECT_POISON };
     X(PATH_MOVE_CANCELLED, "move-cancelled", SUBJECT_MOVES)                                        \
     X(PATH_MOVE_MET, "move-met", SUBJECT_MOVES)                                                    \
     X(PATH_RUN_MOVED, "run-moved", SUBJECT_MOVES)                                                  \
+    X(PATH_COMPACT, "compact", SUBJECT_COMPACT)                                                    \
+    X(PATH_COMPACT_LIMITED, "compact-limited", SUBJECT_COMPACT)                                    \
+    X(PATH_LARGE_MOVED, "large-moved", SUBJECT_COMPACT)                                            \
     X(PATH_FRAME_FAILED, "frame-failed", SUBJECT_POISON)                                           \
     X(PATH_REF, "reference", SUBJECT_REFS)                                                         \
     X(PATH_REUSE, "descriptor-reused", SUBJECT_REFS)                                               \

@@ -15,7 +15,8 @@ enum {
     KEPT_SPAN = 128,  /* frames that are looked at for one that a CPU keeps */
     TURN_ONE_IN = 16, /* of the steps while a plot is to be left */
     BURST_MAX = 2 * CPU_MAGAZINE + CPU_MAGAZINE / 2, /* frames: more than a CPU keeps of a kind */
-    BURST_ORDERS = 4
+    BURST_ORDERS = 4,
+    COMPACT_ORDER_MAX = 6
 };
 
 enum fail_kind { FAIL_ANY, FAIL_OWN, FAIL_KEPT, FAIL_KINDS };
@@ -27,6 +28,7 @@ enum fail_kind { FAIL_ANY, FAIL_OWN, FAIL_KEPT, FAIL_KINDS };
     X(2, step_cpu)                                                                                 \
     X(6, step_fail)                                                                                \
     X(6, step_mend)                                                                                \
+    X(4, step_compact)                                                                             \
     X(400, step_mix)
 
 struct failed_frame {
@@ -235,6 +237,14 @@ static void step_fail(struct worker *worker, struct tenant *own)
     own->failed[own->failed_count++] = (struct failed_frame){pfn, number};
 }
 
+/* Looks for blocks to be made in zones that may go meanwhile; nobody moves here. */
+static void step_compact(struct worker *worker, struct tenant *own)
+{
+    struct subject_request wanted = held_block_request(worker, COMPACT_ORDER_MAX, false);
+    (void)own;
+    held_block_compact(worker, &wanted, UINT64_MAX);
+}
+
 /* Frees the blocks that this thread has in @plot. */
 static void leave(struct worker *worker, struct holdings *holdings, const struct plot *plot)
 {
@@ -307,10 +317,26 @@ static void hear(void *context, struct memdesc *descriptor, pfn_t pfn)
     worker_count(worker, PATH_OWNER_TOLD);
 }
 
+/* All owners refuse to move. */
+static bool refuse(void *context, struct memdesc *descriptor, struct migration *move,
+                   enum migrate_stage stage)
+{
+    (void)context;
+    (void)descriptor;
+    (void)move;
+    if (stage != MIGRATE_TRY) {
+        worker_report(worker_current, FINDING_MIGRATE,
+                      "an owner that refused to move hears stage %d of it", (int)stage);
+    }
+    worker_count(worker_current, PATH_MOVE_REFUSED);
+    worker_pause(worker_current);
+    return false;
+}
+
 static enum status hotplug_watch(struct worker *coordinator)
 {
     const struct world *world = coordinator->world;
-    struct memdesc_ops ops = {.memory_failure = hear};
+    struct memdesc_ops ops = {.memory_failure = hear, .migrate = refuse};
     enum status status = STATUS_OK;
     for (unsigned i = 0; i < MEMDESC_TYPES && world_can(world, SUBJECT_POISON); i++) {
         enum memdesc_type type = (enum memdesc_type)i;
@@ -342,6 +368,7 @@ static const enum path required[] = {
     PATH_CORE_EVENT_ZONE_CHANGED,
     PATH_CORE_EVENT_RETIRE_RACED,
     PATH_CORE_EVENT_FAILURE_RETRIED,
+    PATH_CORE_EVENT_COMPACT_LEFT,
     PATHS,
 };
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * migrate: threads ask for CMA memory and so move the blocks of others, who meanwhile look them up,
- * split and free them. Blocks that a thread meets while they are moving it leaves alone. Now and
- * then a frame fails for a moment.
+ * migrate: threads ask for CMA memory, and for blocks that compaction has to make, and so move the
+ * blocks of others, who meanwhile look them up, split and free them. Blocks that a thread meets
+ * while they are moving it leaves alone. Now and then a frame fails for a moment.
  *
  *   thread 0    alloc_contig(cma): TRY ──┐          COMMIT or CANCEL ──┐
  *   thread 1    holds the block          └► agrees                     └► may free it again
@@ -24,6 +24,9 @@ enum {
     SHORT_RUN_UNITS = 6,
     LIMITED_ONE_IN = 2,
     LIMITS_MAX = 512,
+    LARGE_ORDER_MIN = 3,
+    LARGE_ORDERS = 4,
+    COMPACT_LIMIT = 24,
     FAULT_ONE_IN = 16,
     FAIL_ANY_ONE_IN = 4
 };
@@ -38,6 +41,8 @@ enum {
     X(8, step_run)                                                                                 \
     X(6, step_run_free)                                                                            \
     X(2, step_fail)                                                                                \
+    X(4, step_compact)                                                                             \
+    X(4, step_alloc_large)                                                                         \
     X(1, step_run_usual)                                                                           \
     X(1, step_shrink)
 
@@ -237,6 +242,49 @@ static void step_run(struct worker *worker, struct migrant *own)
     }
 }
 
+/* What compaction is to make: in any zone, or in a certain one. */
+static struct subject_request large_request(struct worker *worker)
+{
+    struct subject_request request = held_block_request(worker, 0, false);
+    request.order = LARGE_ORDER_MIN + (order_t)random_below(&worker->random, LARGE_ORDERS);
+    request.compact = true;
+    return request;
+}
+
+/* Has a block made, at times within narrow limits. */
+static void step_compact(struct worker *worker, struct migrant *own)
+{
+    const struct subject_request wanted = large_request(worker);
+    bool limited = random_once_in(&worker->random, LIMITED_ONE_IN);
+    (void)own;
+    held_block_compact(worker, &wanted,
+                       limited ? 1 + random_below(&worker->random, COMPACT_LIMIT) : UINT64_MAX);
+}
+
+static void step_alloc_large(struct worker *worker, struct migrant *own)
+{
+    struct subject_request request = large_request(worker);
+    struct held_block held;
+    if (!world_can(worker->world, SUBJECT_COMPACT) || own->used == MOVABLES_OF_THREAD) {
+        step_free(worker, own);
+        return;
+    }
+    uint64_t moves = relaxed_load(&worker->paths[PATH_MOVE_COMMITTED]);
+    if (random_once_in(&worker->random, FAULT_ONE_IN)) {
+        worker_arm(worker);
+    }
+    bool taken = held_block_alloc(worker, &request, &held);
+    worker_disarm(worker);
+    if (!taken) {
+        step_free(worker, own);
+        return;
+    }
+    item_add(worker, own, &held);
+    if (relaxed_load(&worker->paths[PATH_MOVE_COMMITTED]) > moves) {
+        worker_count(worker, PATH_LARGE_MOVED);
+    }
+}
+
 static void step_run_usual(struct worker *worker, struct migrant *own)
 {
     (void)own;
@@ -362,18 +410,24 @@ static const enum path required[] = {
     PATH_MOVE_CANCELLED,
     PATH_MOVE_MET,
     PATH_RUN_MOVED,
+    PATH_COMPACT,
+    PATH_COMPACT_LIMITED,
+    PATH_LARGE_MOVED,
     PATH_SPLIT,
     PATH_LOOKUP,
     PATH_FREE,
     PATH_FRAME_FAILED,
     PATH_CORE_EVENT_REFILLED,
     PATH_CORE_EVENT_WINDOW_LEFT,
+    PATH_CORE_EVENT_COMPACTED,
+    PATH_CORE_EVENT_COMPACT_LEFT,
     PATHS,
 };
 
 const struct workload workload_migrate = {
     .name = "migrate",
-    .summary = "threads ask for CMA memory, and move the blocks of others who work with them",
+    .summary = "threads ask for CMA memory, or compaction, and move the blocks of others who work "
+               "with them",
     .scene = &scene_migrate,
     .frames = 2048,
     .required = required,
