@@ -46,7 +46,7 @@ enum migratetype {
     MIGRATE_RECLAIMABLE,
     MIGRATETYPES,               /* of requests */
     MIGRATE_CMA = MIGRATETYPES, /* of free blocks that only movable ones may have */
-    MIGRATE_ISOLATED            /* of blocks that alloc_contig() has off their lists */
+    MIGRATE_ISOLATED            /* of blocks that a run or a window has off their lists */
 };
 
 /* The common head of every descriptor (requirements A10, D1). The allocator fills it in when the
