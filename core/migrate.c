@@ -130,17 +130,18 @@ static struct buddy *replacement_alloc(const struct migrate_window *window, orde
 enum asked { ASKED_AGREED, ASKED_REFUSED, ASKED_NO_MEMORY };
 
 /* Whether the owner that agreed to @move has just the block of @word that was seen: another thread
- * may have freed that, and allocated another, under the same descriptor or a new one. Until the
- * word says so, nobody knows that there still is a struct buddy. Context: no lock; the owner holds
- * still. */
+ * may have freed that, and allocated another, under the same descriptor or a new one, and one that
+ * is not movable. Until the word says so, nobody knows that there still is a struct buddy. Context:
+ * no lock; the owner holds still. */
 static bool move_is_meant(const struct migrate_window *window, const struct migration *move,
                           memdesc_t word)
 {
     struct space *zone = window->zone;
     spinlock_lock(&zone->lock);
     const struct buddy *buddy = move->buddy;
-    bool meant = block_map_read(&zone->map, move->from) == word && buddy->pfn == move->from &&
-                 buddy_order(buddy) == move->order && buddy_state(buddy) == BUDDY_ALLOCATED;
+    bool meant = block_map_read(&zone->map, move->from) == word && migrate_can_move(window, word) &&
+                 buddy->pfn == move->from && buddy_order(buddy) == move->order &&
+                 buddy_state(buddy) == BUDDY_ALLOCATED;
     spinlock_unlock(&zone->lock);
     return meant;
 }

@@ -52,10 +52,9 @@ struct memdesc_ops {
      * Context: no lock of the core is held; must not allocate or free. The block may have been
      * freed already, as with memory_failure(), and another one allocated under @descriptor: the
      * owner refuses unless its block is of @move->order at @move->from. If that is not the one that
-     * was seen, it hears CANCEL next, and @move->buddy may be no more. A block moves to zones of no
-     * higher class, also one that was asked for in a certain zone.
-     * Return: for MIGRATE_TRY, whether it agrees.
-     * Source: requirements B6, D3. */
+     * was seen, or not movable, it hears CANCEL next, and @move->buddy may be no more. A block
+     * moves to zones of no higher class, also one that was asked for in a certain zone. Return: for
+     * MIGRATE_TRY, whether it agrees. Source: requirements B6, D3. */
     bool (*migrate)(void *context, struct memdesc *descriptor, struct migration *move,
                     enum migrate_stage stage);
     void *context;

@@ -135,7 +135,9 @@ static bool item_try(struct worker *worker, struct movable *item, bool described
         }
         spinlock_unlock(&item->lock);
     }
-    if (migratetype != MIGRATE_MOVABLE) {
+    const struct range *range = world_range_of(worker->world, move->from);
+    if (migratetype != MIGRATE_MOVABLE && range != NULL && range->cma) {
+        /* Elsewhere, it may have taken the place of a movable one. */
         worker_report(worker, FINDING_MIGRATE, "order %u at %#" PRIx64 " of type %d is to move",
                       move->order, move->from, (int)migratetype);
     }
@@ -158,9 +160,10 @@ static void item_finish(struct worker *worker, struct movables *all, struct mova
     if (item != NULL) {
         spinlock_lock(&item->lock);
         after = item->held;
-        due = item->state == MOVABLE_MOVING && after.block.pfn == move->from &&
-              after.block.order == move->order && item->to == move->to &&
-              (!moved || after.block.handle == move->buddy);
+        due =
+            item->state == MOVABLE_MOVING && after.block.pfn == move->from &&
+            after.block.order == move->order && item->to == move->to &&
+            (!moved || (after.block.handle == move->buddy && after.migratetype == MIGRATE_MOVABLE));
         spinlock_unlock(&item->lock);
     }
     if (!due) {
