@@ -47,18 +47,25 @@ struct scene {
 };
 
 static struct scene scene;
+static bool came_later; /* a block that is not movable has come into the place of one that was */
 
 /* The owner of all blocks. */
 static bool owner_migrate(void *context, struct memdesc *descriptor, struct migration *move,
                           enum migrate_stage stage)
 {
     (void)context;
-    assert_true(move->from < FRAMES && scene.at[move->from] != 0);
+    assert_true(move->from < FRAMES);
+    if (scene.at[move->from] == 0) {
+        /* Somebody has freed it just now. */
+        assert_int_equal(stage, MIGRATE_TRY);
+        scene.told[stage]++;
+        return false;
+    }
     struct block *block = &scene.blocks[scene.at[move->from] - 1];
     assert_ptr_equal(descriptor, block->described ? &block->descriptor : &block->handle->head);
     assert_int_equal(block->order, move->order);
     assert_int_equal(block->moving, stage != MIGRATE_TRY);
-    assert_int_equal(block->type, MIGRATE_MOVABLE);
+    assert_true(block->type == MIGRATE_MOVABLE || (came_later && stage != MIGRATE_COMMIT));
     scene.told[stage]++;
     if (stage == MIGRATE_TRY) {
         scene.frames_told += order_frames(block->order);
@@ -541,6 +548,98 @@ static void d3_window_is_held(void **state)
     scene_close();
 }
 
+/* As another CPU: where the first owner's block is, another one is now that is not movable. */
+static bool other_comes_later(void *context, enum fault_site site)
+{
+    (void)context;
+    if (site == FAULT_MIGRATE && !came_later) {
+        came_later = true;
+        scene_free(block_at(0));
+        const struct block *block = scene_take(0, MIGRATE_UNMOVABLE, false, false);
+        assert_non_null(block);
+        assert_int_equal(block->pfn, BASE);
+    }
+    return false;
+}
+
+/* Its owner, who looks at place and order only, agrees; but it does not move. */
+static void d3_what_came_later_stays(void **state)
+{
+    (void)state;
+    scene_open_drawn("m.uuu");
+    came_later = false;
+    scene.arena.potad.port.fault = other_comes_later;
+    assert_int_equal(ask_all(1), STATUS_NO_MEMORY);
+    assert_true(came_later);
+    assert_int_equal(scene.told[MIGRATE_TRY], 1);
+    assert_int_equal(scene.told[MIGRATE_CANCEL], 1);
+    check_owners();
+    came_later = false;
+    scene.arena.potad.port.fault = scene.arena.port.fault;
+    scene_close();
+}
+
+static bool gone;
+
+/* As another CPU: all of zone 1 is freed, and removed. */
+static bool other_removes_zone(void *context, enum fault_site site)
+{
+    (void)context;
+    if (site == FAULT_MIGRATE && !gone) {
+        gone = true;
+        for (pfn_t at = 0; at < 4; at++) {
+            scene_free(block_at(at));
+        }
+        assert_int_equal(potad_zone_remove(&scene.arena.potad, 1), STATUS_OK);
+    }
+    return false;
+}
+
+/* Where nothing of a window was free, nothing of it is held, and nobody has agreed, nothing keeps
+ * its zone. */
+static void d3_zone_goes_while_owners_are_asked(void **state)
+{
+    (void)state;
+    const struct boot_map map = {
+        .zones_count = 1,
+        .zones = {{.zone_class = ZONE_NORMAL}},
+        .ranges = {{.start = 0, .frames = METADATA_FRAMES, .zone = 0}},
+        .ranges_count = 1,
+    };
+    const struct zone_config config = {.zone_class = ZONE_HIGHMEM};
+    const struct range range = {.start = BASE, .frames = 4, .zone = 1};
+    memset(&scene, 0, sizeof(scene));
+    arena_open(&scene.arena, &map);
+    scene_watch(true);
+    assert_int_equal(potad_zone_add(&scene.arena.potad, 1, &config, &range, 1), STATUS_OK);
+    for (pfn_t at = 0; at < 4; at++) {
+        assert_non_null(scene_take(0, MIGRATE_MOVABLE, false, false));
+    }
+    gone = false;
+    scene.arena.potad.port.fault = other_removes_zone;
+    assert_int_equal(ask_all(2), STATUS_NO_MEMORY);
+    assert_true(gone);
+    assert_int_equal(scene.told[MIGRATE_TRY], 1);
+    scene.arena.potad.port.fault = scene.arena.port.fault;
+    scene_close();
+}
+
+/* Parts of a run, movable or not, stay with it. */
+static void d3_runs_stay(void **state)
+{
+    (void)state;
+    struct contig contig;
+    const struct contig_request request = {.units = 3, .zone = 1, .migratetype = MIGRATE_MOVABLE};
+    scene_open(BLOCK_MAP_BOTH, 4);
+    assert_int_equal(alloc_contig(&scene.arena.potad, &request, &contig), STATUS_OK);
+    assert_int_equal(ask_all(2), STATUS_NO_MEMORY);
+    assert_int_equal(ask_all(1), STATUS_NO_MEMORY);
+    assert_int_equal(scene.told[MIGRATE_TRY], 0);
+    free_contig(&scene.arena.potad, &contig);
+    assert_int_equal(ask_all(2), STATUS_OK);
+    scene_close();
+}
+
 /* Requests that make no sense, and those that need no search. */
 static void d3_odd_requests(void **state)
 {
@@ -750,6 +849,9 @@ int main(void)
         cmocka_unit_test(d3_every_fault_changes_nothing),
         cmocka_unit_test(d3_alloc_asks_for_it),
         cmocka_unit_test(d3_window_is_held),
+        cmocka_unit_test(d3_what_came_later_stays),
+        cmocka_unit_test(d3_zone_goes_while_owners_are_asked),
+        cmocka_unit_test(d3_runs_stay),
         cmocka_unit_test(d3_odd_requests),
         cmocka_unit_test(d3_random_states_agree_with_brute_force),
     };
