@@ -460,41 +460,48 @@ static void d3_refusal_changes_nothing(void **state)
     scene_close();
 }
 
-/* Every way to ask, with a fault at every site and every step: it does as it should, or nothing. */
+/* Asks in one of eight ways, with a fault at one step: it does as it should, or nothing. Return:
+ * whether the step was taken. */
+static bool fault_strikes(enum fault_site site, uint64_t from, unsigned way, unsigned *failed)
+{
+    bool allocates = (way & 1) != 0;
+    scene_open_drawn("mmm.mmm.m.fm....");
+    assert_non_null(scene_take(2, MIGRATE_UNMOVABLE, false, false));
+    struct potad *potad = &scene.arena.potad;
+    potad_shrink(potad);
+    uint64_t hash = potad_state_hash(potad);
+    memset(scene.arena.steps, 0, sizeof(scene.arena.steps));
+    arena_fail(&scene.arena, site, from);
+    scene.arena.fail_once = (way & 2) != 0;
+    bool done = allocates ? scene_take(2, MIGRATE_RECLAIMABLE, (way & 4) != 0, true) != NULL
+                          : ask_all(2) == STATUS_OK;
+    bool struck = scene.arena.steps[site] >= from;
+    arena_fail(&scene.arena, FAULT_SITES, 0);
+    assert_true(done || struck);
+    assert_true(done || potad_state_hash(potad) == hash);
+    *failed += done ? 0 : 1;
+    arena_validate(&scene.arena);
+    check_owners();
+    if (!done) {
+        assert_int_equal(ask_all(2), STATUS_OK);
+    }
+    scene_close();
+    return struck;
+}
+
 static void d3_every_fault_changes_nothing(void **state)
 {
     (void)state;
-    unsigned failed = 0;
     for (unsigned site = 0; site < FAULT_SITES; site++) {
-        for (uint64_t from = 1; from < 16; from++) {
-            for (unsigned way = 0; way < 8; way++) {
-                bool allocates = (way & 1) != 0;
-                scene_open_drawn("mmm.mmm.m.fm....");
-                assert_non_null(scene_take(2, MIGRATE_UNMOVABLE, false, false));
-                struct potad *potad = &scene.arena.potad;
-                potad_shrink(potad);
-                uint64_t hash = potad_state_hash(potad);
-                memset(scene.arena.steps, 0, sizeof(scene.arena.steps));
-                scene.arena.fail_once = (way & 2) != 0;
-                arena_fail(&scene.arena, (enum fault_site)site, from);
-                bool done = allocates
-                                ? scene_take(2, MIGRATE_RECLAIMABLE, (way & 4) != 0, true) != NULL
-                                : ask_all(2) == STATUS_OK;
-                bool struck = scene.arena.steps[site] >= from;
-                arena_fail(&scene.arena, FAULT_SITES, 0);
-                assert_true(done || struck);
-                assert_true(done || potad_state_hash(potad) == hash);
-                failed += done ? 0 : 1;
-                arena_validate(&scene.arena);
-                check_owners();
-                if (!done) {
-                    assert_int_equal(ask_all(2), STATUS_OK);
-                }
-                scene_close();
+        unsigned failed = 0;
+        for (unsigned way = 0; way < 8; way++) {
+            uint64_t from = 1;
+            while (fault_strikes((enum fault_site)site, from, way, &failed)) {
+                from++;
             }
         }
+        assert_true(failed > 0 || (site != FAULT_MIGRATE && site != FAULT_BUDDY_DESC));
     }
-    assert_true(failed > 0);
 }
 
 /* The block that is made is the caller's, under whatever descriptor. */
