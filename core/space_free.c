@@ -111,27 +111,29 @@ struct buddy *space_free(struct space *space, struct buddy *buddy, const void *a
     return merged;
 }
 
+/* The descriptor of the block that starts at @pfn, which is off its list. */
+static struct buddy *taken_at(const struct space *space, pfn_t pfn)
+{
+    struct buddy *buddy = (struct buddy *)(void *)memdesc_head(block_map_read(&space->map, pfn));
+    ASSERT(buddy_state(buddy) == BUDDY_TAKEN);
+    return buddy;
+}
+
 struct buddy *space_join(struct space *space, pfn_t pfn, order_t order,
                          struct buddy_stash *released)
 {
-    struct buddy *joined = NULL;
-    pfn_t end = pfn + order_frames(order);
-    for (pfn_t at = pfn; at < end;) {
-        struct buddy *part = (struct buddy *)(void *)memdesc_head(block_map_read(&space->map, at));
-        ASSERT(buddy_state(part) == BUDDY_TAKEN);
-        if (at != pfn) {
-            space_write(space, at, 0);
-        }
+    struct buddy *joined = taken_at(space, pfn);
+    pfn_t at = pfn + order_frames(buddy_order(joined));
+    while (at < pfn + order_frames(order)) {
+        struct buddy *part = taken_at(space, at);
+        space_write(space, at, 0);
         at += order_frames(buddy_order(part));
-        if (joined == NULL) {
-            joined = part;
-            continue;
-        }
         struct buddy *stays = buddy_stays(part, joined, NULL) ? part : joined;
         buddy_stash_put(released, stays == part ? joined : part);
         space->blocks--;
         joined = stays;
     }
+    ASSERT(at == pfn + order_frames(order));
     joined->pfn = pfn;
     joined->head.order = (uint8_t)order;
     space_set_word(space, joined, memdesc_make(joined, MEMDESC_BUDDY_ALLOCATED));

@@ -28,7 +28,7 @@ enum fail_kind { FAIL_ANY, FAIL_OWN, FAIL_KEPT, FAIL_KINDS };
     X(2, step_cpu)                                                                                 \
     X(6, step_fail)                                                                                \
     X(6, step_mend)                                                                                \
-    X(4, step_compact)                                                                             \
+    X(12, step_compact)                                                                            \
     X(400, step_mix)
 
 struct failed_frame {
