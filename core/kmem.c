@@ -64,6 +64,7 @@ static enum status cache_create(struct potad *potad, const struct cache_request 
     struct alloc_context alloc = transaction_begin(potad, &transaction);
     enum status status = cache_make(potad, alloc, request, cache);
     if (status == STATUS_OK) {
+        cpu_objects_number(potad, *cache);
         transaction_commit(potad, &transaction);
     } else {
         transaction_undo(potad, &transaction);
@@ -91,10 +92,13 @@ enum status kmem_cache_create_in(struct potad *potad, const char *name, uint64_t
     return zones == 0 ? STATUS_INVALID : cache_create(potad, &request, cache);
 }
 
-void kmem_cache_free(struct potad *potad, struct kmem_cache *cache, void *object)
+void kmem_cache_free_slow(struct potad *potad, struct kmem_cache *cache, void *object)
 {
     struct buddy_stash released;
     buddy_stash_init(&released);
+    if (cache->number < CPU_CACHES) {
+        *object_next(object) = OBJECT_NONE; /* another free is looked at closely */
+    }
     cache_put(potad, cache, object, &released);
     descriptors_release(potad, &released);
 }
@@ -102,21 +106,27 @@ void kmem_cache_free(struct potad *potad, struct kmem_cache *cache, void *object
 enum status kmem_cache_destroy(struct potad *potad, struct kmem_cache *cache)
 {
     struct buddy_stash released;
+    buddy_stash_init(&released);
+    cpu_objects_drain(potad, cache, &released);
     spinlock_lock(&cache->lock);
     bool busy = cache->live > 0;
     spinlock_unlock(&cache->lock);
-    if (busy) {
-        return STATUS_BUSY;
+    if (!busy) {
+        cpu_objects_unnumber(potad, cache);
+        cache_discard(potad, cache, &released);
     }
-    buddy_stash_init(&released);
-    cache_discard(potad, cache, &released);
     descriptors_release(potad, &released);
-    return STATUS_OK;
+    return busy ? STATUS_BUSY : STATUS_OK;
 }
 
-enum status kmem_cache_alloc(struct potad *potad, struct kmem_cache *cache, void **object)
+enum status kmem_cache_alloc_slow(struct potad *potad, struct kmem_cache *cache, void **object)
 {
-    return kmem_cache_alloc_bulk(potad, cache, 1, object);
+    void *kept = cpu_objects_refill(potad, cache);
+    if (kept == NULL) {
+        return kmem_cache_alloc_bulk(potad, cache, 1, object);
+    }
+    *object = kept;
+    return STATUS_OK;
 }
 
 enum status kmem_cache_alloc_bulk(struct potad *potad, struct kmem_cache *cache, uint64_t count,

@@ -106,6 +106,8 @@ struct zone_claim {
     X(CORE_EVENT_REFILLED, "list-refilled")    /* a CPU got blocks of its zone, a batch */         \
     X(CORE_EVENT_FULL, "list-drained-full")    /* a CPU had too many: a magazine went back */      \
     X(CORE_EVENT_PRESSURE, "drained-pressure") /* memory was short: CPUs' lists were emptied */    \
+    X(CORE_EVENT_OBJECTS_REFILLED, "magazine-refilled") /* a CPU got objects of slabs */           \
+    X(CORE_EVENT_FLUSHED, "magazine-flushed")  /* a CPU had too many: a magazine went back */      \
     X(CORE_EVENT_CLAIM_MET, "claim-met-owner") /* one who claims lists waited for an owner */      \
     X(CORE_EVENT_OWNER_MET, "owner-met-claim") /* an owner found its lists claimed */              \
     X(CORE_EVENT_LET_GO, "block-let-go")       /* a held block was let go, to be looked for */     \
@@ -167,7 +169,8 @@ struct potad {
     struct kmem_cache cache_node;   /* of nodes of zones whose map is a tree */
     struct kmem_cache cache_cpu;    /* of struct cpu_caches */
     spinlock_t caches_lock;
-    struct list_head caches; /* all of them */
+    struct list_head caches;                 /* all of them */
+    struct kmem_cache *numbered[CPU_CACHES]; /* those with magazines */
     spinlock_t spent_lock;
     struct list_head spent; /* records that frees have used up, not yet put back */
     spinlock_t owners_lock;
@@ -245,6 +248,7 @@ enum status alloc_pages_slow(struct potad *potad, const struct page_request *req
 void free_pages_slow(struct potad *potad, struct buddy *buddy);
 
 #include "core/cpu_cache.h"
+#include "core/cpu_objects.h"
 
 /* Allocates a block of 2^order frames, aligned to its size and accepted; its own struct buddy
  * describes it.
@@ -431,16 +435,39 @@ enum status kmem_cache_create_in(struct potad *potad, const char *name, uint64_t
 enum status kmem_cache_destroy(struct potad *potad, struct kmem_cache *cache)
     __attribute__((warn_unused_result));
 
-/* Allocates one object. Return: OK and *@object, or NO_MEMORY with nothing changed. */
-enum status kmem_cache_alloc(struct potad *potad, struct kmem_cache *cache, void **object)
+/* What kmem_cache_alloc() and kmem_cache_free() come to where this CPU's magazines do not serve. */
+enum status kmem_cache_alloc_slow(struct potad *potad, struct kmem_cache *cache, void **object)
     __attribute__((warn_unused_result));
+void kmem_cache_free_slow(struct potad *potad, struct kmem_cache *cache, void *object);
+
+/* Allocates one object. Return: OK and *@object, or NO_MEMORY with nothing changed. */
+static ALWAYS_INLINE enum status __attribute__((warn_unused_result))
+kmem_cache_alloc(struct potad *potad, struct kmem_cache *cache, void **object)
+{
+    void *kept = cpu_objects_alloc(potad, cache);
+    if (UNLIKELY(kept == NULL)) {
+        return kmem_cache_alloc_slow(potad, cache, object);
+    }
+    *object = kept;
+    return STATUS_OK;
+}
 
 /* Allocates @count objects, all or none. Return: OK, or NO_MEMORY with nothing changed. */
 enum status kmem_cache_alloc_bulk(struct potad *potad, struct kmem_cache *cache, uint64_t count,
                                   void **objects) __attribute__((warn_unused_result));
 
-/* Frees one object. Never fails, never allocates. */
-void kmem_cache_free(struct potad *potad, struct kmem_cache *cache, void *object);
+/* Frees one object. Never fails, never allocates. Where a CPU keeps it, its first word is written
+ * to. */
+static ALWAYS_INLINE void kmem_cache_free(struct potad *potad, struct kmem_cache *cache,
+                                          void *object)
+{
+    object_link_t surplus;
+    if (UNLIKELY(!cpu_objects_free(potad, cache, object, &surplus))) {
+        kmem_cache_free_slow(potad, cache, object);
+    } else if (UNLIKELY(surplus != OBJECT_NONE)) {
+        cpu_objects_flush(potad, cache, surplus);
+    }
+}
 
 /* Gives back every slab of struct buddys and of tree nodes that the allocator can do without. Frees
  * do this for the slabs of struct buddys that they touch; here all are looked at. */

@@ -80,7 +80,8 @@ struct subject_stats {
     uint64_t descriptors_reserved; /* for freeing blocks with failed frames in use */
     uint64_t descriptors_kept;     /* for the next cuts, where CPUs have lists; of no block */
     uint64_t slab_descriptors_spare;
-    uint64_t cache_objects_live; /* of caches that cache_create() made */
+    uint64_t cache_objects_live; /* of caches that cache_create() made, granted */
+    uint64_t cache_objects_kept; /* of these caches by CPUs, for their next allocations */
     uint64_t slabs;
     uint64_t frame_table_writes;
     uint64_t chain_depth_seen;

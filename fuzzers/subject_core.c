@@ -100,7 +100,8 @@ static enum status core_cache_destroy(void *instance, void *cache)
 
 static enum status core_cache_alloc(void *instance, void *cache, uint64_t count, void **objects)
 {
-    return kmem_cache_alloc_bulk(instance, cache, count, objects);
+    return count == 1 ? kmem_cache_alloc(instance, cache, objects)
+                      : kmem_cache_alloc_bulk(instance, cache, count, objects);
 }
 
 static void core_cache_free(void *instance, void *cache, void *object)
@@ -270,8 +271,10 @@ static void core_stats(void *instance, struct subject_stats *stats)
         stats->slabs += cache->slabs;
         if (!is_own(potad, cache)) {
             stats->cache_objects_live += cache->live;
+            stats->cache_objects_kept += cpu_objects_count(potad, cache);
         }
     }
+    stats->cache_objects_live -= stats->cache_objects_kept;
     for (zone_id_t id = 0; id < ZONES_MAX; id++) {
         if (!cuts_have_nodes(&potad->zones[id])) {
             stats->descriptors_spare = 0;
