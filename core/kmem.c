@@ -141,3 +141,69 @@ enum status kmem_cache_alloc_bulk(struct potad *potad, struct kmem_cache *cache,
     transaction_commit(potad, &transaction);
     return STATUS_OK;
 }
+
+/* Adds objects to @chain until there are @count. Return: false where there is no memory for all. */
+static bool chain_fill(struct potad *potad, struct alloc_context alloc, struct kmem_cache *cache,
+                       uint64_t count, struct object_chain *chain)
+{
+    enum { BATCH = 64 };
+    void *objects[BATCH];
+    while (chain->count < count) {
+        uint64_t missing = count - chain->count;
+        uint64_t batch = missing < BATCH ? missing : BATCH;
+        if (!cache_take(potad, alloc, cache, batch, objects)) {
+            return false;
+        }
+        for (uint64_t i = 0; i < batch; i++) {
+            object_chain_push(chain, objects[i]);
+        }
+    }
+    return true;
+}
+
+/* Puts all of @chain back; what that frees goes to @released. Never allocates. */
+static void chain_put(struct potad *potad, struct kmem_cache *cache, struct object_chain *chain,
+                      struct buddy_stash *released)
+{
+    struct list_head empty;
+    list_init(&empty);
+    kmem_cache_put_chain(cache, chain, &empty);
+    slabs_give_back(potad, &empty, released);
+}
+
+enum status kmem_cache_reserve(struct potad *potad, struct kmem_cache *cache, uint64_t count,
+                               struct kmem_reserve *reserve)
+{
+    struct object_chain added = OBJECT_CHAIN_EMPTY;
+    struct object_chain *objects = &reserve->objects;
+    struct alloc_transaction transaction;
+    if (reserve->cache != NULL && reserve->cache != cache) {
+        return STATUS_INVALID;
+    }
+    uint64_t missing = objects->count < count ? count - objects->count : 0;
+    struct alloc_context alloc = transaction_begin(potad, &transaction);
+    if (!chain_fill(potad, alloc, cache, missing, &added)) {
+        chain_put(potad, cache, &added, &transaction.pending);
+        transaction_undo(potad, &transaction);
+        return STATUS_NO_MEMORY;
+    }
+    transaction_commit(potad, &transaction);
+    if (reserve->cache == NULL) {
+        *reserve = (struct kmem_reserve){.cache = cache, .objects = OBJECT_CHAIN_EMPTY};
+    }
+    while (added.count > 0) {
+        object_chain_push(objects, object_chain_pop(&added));
+    }
+    return STATUS_OK;
+}
+
+void kmem_cache_unreserve(struct potad *potad, struct kmem_reserve *reserve)
+{
+    struct buddy_stash released;
+    buddy_stash_init(&released);
+    if (reserve->cache != NULL) {
+        chain_put(potad, reserve->cache, &reserve->objects, &released);
+        descriptors_release(potad, &released);
+    }
+    *reserve = (struct kmem_reserve){.cache = NULL};
+}

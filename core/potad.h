@@ -469,6 +469,30 @@ static ALWAYS_INLINE void kmem_cache_free(struct potad *potad, struct kmem_cache
     }
 }
 
+/* Objects that are set aside for a section of code that must not fail to allocate: a prefilled
+ * sheaf. All 0 is a reserve without objects. Context: one thread at a time. */
+struct kmem_reserve {
+    struct kmem_cache *cache; /* NULL: none yet */
+    struct object_chain objects;
+};
+
+/* Sets objects of @cache aside in @reserve, which has none or some of @cache, until there are
+ * @count: all that are missing, or none. To the cache, they are in use.
+ * Return: OK; or with nothing changed: NO_MEMORY; INVALID where @reserve is of another cache.
+ * Source: requirement A4; the prefilled sheaves of Linux. */
+enum status kmem_cache_reserve(struct potad *potad, struct kmem_cache *cache, uint64_t count,
+                               struct kmem_reserve *reserve) __attribute__((warn_unused_result));
+
+/* Takes an object out of @reserve, to be freed as any other one of its cache. Context: any locks;
+ * takes none, and never allocates. Return: NULL only where as many were taken as were set aside. */
+static ALWAYS_INLINE void *kmem_cache_alloc_reserved(struct kmem_reserve *reserve)
+{
+    return reserve->objects.count > 0 ? object_chain_pop(&reserve->objects) : NULL;
+}
+
+/* Frees what is left in @reserve, which is of no cache then. Never fails, never allocates. */
+void kmem_cache_unreserve(struct potad *potad, struct kmem_reserve *reserve);
+
 /* Gives back every slab of struct buddys and of tree nodes that the allocator can do without. Frees
  * do this for the slabs of struct buddys that they touch; here all are looked at. */
 void potad_shrink(struct potad *potad);
