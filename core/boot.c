@@ -230,7 +230,7 @@ static void boot_caches(struct potad *potad)
          FAULT_BUDDY_DESC},
         {&potad->cache_slab, "kmem_cache_slab", sizeof(struct slab), MEMDESC_ALIGN,
          FAULT_SLAB_DESC},
-        {&potad->cache_cache, "kmem_cache", sizeof(struct kmem_cache), MEMDESC_ALIGN,
+        {&potad->cache_cache, "kmem_cache", sizeof(struct kmem_cache), CACHE_LINE_BYTES,
          FAULT_CACHE_DESC},
         {&potad->cache_poison, "kmem_cache_poison", sizeof(struct poison), MEMDESC_ALIGN,
          FAULT_POISON_DESC},
@@ -239,6 +239,9 @@ static void boot_caches(struct potad *potad)
     };
     spinlock_init(&potad->caches_lock, LOCK_CACHES, 0);
     list_init(&potad->caches);
+    for (unsigned number = 0; number < CPU_CACHES; number++) {
+        potad->numbered[number] = NULL;
+    }
     for (unsigned i = 0; i < sizeof(caches) / sizeof(caches[0]); i++) {
         enum status status = kmem_cache_init(caches[i].cache, caches[i].name, caches[i].size,
                                              caches[i].align, caches[i].site, &potad->source);

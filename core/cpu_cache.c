@@ -132,11 +132,21 @@ struct buddy *cpu_cache_refill(struct potad *potad, const struct block_request *
 /* All that caches have held, by zone. */
 struct held {
     struct list_head *chains[ZONES_MAX];
+    struct list_head slabs; /* that are empty without the objects */
+    uint64_t objects;       /* which are in their slabs again */
 };
 
-/* Moves all of @cache to @held. */
-static void cache_empty(struct cpu_cache *cache, struct held *held)
+static void held_init(struct held *held)
 {
+    *held = (struct held){.objects = 0};
+    list_init(&held->slabs);
+}
+
+/* Moves all of @cache to @held. Context: cpus_lock, so that kmem_cache_destroy() sees all objects
+ * in magazines or slabs. */
+static void cache_empty(struct potad *potad, struct cpu_cache *cache, struct held *held)
+{
+    held->objects += cpu_objects_empty(potad, cache, &held->slabs);
     for (zone_id_t zone = 0; zone < ZONES_MAX; zone++) {
         struct cpu_list *lists = cpu_list_of(cache, zone, 0, 0);
         for (unsigned i = 0; i < (unsigned)CPU_TYPES * CPU_ORDERS; i++) {
@@ -151,7 +161,8 @@ static void cache_empty(struct cpu_cache *cache, struct held *held)
 /* Frees it; what that leaves over goes to @released. Return: whether there was anything. */
 static bool held_free(struct potad *potad, struct held *held, struct buddy_stash *released)
 {
-    bool any = false;
+    bool any = held->objects > 0;
+    slabs_give_back(potad, &held->slabs, released);
     for (zone_id_t zone = 0; zone < ZONES_MAX; zone++) {
         if (held->chains[zone] != NULL) {
             batch_free(potad, &potad->zones[zone], held->chains[zone], released);
@@ -219,15 +230,16 @@ void cpu_cache_start(struct potad *potad)
 /* cpu_cache_drain(), but what it leaves over goes to @released. */
 static bool drain(struct potad *potad, struct buddy_stash *released)
 {
-    struct held held = {{NULL}};
+    struct held held;
     if (potad->port.cpu_enter == NULL) {
         return false;
     }
+    held_init(&held);
     cpu_cache_stop(potad);
     for (uint32_t cpu = 0; cpu < CPUS_MAX; cpu++) {
         struct cpu_cache *cache = cache_of(potad, cpu);
         if (cache != NULL) {
-            cache_empty(cache, &held);
+            cache_empty(potad, cache, &held);
         }
     }
     cpu_cache_start(potad);
@@ -257,6 +269,7 @@ bool cpu_cache_reclaim(struct potad *potad, struct alloc_context alloc, uint32_t
 
 static void cache_init(struct cpu_cache *cache)
 {
+    cpu_objects_init(cache);
     for (unsigned i = 0; i < (unsigned)CPU_LISTS; i++) {
         struct cpu_magazine empty = cpu_magazine_empty((order_t)(i % CPU_ORDERS));
         cache->lists[i] = (struct cpu_list){empty, empty};
@@ -299,15 +312,19 @@ enum status potad_cpu_online(struct potad *potad, uint32_t cpu)
 
 enum status potad_cpu_offline(struct potad *potad, uint32_t cpu)
 {
-    struct held held = {{NULL}};
+    struct held held;
     struct buddy_stash released;
     if (cpu >= CPUS_MAX) {
         return STATUS_INVALID;
     }
+    held_init(&held);
     spinlock_lock(&potad->cpus_lock);
     struct cpu_cache *cache = cache_of(potad, cpu);
     atomic_word_release(&potad->cpus[cpu], 0);
     atomic_word_release(&potad->cpu_slots[cpu].cache, 0);
+    if (cache != NULL) {
+        cache_empty(potad, cache, &held);
+    }
     potad->cpus_online -= cache != NULL ? 1 : 0;
     bool last = potad->cpus_online == 0;
     if (last) {
@@ -317,7 +334,6 @@ enum status potad_cpu_offline(struct potad *potad, uint32_t cpu)
     if (cache == NULL) {
         return STATUS_INVALID;
     }
-    cache_empty(cache, &held);
     buddy_stash_init(&released);
     cache_put(potad, &potad->cache_cpu, cache, &released);
     (void)held_free(potad, &held, &released);

@@ -49,8 +49,20 @@ struct cpu_list {
     struct cpu_magazine other;
 };
 
+struct object_magazine {
+    object_link_t first;
+    uint64_t room; /* for so many more; of an empty one, 0 is as good as all there is */
+};
+
+/* Objects of one cache, in two magazines for the same reason: cpu_objects.h. */
+struct cpu_objects {
+    struct object_magazine loaded;
+    struct object_magazine other;
+};
+
 struct cpu_cache {
-    struct cpu_list lists[CPU_LISTS]; /* cpu_list_of() */
+    struct cpu_objects objects[CPU_CACHES]; /* by kmem_cache.number */
+    struct cpu_list lists[CPU_LISTS];       /* cpu_list_of() */
 };
 
 static ALWAYS_INLINE void cpu_cache_leave(struct potad *potad, uint32_t cpu)

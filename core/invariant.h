@@ -52,7 +52,10 @@
       "type that follows from that")                                                               \
     X(INVARIANT_CPU_LIST, "I17", "cpu-list",                                                       \
       "a CPU's lists hold allocated, plain, sound blocks of their zone, type and order, as many "  \
-      "as counted, and all blocks that say so are on one")
+      "as counted, and all blocks that say so are on one")                                         \
+    X(INVARIANT_CPU_MAGAZINE, "I18", "cpu-magazine",                                               \
+      "a CPU's magazines hold objects of their cache that are in use to their slabs, each once, "  \
+      "as many as counted and no more than fit; no two caches have one number")
 
 enum invariant {
     INVARIANT_NONE,

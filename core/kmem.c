@@ -64,6 +64,7 @@ static enum status cache_create(struct potad *potad, const struct cache_request 
     struct alloc_context alloc = transaction_begin(potad, &transaction);
     enum status status = cache_make(potad, alloc, request, cache);
     if (status == STATUS_OK) {
+        cpu_objects_number(potad, *cache);
         transaction_commit(potad, &transaction);
     } else {
         transaction_undo(potad, &transaction);
@@ -91,10 +92,13 @@ enum status kmem_cache_create_in(struct potad *potad, const char *name, uint64_t
     return zones == 0 ? STATUS_INVALID : cache_create(potad, &request, cache);
 }
 
-void kmem_cache_free(struct potad *potad, struct kmem_cache *cache, void *object)
+void kmem_cache_free_slow(struct potad *potad, struct kmem_cache *cache, void *object)
 {
     struct buddy_stash released;
     buddy_stash_init(&released);
+    if (cache->number < CPU_CACHES) {
+        *object_next(object) = OBJECT_NONE; /* another free is looked at closely */
+    }
     cache_put(potad, cache, object, &released);
     descriptors_release(potad, &released);
 }
@@ -102,21 +106,27 @@ void kmem_cache_free(struct potad *potad, struct kmem_cache *cache, void *object
 enum status kmem_cache_destroy(struct potad *potad, struct kmem_cache *cache)
 {
     struct buddy_stash released;
+    buddy_stash_init(&released);
+    cpu_objects_drain(potad, cache, &released);
     spinlock_lock(&cache->lock);
     bool busy = cache->live > 0;
     spinlock_unlock(&cache->lock);
-    if (busy) {
-        return STATUS_BUSY;
+    if (!busy) {
+        cpu_objects_unnumber(potad, cache);
+        cache_discard(potad, cache, &released);
     }
-    buddy_stash_init(&released);
-    cache_discard(potad, cache, &released);
     descriptors_release(potad, &released);
-    return STATUS_OK;
+    return busy ? STATUS_BUSY : STATUS_OK;
 }
 
-enum status kmem_cache_alloc(struct potad *potad, struct kmem_cache *cache, void **object)
+enum status kmem_cache_alloc_slow(struct potad *potad, struct kmem_cache *cache, void **object)
 {
-    return kmem_cache_alloc_bulk(potad, cache, 1, object);
+    void *kept = cpu_objects_refill(potad, cache);
+    if (kept == NULL) {
+        return kmem_cache_alloc_bulk(potad, cache, 1, object);
+    }
+    *object = kept;
+    return STATUS_OK;
 }
 
 enum status kmem_cache_alloc_bulk(struct potad *potad, struct kmem_cache *cache, uint64_t count,
@@ -130,4 +140,70 @@ enum status kmem_cache_alloc_bulk(struct potad *potad, struct kmem_cache *cache,
     }
     transaction_commit(potad, &transaction);
     return STATUS_OK;
+}
+
+/* Adds objects to @chain until there are @count. Return: false where there is no memory for all. */
+static bool chain_fill(struct potad *potad, struct alloc_context alloc, struct kmem_cache *cache,
+                       uint64_t count, struct object_chain *chain)
+{
+    enum { BATCH = 64 };
+    void *objects[BATCH];
+    while (chain->count < count) {
+        uint64_t missing = count - chain->count;
+        uint64_t batch = missing < BATCH ? missing : BATCH;
+        if (!cache_take(potad, alloc, cache, batch, objects)) {
+            return false;
+        }
+        for (uint64_t i = 0; i < batch; i++) {
+            object_chain_push(chain, objects[i]);
+        }
+    }
+    return true;
+}
+
+/* Puts all of @chain back; what that frees goes to @released. Never allocates. */
+static void chain_put(struct potad *potad, struct kmem_cache *cache, struct object_chain *chain,
+                      struct buddy_stash *released)
+{
+    struct list_head empty;
+    list_init(&empty);
+    kmem_cache_put_chain(cache, chain, &empty);
+    slabs_give_back(potad, &empty, released);
+}
+
+enum status kmem_cache_reserve(struct potad *potad, struct kmem_cache *cache, uint64_t count,
+                               struct kmem_reserve *reserve)
+{
+    struct object_chain added = OBJECT_CHAIN_EMPTY;
+    struct object_chain *objects = &reserve->objects;
+    struct alloc_transaction transaction;
+    if (reserve->cache != NULL && reserve->cache != cache) {
+        return STATUS_INVALID;
+    }
+    uint64_t missing = objects->count < count ? count - objects->count : 0;
+    struct alloc_context alloc = transaction_begin(potad, &transaction);
+    if (!chain_fill(potad, alloc, cache, missing, &added)) {
+        chain_put(potad, cache, &added, &transaction.pending);
+        transaction_undo(potad, &transaction);
+        return STATUS_NO_MEMORY;
+    }
+    transaction_commit(potad, &transaction);
+    if (reserve->cache == NULL) {
+        *reserve = (struct kmem_reserve){.cache = cache, .objects = OBJECT_CHAIN_EMPTY};
+    }
+    while (added.count > 0) {
+        object_chain_push(objects, object_chain_pop(&added));
+    }
+    return STATUS_OK;
+}
+
+void kmem_cache_unreserve(struct potad *potad, struct kmem_reserve *reserve)
+{
+    struct buddy_stash released;
+    buddy_stash_init(&released);
+    if (reserve->cache != NULL) {
+        chain_put(potad, reserve->cache, &reserve->objects, &released);
+        descriptors_release(potad, &released);
+    }
+    *reserve = (struct kmem_reserve){.cache = NULL};
 }

@@ -35,7 +35,7 @@ enum lock_rule {
     X(LOCK_CACHE_SLAB, LOCK_SINGLE, "cache-slab", "the cache of struct slabs")                     \
     X(LOCK_ZONE, LOCK_ASCENDING, "zone", "all of a zone of memory")                                \
     X(LOCK_SPENT, LOCK_SINGLE, "spent", "records that frees have used up")                         \
-    X(LOCK_CACHE, LOCK_ALONE, "cache", "any other cache")                                          \
+    X(LOCK_CACHE, LOCK_SINGLE, "cache", "any other cache")                                         \
     X(LOCK_SPACE, LOCK_ALONE, "space", "all of a user's space")                                    \
     X(LOCK_CLAIMS, LOCK_ALONE, "claims", "numbers and frames that zones have")                     \
     X(LOCK_CACHES, LOCK_ALONE, "caches", "the list of caches")                                     \

@@ -238,6 +238,34 @@ bool cpu_cache_reclaim(struct potad *potad, struct alloc_context alloc, uint32_t
 void cpu_cache_stop(struct potad *potad);
 void cpu_cache_start(struct potad *potad);
 
+/* cpu_objects.c: gives @cache, a new one of a user, magazines where it may have some. */
+void cpu_objects_number(struct potad *potad, struct kmem_cache *cache);
+
+/* Ends that. Context: no CPU keeps objects of @cache. */
+void cpu_objects_unnumber(struct potad *potad, struct kmem_cache *cache);
+
+/* Makes all magazines of @keeper empty ones. */
+void cpu_objects_init(struct cpu_cache *keeper);
+
+/* Puts all objects that @keeper keeps back into their slabs; those that are empty now, off all
+ * lists, go to @empty. Context: cpus_lock; nobody is inside. Return: how many objects. */
+uint64_t cpu_objects_empty(struct potad *potad, struct cpu_cache *keeper, struct list_head *empty);
+
+/* Gives the slabs of @empty back. Never allocates. Context: no lock. */
+void slabs_give_back(struct potad *potad, struct list_head *empty, struct buddy_stash *released);
+
+/* Puts all objects of @cache that CPUs keep back into their slabs. Never allocates. Context: no
+ * lock. */
+void cpu_objects_drain(struct potad *potad, struct kmem_cache *cache, struct buddy_stash *released);
+
+/* Fills a magazine of this CPU from slabs of @cache that there are, and takes an object. Never
+ * allocates. Context: no lock. Return: NULL where it cannot. */
+void *cpu_objects_refill(struct potad *potad, struct kmem_cache *cache);
+
+/* Checks I18. Marks objects in their slabs meanwhile. Context: no other thread is inside the
+ * allocator. */
+bool cpu_objects_validate(struct potad *potad, struct violation *violation);
+
 /* memdesc_ref.c: whether descriptors of @type have references of others than the owner. */
 static inline bool memdesc_is_shared(const struct potad *potad, enum memdesc_type type)
 {

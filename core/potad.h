@@ -105,6 +105,8 @@ struct zone_claim {
     X(CORE_EVENT_REFILLED, "list-refilled")    /* a CPU got blocks of its zone, a batch */         \
     X(CORE_EVENT_FULL, "list-drained-full")    /* a CPU had too many: a magazine went back */      \
     X(CORE_EVENT_PRESSURE, "drained-pressure") /* memory was short: CPUs' lists were emptied */    \
+    X(CORE_EVENT_OBJECTS_REFILLED, "magazine-refilled") /* a CPU got objects of slabs */           \
+    X(CORE_EVENT_FLUSHED, "magazine-flushed")  /* a CPU had too many: a magazine went back */      \
     X(CORE_EVENT_CLAIM_MET, "claim-met-owner") /* one who claims lists waited for an owner */      \
     X(CORE_EVENT_OWNER_MET, "owner-met-claim") /* an owner found its lists claimed */              \
     X(CORE_EVENT_LET_GO, "block-let-go")       /* a held block was let go, to be looked for */     \
@@ -169,7 +171,8 @@ struct potad {
     struct kmem_cache cache_node;   /* of nodes of zones whose map is a tree */
     struct kmem_cache cache_cpu;    /* of struct cpu_caches */
     spinlock_t caches_lock;
-    struct list_head caches; /* all of them */
+    struct list_head caches;                 /* all of them */
+    struct kmem_cache *numbered[CPU_CACHES]; /* those with magazines */
     spinlock_t spent_lock;
     struct list_head spent; /* records that frees have used up, not yet put back */
     spinlock_t owners_lock;
@@ -248,6 +251,7 @@ enum status alloc_pages_slow(struct potad *potad, const struct page_request *req
 void free_pages_slow(struct potad *potad, struct buddy *buddy);
 
 #include "core/cpu_cache.h"
+#include "core/cpu_objects.h"
 
 /* Allocates a block of 2^order frames, aligned to its size and accepted; its own struct buddy
  * describes it.
@@ -465,16 +469,63 @@ enum status kmem_cache_create_in(struct potad *potad, const char *name, uint64_t
 enum status kmem_cache_destroy(struct potad *potad, struct kmem_cache *cache)
     __attribute__((warn_unused_result));
 
-/* Allocates one object. Return: OK and *@object, or NO_MEMORY with nothing changed. */
-enum status kmem_cache_alloc(struct potad *potad, struct kmem_cache *cache, void **object)
+/* What kmem_cache_alloc() and kmem_cache_free() come to where this CPU's magazines do not serve. */
+enum status kmem_cache_alloc_slow(struct potad *potad, struct kmem_cache *cache, void **object)
     __attribute__((warn_unused_result));
+void kmem_cache_free_slow(struct potad *potad, struct kmem_cache *cache, void *object);
+
+/* Allocates one object. Return: OK and *@object, or NO_MEMORY with nothing changed. */
+static ALWAYS_INLINE enum status __attribute__((warn_unused_result))
+kmem_cache_alloc(struct potad *potad, struct kmem_cache *cache, void **object)
+{
+    void *kept = cpu_objects_alloc(potad, cache);
+    if (UNLIKELY(kept == NULL)) {
+        return kmem_cache_alloc_slow(potad, cache, object);
+    }
+    *object = kept;
+    return STATUS_OK;
+}
 
 /* Allocates @count objects, all or none. Return: OK, or NO_MEMORY with nothing changed. */
 enum status kmem_cache_alloc_bulk(struct potad *potad, struct kmem_cache *cache, uint64_t count,
                                   void **objects) __attribute__((warn_unused_result));
 
-/* Frees one object. Never fails, never allocates. */
-void kmem_cache_free(struct potad *potad, struct kmem_cache *cache, void *object);
+/* Frees one object. Never fails, never allocates. Where a CPU keeps it, its first word is written
+ * to. */
+static ALWAYS_INLINE void kmem_cache_free(struct potad *potad, struct kmem_cache *cache,
+                                          void *object)
+{
+    object_link_t surplus;
+    if (UNLIKELY(!cpu_objects_free(potad, cache, object, &surplus))) {
+        kmem_cache_free_slow(potad, cache, object);
+    } else if (UNLIKELY(surplus != OBJECT_NONE)) {
+        cpu_objects_flush(potad, cache, surplus);
+    }
+}
+
+/* Objects that are set aside for a section of code that must not fail to allocate: a prefilled
+ * sheaf. All 0 is a reserve without objects. Context: one thread at a time. */
+struct kmem_reserve {
+    struct kmem_cache *cache; /* NULL: none yet */
+    struct object_chain objects;
+};
+
+/* Sets objects of @cache aside in @reserve, which has none or some of @cache, until there are
+ * @count: all that are missing, or none. To the cache, they are in use.
+ * Return: OK; or with nothing changed: NO_MEMORY; INVALID where @reserve is of another cache.
+ * Source: requirement A4; the prefilled sheaves of Linux. */
+enum status kmem_cache_reserve(struct potad *potad, struct kmem_cache *cache, uint64_t count,
+                               struct kmem_reserve *reserve) __attribute__((warn_unused_result));
+
+/* Takes an object out of @reserve, to be freed as any other one of its cache. Context: any locks;
+ * takes none, and never allocates. Return: NULL only where as many were taken as were set aside. */
+static ALWAYS_INLINE void *kmem_cache_alloc_reserved(struct kmem_reserve *reserve)
+{
+    return reserve->objects.count > 0 ? object_chain_pop(&reserve->objects) : NULL;
+}
+
+/* Frees what is left in @reserve, which is of no cache then. Never fails, never allocates. */
+void kmem_cache_unreserve(struct potad *potad, struct kmem_reserve *reserve);
 
 /* Gives back every slab of struct buddys and of tree nodes that the allocator can do without. Frees
  * do this for the slabs of struct buddys that they touch; here all are looked at. */

@@ -1,11 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/slab.h"
 
-static struct slab *slab_of_link(struct list_head *link)
-{
-    return list_item(link, struct slab, list);
-}
-
 static bool is_power_of_two(uint64_t value)
 {
     return value != 0 && (value & (value - 1)) == 0;
@@ -61,6 +56,7 @@ enum status kmem_cache_init(struct kmem_cache *cache, const char *name, uint64_t
         .stride = stride,
         .inverse = UINT64_MAX / stride + 1,
         .capacity = slots_of_order(order, stride),
+        .number = CPU_CACHES,
     };
     spinlock_init(&cache->lock, LOCK_CACHE, 0);
     list_init(&cache->partial);
@@ -127,6 +123,21 @@ void slab_put(struct slab *slab, const void *object)
     slab->live--;
 }
 
+bool slab_uses(const struct slab *slab, const void *object)
+{
+    uint64_t offset = (uint64_t)((const unsigned char *)object - slab->objects);
+    uint64_t slot = offset / slab->cache->stride;
+    return offset % slab->cache->stride == 0 && slot < slab->capacity &&
+           (slab->used[slot / 64] >> slot % 64 & 1) != 0;
+}
+
+void slab_mark(struct slab *slab, const void *object, bool used)
+{
+    uint64_t slot = (uint64_t)((const unsigned char *)object - slab->objects) / slab->cache->stride;
+    uint64_t rest = slab->used[slot / 64] & ~((uint64_t)1 << slot % 64);
+    slab->used[slot / 64] = rest | (uint64_t)used << slot % 64;
+}
+
 uint64_t slab_next_used(const struct slab *slab, uint64_t slot)
 {
     while (slot < slab->capacity) {
@@ -174,6 +185,15 @@ void *kmem_cache_take_locked(struct kmem_cache *cache)
         list_push(&cache->full, &slab->list);
     }
     return object;
+}
+
+void kmem_cache_take_chain(struct kmem_cache *cache, uint64_t count, struct object_chain *chain)
+{
+    spinlock_lock(&cache->lock);
+    while (chain->count < count && !list_is_empty(&cache->partial)) {
+        object_chain_push(chain, kmem_cache_take_locked(cache));
+    }
+    spinlock_unlock(&cache->lock);
 }
 
 bool kmem_cache_has_free(struct kmem_cache *cache)
@@ -243,6 +263,9 @@ bool kmem_cache_take(struct kmem_cache *cache, struct alloc_context alloc, uint6
             taken += take_listed(cache, count - taken, objects + taken, &failed);
         }
     }
+    for (uint64_t i = 0; i < taken && cache->number < CPU_CACHES; i++) {
+        *object_next(objects[i]) = 0; /* what a link was is none any more */
+    }
     while (failed && taken > 0) {
         void *object = objects[--taken];
         struct slab *empty = kmem_cache_put(cache, slab_of(source, object), object);
@@ -281,6 +304,44 @@ struct slab *kmem_cache_put(struct kmem_cache *cache, struct slab *slab, void *o
     bool empty = kmem_cache_put_locked(cache, slab, &object, 1);
     spinlock_unlock(&cache->lock);
     return empty ? slab : NULL;
+}
+
+enum { CHAIN_GROUP = 32 };
+
+/* Takes the first objects of @chain off it, as far as they lie in @slab. The links stay, so that
+ * another free of one of them is looked at closely. Return: how many @objects. */
+static unsigned chain_take_of(struct object_chain *chain, const struct slab *slab, void **objects)
+{
+    uint64_t bytes = FRAME_SIZE << slab->cache->order;
+    unsigned count = 0;
+    while (chain->count > 0 && count < CHAIN_GROUP) {
+        unsigned char *object = object_of_link(chain->first);
+        if ((uint64_t)(object - slab->objects) >= bytes) {
+            break;
+        }
+        ASSERT(object_is_linked(object));
+        objects[count++] = object;
+        chain->first = *object_next(object);
+        chain->count--;
+    }
+    return count;
+}
+
+void kmem_cache_put_chain(struct kmem_cache *cache, struct object_chain *chain,
+                          struct list_head *empty)
+{
+    void *objects[CHAIN_GROUP];
+    spinlock_lock(&cache->lock);
+    while (chain->count > 0) {
+        struct slab *slab = slab_of(cache->source, object_of_link(chain->first));
+        ASSERT(slab->cache == cache);
+        unsigned count = chain_take_of(chain, slab, objects);
+        if (kmem_cache_put_locked(cache, slab, objects, count)) {
+            list_push(empty, &slab->list);
+        }
+    }
+    ASSERT(chain->first == OBJECT_NONE);
+    spinlock_unlock(&cache->lock);
 }
 
 /* Bits set in @word, by adding ever wider fields; gcc's own popcount would ask for libgcc. */

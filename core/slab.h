@@ -11,7 +11,8 @@
  *  +----------+----------+----------+----+-----+----------+----------+
  *
  * Its struct slab lies elsewhere, in a slab of the cache of struct slabs, and says with one bit a
- * slot which are in use: nothing is stored in a free object. Only a slab of that cache itself is
+ * slot which are in use: nothing is stored in a free object. To the slab, what CPUs keep is in use
+ * (cpu_objects.h). Only a slab of that cache itself is
  * self-describing (requirement A8): its slot 0 is its own struct slab.
  *
  * Locks: a cache's lock guards its lists, and its slabs but for slab->buddy, which is under the
@@ -89,6 +90,29 @@ struct slab_source {
     void (*give_back)(void *context, struct slab *slab, struct buddy_stash *released);
 };
 
+/* A link to an object at hand, whose first word is the link to the next one: its address under a
+ * mask, so that a word of a user is hardly ever taken for one. Who writes into a free object, or
+ * frees it again, is found out by that.
+ *
+ *  63           48 47                            0
+ * +---------------+-------------------------------+
+ * | OBJECT_MARK   | address; 0: there is none     |
+ * +---------------+-------------------------------+
+ */
+typedef uint64_t __attribute__((__may_alias__)) object_link_t;
+
+enum { OBJECT_ADDRESS_BITS = 48, OBJECT_MARK = 0x9e37 };
+
+#define OBJECT_NONE ((object_link_t)OBJECT_MARK << OBJECT_ADDRESS_BITS)
+
+/* Objects at hand. */
+struct object_chain {
+    object_link_t first;
+    uint64_t count;
+};
+
+#define OBJECT_CHAIN_EMPTY ((struct object_chain){.first = OBJECT_NONE, .count = 0})
+
 struct kmem_cache {
     spinlock_t lock;
     struct list_head partial; /* slabs with free and used slots */
@@ -103,6 +127,8 @@ struct kmem_cache {
     uint64_t inverse;  /* 2^64 / stride, up: for small numbers, a product in place of a quotient */
     uint64_t capacity; /* slots of a slab */
     uint32_t zones;    /* bit n: slabs may lie in zone n; 0: in any that holds metadata */
+    uint32_t number;   /* of its magazines in each CPU's; CPU_CACHES: it has none */
+    uint32_t magazine; /* objects in one */
     struct list_head caches; /* all caches of the allocator */
     char name[CACHE_NAME_MAX];
 };
@@ -132,6 +158,15 @@ bool kmem_cache_put_locked(struct kmem_cache *cache, struct slab *slab, void *co
  * free. */
 void *kmem_cache_take_locked(struct kmem_cache *cache);
 
+/* Takes up to @count objects from the listed slabs into @chain, asking no fault. Context: no lock
+ * is held. Never allocates. */
+void kmem_cache_take_chain(struct kmem_cache *cache, uint64_t count, struct object_chain *chain);
+
+/* Puts all objects of @chain back; slabs that are empty now, off all lists, go to @empty, for
+ * source->give_back(). Context: no lock of a cache or zone is held. Never allocates. */
+void kmem_cache_put_chain(struct kmem_cache *cache, struct object_chain *chain,
+                          struct list_head *empty);
+
 /* Whether a listed slab has a free slot. Context: no lock is held; the answer may be old. */
 bool kmem_cache_has_free(struct kmem_cache *cache);
 
@@ -153,12 +188,76 @@ void kmem_cache_list(struct kmem_cache *cache, struct slab *slab);
 /* Takes @slab off its list for good. Context: the cache's lock. */
 void kmem_cache_unlist(struct kmem_cache *cache, struct slab *slab);
 
+/* Whether @object is a slot of @slab, in use. Context: as slab_take(). */
+bool slab_uses(const struct slab *slab, const void *object);
+
+/* Makes the slot of @object used, or not, and changes no count: for checks, which undo it. */
+void slab_mark(struct slab *slab, const void *object, bool used);
+
 /* Visits the used slots of @slab: the first at or after @slot, or capacity where there is none. */
 uint64_t slab_next_used(const struct slab *slab, uint64_t slot);
 
 static inline void *slab_slot(const struct slab *slab, uint64_t slot)
 {
     return slab->objects + slot * slab->cache->stride;
+}
+
+static inline struct slab *slab_of_link(struct list_head *link)
+{
+    return list_item(link, struct slab, list);
+}
+
+static ALWAYS_INLINE object_link_t object_link_to(const void *object)
+{
+    return (uintptr_t)object ^ OBJECT_NONE;
+}
+
+/* NULL where @link is OBJECT_NONE. */
+static ALWAYS_INLINE void *object_of_link(object_link_t link)
+{
+    return (void *)(uintptr_t)(link ^ OBJECT_NONE);
+}
+
+/* Where the link of @object is while it is at hand. */
+static ALWAYS_INLINE object_link_t *object_next(void *object)
+{
+    return object;
+}
+
+/* Whether the first word of @object is a link, or looks like one. */
+static ALWAYS_INLINE bool object_is_linked(const void *object)
+{
+    return *(const object_link_t *)object >> OBJECT_ADDRESS_BITS == OBJECT_MARK;
+}
+
+/* Puts @object in front of the chain that begins with *@first. */
+static ALWAYS_INLINE void object_push(object_link_t *first, void *object)
+{
+    *object_next(object) = *first;
+    *first = object_link_to(object);
+}
+
+/* Takes the first object of the chain that begins with *@first, not an empty one. */
+static ALWAYS_INLINE void *object_pop(object_link_t *first)
+{
+    void *object = object_of_link(*first);
+    ASSERT(object_is_linked(object)); /* somebody has written into a free object else */
+    *first = *object_next(object);
+    *object_next(object) = 0; /* not to be taken for a link when it comes back */
+    return object;
+}
+
+static inline void object_chain_push(struct object_chain *chain, void *object)
+{
+    object_push(&chain->first, object);
+    chain->count++;
+}
+
+/* Context: @chain is not empty. */
+static inline void *object_chain_pop(struct object_chain *chain)
+{
+    chain->count--;
+    return object_pop(&chain->first);
 }
 
 /* Checks I9 for this cache. Context: no other thread is inside the allocator. */

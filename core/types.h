@@ -26,7 +26,8 @@ enum {
     NODES_MAX = 4,
     ZONES_MAX = 8,
     CPUS_MAX = 64,
-    CPU_ORDERS = 4, /* blocks below this order are kept by CPUs */
+    CPU_ORDERS = 4,  /* blocks below this order are kept by CPUs */
+    CPU_CACHES = 32, /* caches whose objects CPUs keep */
     RANGES_MAX = 32
 };
 

@@ -181,7 +181,7 @@ bool potad_validate(struct potad *potad, struct violation *violation)
             return false;
         }
     }
-    if (!check_cpus(potad, &cpus, violation)) {
+    if (!check_cpus(potad, &cpus, violation) || !cpu_objects_validate(potad, violation)) {
         return false;
     }
     uint64_t buddys = potad->cache_buddy.live + atomic_word_peek(&potad->boot_buddies);

@@ -69,6 +69,7 @@ const struct case_limits case_limits_slab = {.name = "slab_fuzzer",
                                              .gap = 8,
                                              .ops = 128,
                                              .slots = 512,
+                                             .cpus = 7,
                                              .op_weights = slab_weights};
 
 const struct case_limits case_limits_range = {.name = "range_tree_fuzzer",
@@ -462,7 +463,7 @@ static struct case_op op_clamp(struct case_op op, uint32_t slots, const struct c
     op = range ? range_op_clamp(op) : op;
     op.order = range ? op.order : op.order % ORDER_LIMIT;
     op.slot = (uint16_t)(op.slot % slots);
-    bool units = (operands & OPERAND_RUN) != 0;
+    bool units = (operands & OPERAND_RUN) != 0 || op.op == OP_CACHE_RESERVE;
     uint16_t count_limit = units ? UNITS_LIMIT : COUNT_LIMIT;
     op.count = range ? op.count : op.count % count_limit;
     op.align = (uint8_t)(op.align % ((operands & OPERAND_BELOW) != 0 ? (unsigned)ZONE_CLASSES

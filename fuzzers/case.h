@@ -194,10 +194,10 @@ enum operand {
       "add a zone that comes later than at boot: exists if it is there (B2)")                      \
     X(OP_ZONE_REMOVE, "zone-remove", 1, 0, 0, 3, OPERAND_ZONE,                                     \
       "remove it again: busy while in use")                                                        \
-    X(OP_CPU, "cpu", 5, 0, 0, 5, OPERAND_CPU,                                                      \
+    X(OP_CPU, "cpu", 5, 5, 0, 5, OPERAND_CPU,                                                      \
       "go to the first CPU online from that number on, around; from 64 on, to none (B1)")          \
-    X(OP_CPU_ONLINE, "cpu-online", 1, 0, 0, 1, OPERAND_CPU, "bring a CPU online: exists if it is") \
-    X(OP_CPU_OFFLINE, "cpu-offline", 1, 0, 0, 1, OPERAND_CPU,                                      \
+    X(OP_CPU_ONLINE, "cpu-online", 1, 1, 0, 1, OPERAND_CPU, "bring a CPU online: exists if it is") \
+    X(OP_CPU_OFFLINE, "cpu-offline", 1, 1, 0, 1, OPERAND_CPU,                                      \
       "take a CPU offline; who is on it goes on to the next")                                      \
     X(OP_COMPACT, "compact", 2, 0, 0, 5,                                                           \
       OPERAND_ORDER | OPERAND_ZONE | OPERAND_TYPE | OPERAND_COUNT,                                 \
@@ -205,7 +205,13 @@ enum operand {
       "at; 0: any number (D3)")                                                                    \
     X(OP_ALLOC_COMPACT, "alloc-compact", 4, 0, 0, 10,                                              \
       OPERAND_SLOT | OPERAND_ORDER | OPERAND_ZONE | OPERAND_TYPE,                                  \
-      "allocate a block; where there is none, one is made of what can move (D3)")
+      "allocate a block; where there is none, one is made of what can move (D3)")                  \
+    X(OP_CACHE_RESERVE, "cache-reserve", 1, 8, 0, 1, OPERAND_CACHE | OPERAND_COUNT,                \
+      "set objects aside until there are so many, all or none (A4)")                               \
+    X(OP_CACHE_TAKE, "cache-take", 2, 12, 0, 1, OPERAND_CACHE | OPERAND_SLOT,                      \
+      "take an object that was set aside")                                                         \
+    X(OP_CACHE_UNRESERVE, "cache-unreserve", 1, 2, 0, 1, OPERAND_CACHE,                            \
+      "give back what is left of what was set aside")
 
 enum op {
 #define X(id, name, page, slab, range, space, operands, help) id,

@@ -30,6 +30,10 @@
     X(CHECK_SPURIOUS, "spurious-failure", "what can be met is met (F2)")                           \
     X(CHECK_STATUS, "status", "an operation answers what the model says")                          \
     X(CHECK_OBJECT, "object-corrupt", "nobody writes into an object but its owner")                \
+    X(CHECK_OBJECT_COUNT, "object-count",                                                          \
+      "objects in use of a cache are those that were granted or set aside (F5)")                   \
+    X(CHECK_RESERVE, "reserve",                                                                    \
+      "as many objects as were set aside can be taken, and no more (A4)")                          \
     X(CHECK_OWNER_TOLD, "owner-told",                                                              \
       "the owner of a frame that fails is told, once, and nobody else is (B3)")                    \
     X(CHECK_WHOLE, "not-whole", "when all is free, memory is as it was after boot")                \

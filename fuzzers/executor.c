@@ -190,6 +190,34 @@ static void run_cache_free(struct executor *executor, const struct case_op *op)
     }
 }
 
+enum { RESERVE_MAX = 4096 }; /* more would be for nothing but the memory that it takes */
+
+static void run_cache_reserve(struct executor *executor, const struct case_op *op)
+{
+    struct harness_cache *cache = find_cache(executor, op->zone, true);
+    if (cache == NULL || op->count > RESERVE_MAX) {
+        return;
+    }
+    if (op->op == OP_CACHE_RESERVE) {
+        harness_cache_reserve(&executor->harness, cache, op->count);
+    } else {
+        harness_cache_unreserve(&executor->harness, cache);
+    }
+}
+
+static void run_cache_take(struct executor *executor, const struct case_op *op)
+{
+    struct harness_cache *cache = find_cache(executor, op->zone, true);
+    struct slot_map *slots = &executor->object_slots;
+    if (cache == NULL || slots_left(slots) == 0) {
+        return;
+    }
+    uint32_t slot = slot_find(slots, op->slot, false);
+    if (harness_cache_take(&executor->harness, cache, &executor->objects[slot])) {
+        slot_set(slots, slot, true);
+    }
+}
+
 static void run_cache_destroy(struct executor *executor, const struct case_op *op)
 {
     struct harness_cache *cache = find_cache(executor, op->zone, true);
@@ -268,6 +296,10 @@ static uint32_t op_needs(enum op op)
     case OP_CACHE_FREE:
     case OP_CACHE_DESTROY:
         return SUBJECT_CACHE;
+    case OP_CACHE_RESERVE:
+    case OP_CACHE_TAKE:
+    case OP_CACHE_UNRESERVE:
+        return SUBJECT_CACHE | SUBJECT_RESERVE;
     case OP_MEMORY_FAILURE:
     case OP_UNPOISON:
         return SUBJECT_POISON;
@@ -293,7 +325,36 @@ static uint32_t op_needs(enum op op)
     }
 }
 
-/* An operation on blocks, runs of them, or objects. */
+/* An operation on objects. */
+static void run_cache_op(struct executor *executor, const struct case_op *op)
+{
+    switch ((enum op)op->op) {
+    case OP_CACHE_CREATE:
+        run_cache_create(executor, op);
+        break;
+    case OP_CACHE_ALLOC:
+    case OP_CACHE_BULK:
+        run_cache_alloc(executor, op);
+        break;
+    case OP_CACHE_FREE:
+        run_cache_free(executor, op);
+        break;
+    case OP_CACHE_DESTROY:
+        run_cache_destroy(executor, op);
+        break;
+    case OP_CACHE_RESERVE:
+    case OP_CACHE_UNRESERVE:
+        run_cache_reserve(executor, op);
+        break;
+    case OP_CACHE_TAKE:
+        run_cache_take(executor, op);
+        break;
+    default:
+        break;
+    }
+}
+
+/* An operation on blocks or runs of them, or another one on memory. */
 static void run_memory_op(struct executor *executor, const struct case_op *op)
 {
     struct harness *harness = &executor->harness;
@@ -312,19 +373,6 @@ static void run_memory_op(struct executor *executor, const struct case_op *op)
         break;
     case OP_LOOKUP:
         harness_lookup(harness, harness->model.start + op->value);
-        break;
-    case OP_CACHE_CREATE:
-        run_cache_create(executor, op);
-        break;
-    case OP_CACHE_ALLOC:
-    case OP_CACHE_BULK:
-        run_cache_alloc(executor, op);
-        break;
-    case OP_CACHE_FREE:
-        run_cache_free(executor, op);
-        break;
-    case OP_CACHE_DESTROY:
-        run_cache_destroy(executor, op);
         break;
     case OP_SHRINK:
         harness_shrink(harness);
@@ -353,6 +401,7 @@ static void run_memory_op(struct executor *executor, const struct case_op *op)
         harness_zone_remove(harness, op->zone);
         break;
     default:
+        run_cache_op(executor, op);
         break;
     }
 }
@@ -405,7 +454,10 @@ static void tear_down(struct executor *executor)
         run_cache_free(executor, &none);
     }
     for (unsigned i = 0; i < CASE_CACHES && !harness_violated(harness); i++) {
-        if (executor->caches[i].used) {
+        if (executor->caches[i].used && executor->caches[i].reserved > 0) {
+            harness_cache_unreserve(harness, &executor->caches[i]);
+        }
+        if (executor->caches[i].used && !harness_violated(harness)) {
             harness_cache_destroy(harness, &executor->caches[i]);
         }
     }

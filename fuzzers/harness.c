@@ -221,14 +221,14 @@ void harness_settle(struct harness *harness)
     harness_kept_unmark(harness);
 }
 
-/* Descriptors that CPUs keep for blocks to come. */
-static uint64_t kept_descriptors(const struct harness *harness)
+/* Descriptors and objects that CPUs keep for allocations to come. */
+static uint64_t kept_spare(const struct harness *harness)
 {
     struct subject_stats stats = {0};
     if (harness->cpus.online != 0 && (harness->subject->capabilities & SUBJECT_COUNTERS) != 0) {
         harness->subject->stats(harness->instance, &stats);
     }
-    return stats.descriptors_kept;
+    return stats.descriptors_kept + stats.cache_objects_kept;
 }
 
 /* Whether CPUs are to keep nothing before the present operation. */
@@ -247,7 +247,7 @@ struct before harness_remember(struct harness *harness)
     struct before before = {
         .exposed = harness->exposed,
         .kept_blocks = harness->cpus.kept_count,
-        .kept = harness->cpus.kept_count > 0 || kept_descriptors(harness) > 0,
+        .kept = harness->cpus.kept_count > 0 || kept_spare(harness) > 0,
         .model_hash = harness->model.hash,
         .accepted = harness->model.accepted,
         .metadata_frames = harness->model.metadata_frames,

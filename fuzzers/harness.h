@@ -49,6 +49,8 @@ struct harness_cache {
     uint64_t size;
     uint64_t align;
     uint64_t live;
+    struct kmem_reserve reserve;
+    uint64_t reserved; /* objects that are to be in it */
     bool used;
 };
 
@@ -155,6 +157,13 @@ enum { HARNESS_BULK_MAX = 64 };
 bool harness_cache_alloc(struct harness *harness, struct harness_cache *cache, uint32_t count,
                          struct harness_object **objects);
 void harness_cache_free(struct harness *harness, struct harness_object *object);
+
+/* Sets objects aside until there are @count; takes one of them, if there are any; gives the rest
+ * back. Return of the second: whether there was one. */
+void harness_cache_reserve(struct harness *harness, struct harness_cache *cache, uint32_t count);
+bool harness_cache_take(struct harness *harness, struct harness_cache *cache,
+                        struct harness_object *object);
+void harness_cache_unreserve(struct harness *harness, struct harness_cache *cache);
 
 /* Allocates the run that @request asks for as number @index, an unused one. */
 void harness_contig_alloc(struct harness *harness, const struct contig_request *request,

@@ -74,10 +74,12 @@ bool harness_cache_destroy(struct harness *harness, struct harness_cache *cache)
     harness->freeing = true;
     enum status status = harness->subject->cache_destroy(harness->instance, cache->handle);
     harness->freeing = false;
-    enum status expected = cache->live > 0 ? STATUS_BUSY : STATUS_OK;
+    enum status expected = cache->live + cache->reserved > 0 ? STATUS_BUSY : STATUS_OK;
     if (status != expected) {
-        harness_fail(harness, CHECK_STATUS, "destroying a cache with %llu objects answers %d",
-                     (unsigned long long)cache->live, (int)status);
+        harness_fail(harness, CHECK_STATUS,
+                     "destroying a cache with %llu objects, %llu set aside, answers %d",
+                     (unsigned long long)cache->live, (unsigned long long)cache->reserved,
+                     (int)status);
     }
     cache->used = status != STATUS_OK;
     harness_settle(harness);
@@ -137,11 +139,60 @@ bool harness_objects_fit(const struct harness *harness, uint32_t zones, uint64_t
     return false;
 }
 
+/* What the subject says of @cache; zeros where it says nothing. */
+static struct subject_cache_stats cache_stats(const struct harness *harness,
+                                              const struct harness_cache *cache)
+{
+    struct subject_cache_stats stats = {0};
+    if ((harness->subject->capabilities & SUBJECT_COUNTERS) != 0) {
+        harness->subject->cache_stats(harness->instance, cache->handle, &stats);
+    }
+    return stats;
+}
+
+/* After an operation on @cache (F5). */
+static void settle_cache(struct harness *harness, const struct harness_cache *cache)
+{
+    uint64_t live = cache_stats(harness, cache).live;
+    if ((harness->subject->capabilities & SUBJECT_COUNTERS) != 0 &&
+        live != cache->live + cache->reserved) {
+        harness_fail(harness, CHECK_OBJECT_COUNT, "%llu objects are in use, not %llu and %llu",
+                     (unsigned long long)live, (unsigned long long)cache->live,
+                     (unsigned long long)cache->reserved);
+    }
+    harness_settle(harness);
+}
+
+/* F2: objects that wait for the next allocation, on whatever CPU, serve it; else memory does. */
 static bool objects_must_succeed(const struct harness *harness, const struct harness_cache *cache,
-                                 uint32_t count)
+                                 uint64_t count)
 {
     uint64_t size = cache->size > cache->align ? cache->size : cache->align;
-    return harness_objects_fit(harness, 0, size, size * count);
+    return count <= cache_stats(harness, cache).spare ||
+           harness_objects_fit(harness, 0, size, size * count);
+}
+
+/* After an attempt to have @count objects of @cache that answered @status. */
+static void check_refused(struct harness *harness, const struct harness_cache *cache,
+                          uint64_t count, bool must, enum status status,
+                          const struct before *before)
+{
+    if (must && harness->fault.fired == 0) {
+        harness_fail(harness, CHECK_SPURIOUS, "%llu objects of %llu bytes: answers %d",
+                     (unsigned long long)count, (unsigned long long)cache->size, (int)status);
+    }
+    settle_cache(harness, cache);
+    harness_check_unchanged(harness, before);
+}
+
+/* An object that the subject has granted. */
+static void note_object(struct harness *harness, struct harness_cache *cache, void *result,
+                        struct harness_object *object)
+{
+    *object = (struct harness_object){
+        .object = result, .cache = cache, .serial = harness->objects_made++, .used = true};
+    cache->live++;
+    check_object(harness, object);
 }
 
 bool harness_cache_alloc(struct harness *harness, struct harness_cache *cache, uint32_t count,
@@ -154,21 +205,13 @@ bool harness_cache_alloc(struct harness *harness, struct harness_cache *cache, u
     enum status status =
         harness->subject->cache_alloc(harness->instance, cache->handle, count, results);
     if (status != STATUS_OK) {
-        if (must && harness->fault.fired == 0) {
-            harness_fail(harness, CHECK_SPURIOUS, "%u objects of %llu bytes: answers %d", count,
-                         (unsigned long long)cache->size, (int)status);
-        }
-        harness_settle(harness);
-        harness_check_unchanged(harness, &before);
+        check_refused(harness, cache, count, must, status, &before);
         return false;
     }
     for (uint32_t i = 0; i < count && !harness_violated(harness); i++) {
-        *objects[i] = (struct harness_object){
-            .object = results[i], .cache = cache, .serial = harness->objects_made++, .used = true};
-        cache->live++;
-        check_object(harness, objects[i]);
+        note_object(harness, cache, results[i], objects[i]);
     }
-    harness_settle(harness);
+    settle_cache(harness, cache);
     return true;
 }
 
@@ -184,5 +227,51 @@ void harness_cache_free(struct harness *harness, struct harness_object *object)
     harness->freeing = true;
     harness->subject->cache_free(harness->instance, object->cache->handle, object->object);
     harness->freeing = false;
-    harness_settle(harness);
+    settle_cache(harness, object->cache);
+}
+
+void harness_cache_reserve(struct harness *harness, struct harness_cache *cache, uint32_t count)
+{
+    struct before before = harness_remember(harness);
+    uint64_t missing = cache->reserved < count ? count - cache->reserved : 0;
+    bool must = objects_must_succeed(harness, cache, missing);
+    harness->operations++;
+    enum status status =
+        harness->subject->cache_reserve(harness->instance, cache->handle, count, &cache->reserve);
+    if (status != STATUS_OK) {
+        check_refused(harness, cache, missing, must, status, &before);
+        return;
+    }
+    cache->reserved += missing;
+    settle_cache(harness, cache);
+}
+
+bool harness_cache_take(struct harness *harness, struct harness_cache *cache,
+                        struct harness_object *object)
+{
+    harness->operations++;
+    harness->freeing = true; /* nor may this allocate */
+    void *result = harness->subject->cache_take(harness->instance, &cache->reserve);
+    harness->freeing = false;
+    if ((result != NULL) != (cache->reserved > 0)) {
+        harness_fail(harness, CHECK_RESERVE, "%llu objects are left, but there is %s",
+                     (unsigned long long)cache->reserved, result == NULL ? "none" : "one");
+        return false;
+    }
+    if (result != NULL) {
+        cache->reserved--;
+        note_object(harness, cache, result, object);
+    }
+    settle_cache(harness, cache);
+    return result != NULL;
+}
+
+void harness_cache_unreserve(struct harness *harness, struct harness_cache *cache)
+{
+    harness->operations++;
+    harness->freeing = true;
+    harness->subject->cache_unreserve(harness->instance, &cache->reserve);
+    harness->freeing = false;
+    cache->reserved = 0;
+    settle_cache(harness, cache);
 }

@@ -45,7 +45,7 @@ struct before {
     uint64_t state_hash; /* taken where a fault is armed: it costs more */
     uint64_t exposed;
     uint64_t kept_blocks; /* by CPUs */
-    bool kept;            /* blocks or descriptors are: an operation may have drained them */
+    bool kept; /* blocks, descriptors or objects are: an operation may have drained them */
 };
 
 struct before harness_remember(struct harness *harness);

@@ -27,7 +27,7 @@ enum { SUBJECT_VERSION = 5, SUBJECT_SPACES_MAX = 4 };
     X(SUBJECT_LOOKUP, 2, "lookup")         /* lookup() */                                          \
     X(SUBJECT_CACHE, 3, "cache")           /* cache_create(), _destroy(), _alloc(), _free() */     \
     X(SUBJECT_UNACCEPTED, 4, "unaccepted") /* honours range.unaccepted and port.accept() */        \
-    X(SUBJECT_COUNTERS, 5, "counters")     /* free_blocks(), stats() */                            \
+    X(SUBJECT_COUNTERS, 5, "counters")     /* free_blocks(), stats(); of caches, cache_stats() */  \
     X(SUBJECT_VALIDATE, 6, "validate")     /* validate(), state_hash() */                          \
     X(SUBJECT_SHRINK, 7, "shrink")         /* shrink() */                                          \
     X(SUBJECT_THREADS, 8, "threads")       /* any function may be called by many threads */        \
@@ -40,7 +40,8 @@ enum { SUBJECT_VERSION = 5, SUBJECT_SPACES_MAX = 4 };
     X(SUBJECT_CPUS, 15, "cpus")     /* port.cpu_enter(); cpu_online(), cpu_offline(), cached() */  \
     X(SUBJECT_REFS, 16, "refs")     /* tryget(), put(), synchronise() */                           \
     X(SUBJECT_EVENTS, 17, "events") /* stats() counts CORE_EVENT_TABLE */                          \
-    X(SUBJECT_COMPACT, 18, "compact") /* compact(), subject_request.compact; migration */
+    X(SUBJECT_COMPACT, 18, "compact") /* compact(), subject_request.compact; migration */          \
+    X(SUBJECT_RESERVE, 19, "reserve") /* cache_reserve(), _take(), _unreserve() */
 
 enum subject_capability {
 #define X(id, bit, name) id = 1 << (bit),
@@ -82,11 +83,18 @@ struct subject_stats {
     uint64_t descriptors_reserved; /* for freeing blocks with failed frames in use */
     uint64_t descriptors_kept;     /* for the next cuts, where CPUs have lists; of no block */
     uint64_t slab_descriptors_spare;
-    uint64_t cache_objects_live; /* of caches that cache_create() made */
+    uint64_t cache_objects_live; /* of caches that cache_create() made, granted */
+    uint64_t cache_objects_kept; /* of these caches by CPUs, for their next allocations */
     uint64_t slabs;
     uint64_t frame_table_writes;
     uint64_t chain_depth_seen;
     uint64_t events[CORE_EVENTS]; /* SUBJECT_EVENTS: how often each has been, since open() */
+};
+
+/* The same of one cache. */
+struct subject_cache_stats {
+    uint64_t live;  /* granted, or set aside */
+    uint64_t spare; /* more can be had without memory */
 };
 
 /* One map from keys to words, by ranges, with nodes from the subject's own memory. Functions do
@@ -198,6 +206,14 @@ struct subject {
     enum status (*cache_destroy)(void *instance, void *cache);
     enum status (*cache_alloc)(void *instance, void *cache, uint64_t count, void **objects);
     void (*cache_free)(void *instance, void *cache, void *object);
+    void (*cache_stats)(void *instance, void *cache, struct subject_cache_stats *stats);
+
+    /* Objects that are set aside. As kmem_cache_reserve(), kmem_cache_alloc_reserved() and
+     * kmem_cache_unreserve() of potad.h; what the subject keeps in @reserve is its own. */
+    enum status (*cache_reserve)(void *instance, void *cache, uint64_t count,
+                                 struct kmem_reserve *reserve);
+    void *(*cache_take)(void *instance, struct kmem_reserve *reserve);
+    void (*cache_unreserve)(void *instance, struct kmem_reserve *reserve);
 
     void (*shrink)(void *instance);
 

@@ -101,12 +101,44 @@ static enum status core_cache_destroy(void *instance, void *cache)
 
 static enum status core_cache_alloc(void *instance, void *cache, uint64_t count, void **objects)
 {
-    return kmem_cache_alloc_bulk(instance, cache, count, objects);
+    return count == 1 ? kmem_cache_alloc(instance, cache, objects)
+                      : kmem_cache_alloc_bulk(instance, cache, count, objects);
 }
 
 static void core_cache_free(void *instance, void *cache, void *object)
 {
     kmem_cache_free(instance, cache, object);
+}
+
+/* @taken: slots of each slab that are never objects. */
+static uint64_t cache_spare(const struct kmem_cache *cache, uint64_t taken)
+{
+    return cache->slabs * (cache->capacity - taken) - cache->live;
+}
+
+static void core_cache_stats(void *instance, void *handle, struct subject_cache_stats *stats)
+{
+    const struct kmem_cache *cache = handle;
+    uint64_t kept = cpu_objects_count(instance, cache);
+    stats->live = cache->live - kept;
+    stats->spare = cache_spare(cache, 0) + kept;
+}
+
+static enum status core_cache_reserve(void *instance, void *cache, uint64_t count,
+                                      struct kmem_reserve *reserve)
+{
+    return kmem_cache_reserve(instance, cache, count, reserve);
+}
+
+static void *core_cache_take(void *instance, struct kmem_reserve *reserve)
+{
+    (void)instance;
+    return kmem_cache_alloc_reserved(reserve);
+}
+
+static void core_cache_unreserve(void *instance, struct kmem_reserve *reserve)
+{
+    kmem_cache_unreserve(instance, reserve);
 }
 
 static void core_shrink(void *instance)
@@ -225,12 +257,6 @@ static const uint64_t *core_free_blocks(void *instance, zone_id_t zone, unsigned
     return potad->zones[zone].areas[area].blocks;
 }
 
-/* @taken: slots of each slab that are never objects. */
-static uint64_t cache_spare(const struct kmem_cache *cache, uint64_t taken)
-{
-    return cache->slabs * (cache->capacity - taken) - cache->live;
-}
-
 /* Whether @cache is the allocator's own. */
 static bool is_own(const struct potad *potad, const struct kmem_cache *cache)
 {
@@ -277,8 +303,10 @@ static void core_stats(void *instance, struct subject_stats *stats)
         stats->slabs += cache->slabs;
         if (!is_own(potad, cache)) {
             stats->cache_objects_live += cache->live;
+            stats->cache_objects_kept += cpu_objects_count(potad, cache);
         }
     }
+    stats->cache_objects_live -= stats->cache_objects_kept;
     for (zone_id_t id = 0; id < ZONES_MAX; id++) {
         if (!cuts_have_nodes(&potad->zones[id])) {
             stats->descriptors_spare = 0;
@@ -319,7 +347,8 @@ enum { TREE_SLACK_FRAMES = 16 };
                         SUBJECT_UNACCEPTED | SUBJECT_COUNTERS | SUBJECT_VALIDATE |                 \
                         SUBJECT_SHRINK | SUBJECT_THREADS | SUBJECT_POISON | SUBJECT_RANGE |        \
                         SUBJECT_ZONES | SUBJECT_CONTIG | SUBJECT_SPACES | SUBJECT_HOTPLUG |        \
-                        SUBJECT_CPUS | SUBJECT_REFS | SUBJECT_EVENTS | SUBJECT_COMPACT,            \
+                        SUBJECT_CPUS | SUBJECT_REFS | SUBJECT_EVENTS | SUBJECT_COMPACT |           \
+                        SUBJECT_RESERVE,                                                           \
         .name = (subject_name),                                                                    \
         .summary = (text),                                                                         \
         .instance_bytes = sizeof(struct subject_core_instance),                                    \
@@ -334,6 +363,10 @@ enum { TREE_SLACK_FRAMES = 16 };
         .cache_destroy = core_cache_destroy,                                                       \
         .cache_alloc = core_cache_alloc,                                                           \
         .cache_free = core_cache_free,                                                             \
+        .cache_stats = core_cache_stats,                                                           \
+        .cache_reserve = core_cache_reserve,                                                       \
+        .cache_take = core_cache_take,                                                             \
+        .cache_unreserve = core_cache_unreserve,                                                   \
         .shrink = core_shrink,                                                                     \
         .watch = core_watch,                                                                       \
         .memory_failure = core_memory_failure,                                                     \

@@ -155,13 +155,14 @@ static json_t *race_report(const struct race *race)
                      rows);
 }
 
-/* Adds the core, by table and by tree. */
+/* Adds the core, by table and by tree, and without what CPUs keep. */
 static void race_open(struct race *race, const struct bench_goods *goods)
 {
     race->racers = bench_memory_get(PEERS_MAX, sizeof(race->racers[0]));
     race->object_bytes = goods->object_bytes;
     bench_peer_core(&race->racers[race->count++].peer, goods, CORE_TABLE);
     bench_peer_core(&race->racers[race->count++].peer, goods, CORE_TREE);
+    bench_peer_core(&race->racers[race->count++].peer, goods, CORE_LOCKED);
 }
 
 static void race_add_mallocs(struct race *race, const struct bench_goods *goods)
@@ -190,7 +191,6 @@ json_t *bench_race_page(const struct bench_options *options)
     const struct bench_goods goods = {.frames = options->arena_frames};
     struct race race = {.seconds = options->seconds};
     race_open(&race, &goods);
-    bench_peer_core(&race.racers[race.count++].peer, &goods, CORE_LOCKED);
     bench_peer_textbook(&race.racers[race.count++].peer, &goods, TEXTBOOK_PLAIN);
     race.reference = race.count;
     bench_peer_textbook(&race.racers[race.count++].peer, &goods, TEXTBOOK_CACHED);

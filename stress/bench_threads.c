@@ -177,8 +177,8 @@ static void contest_open(struct contest *contest, const struct bench_goods *good
     *contest = (struct contest){.count = 0};
     bench_peer_core(&contest->entrants[contest->count++].peer, goods, CORE_TABLE);
     bench_peer_core(&contest->entrants[contest->count++].peer, goods, CORE_TREE);
+    bench_peer_core(&contest->entrants[contest->count++].peer, goods, CORE_LOCKED);
     if (goods->object_bytes == 0) {
-        bench_peer_core(&contest->entrants[contest->count++].peer, goods, CORE_LOCKED);
         bench_peer_textbook(&contest->entrants[contest->count++].peer, goods, TEXTBOOK_LOCKED);
     }
     for (unsigned id = 0; id < BENCH_MALLOCS; id++) {

@@ -20,6 +20,7 @@
     X(FINDING_FAILED_FRAME, "failed-frame", "a frame was given out after it had failed")           \
     X(FINDING_LOOKUP, "lookup", "a frame does not lead to what it belongs to")                     \
     X(FINDING_OBJECT_CORRUPT, "object-corrupt", "a slab object changed under its owner")           \
+    X(FINDING_RESERVE, "reserve", "an object that was set aside could not be taken")               \
     X(FINDING_STATUS, "status", "a call answered what it had no reason to")                        \
     X(FINDING_MIGRATE, "migrate", "an owner was told what it had no reason to hear of a move")     \
     X(FINDING_COMPACT, "compact", "compaction did not keep to its limits")                         \

@@ -157,3 +157,52 @@ void held_object_cycle_cache(struct worker *worker)
     }
     worker_end(worker);
 }
+
+/* Takes @count objects, as many as were set aside or fewer, and frees them. */
+static void take_reserved(struct worker *worker, uint32_t cache, struct kmem_reserve *reserve,
+                          unsigned count)
+{
+    struct world *world = worker->world;
+    const struct cache_shape *shape = &cache_shapes[cache];
+    unsigned char *objects[HELD_BULK_MAX];
+    cookie_t cookies[HELD_BULK_MAX];
+    for (unsigned i = 0; i < count; i++) {
+        objects[i] = world->subject->cache_take(world->instance, reserve);
+        if (objects[i] == NULL) {
+            worker_report(worker, FINDING_RESERVE, "%u of %u objects of %" PRIu64 " bytes", i,
+                          count, shape->size);
+            return;
+        }
+        cookies[i] = worker_cookie(worker);
+        claim(worker, shape, objects[i], cookies[i]);
+        worker->objects_live++;
+    }
+    for (unsigned i = 0; i < count; i++) {
+        put(worker, world->caches[cache], shape, objects[i], cookies[i]);
+    }
+}
+
+bool held_object_reserve(struct worker *worker)
+{
+    struct world *world = worker->world;
+    struct random *random = &worker->random;
+    struct kmem_reserve reserve = {.cache = NULL};
+    uint32_t cache = (uint32_t)random_below(random, WORLD_CACHES);
+    unsigned count = 1 + (unsigned)random_below(random, HELD_BULK_MAX);
+    unsigned taken = (unsigned)random_below(random, count + 1);
+    worker_begin(worker, "reserve");
+    enum status status =
+        world->subject->cache_reserve(world->instance, world->caches[cache], count, &reserve);
+    bool enough = worker_expect(worker, status) && status == STATUS_OK;
+    if (enough) {
+        take_reserved(worker, cache, &reserve, taken);
+        status =
+            world->subject->cache_reserve(world->instance, world->caches[cache], count, &reserve);
+        enough = worker_expect(worker, status) && status == STATUS_OK;
+        take_reserved(worker, cache, &reserve, enough ? count : count - taken);
+        worker_count(worker, PATH_RESERVE);
+    }
+    world->subject->cache_unreserve(world->instance, &reserve);
+    worker_end(worker);
+    return enough;
+}

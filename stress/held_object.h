@@ -28,4 +28,8 @@ void held_object_free(struct worker *worker, const struct held_object *held);
 /* Creates a cache, allocates and frees some objects, and destroys it, as far as memory goes. */
 void held_object_cycle_cache(struct worker *worker);
 
+/* Sets objects of one random cache aside, takes some of them, sets more aside and takes all;
+ * what was taken is freed. Return: whether there was memory. */
+bool held_object_reserve(struct worker *worker);
+
 #endif

@@ -139,6 +139,14 @@ static bool mix_object_bulk(struct worker *worker, struct holdings *holdings, co
     return alloc_objects(worker, holdings, mix, count);
 }
 
+static bool mix_object_reserve(struct worker *worker, struct holdings *holdings,
+                               const struct mix *mix)
+{
+    (void)holdings;
+    (void)mix;
+    return held_object_reserve(worker);
+}
+
 static bool mix_cache_cycle(struct worker *worker, struct holdings *holdings, const struct mix *mix)
 {
     (void)holdings;

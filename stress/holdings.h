@@ -24,6 +24,7 @@ enum { HOLDINGS_MAX = 2048 };
     X(MIX_OBJECT_ALLOC, MIX_GROWS, SUBJECT_CACHE, mix_object_alloc)                                \
     X(MIX_OBJECT_BULK, MIX_GROWS, SUBJECT_CACHE, mix_object_bulk)                                  \
     X(MIX_OBJECT_FREE, MIX_SHRINKS, SUBJECT_CACHE, mix_object_free)                                \
+    X(MIX_OBJECT_RESERVE, MIX_KEEPS, SUBJECT_CACHE | SUBJECT_RESERVE, mix_object_reserve)          \
     X(MIX_CACHE_CYCLE, MIX_KEEPS, SUBJECT_CACHE, mix_cache_cycle)                                  \
     X(MIX_SHRINK_SUBJECT, MIX_KEEPS, SUBJECT_SHRINK, mix_shrink_subject)
 

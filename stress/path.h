@@ -28,6 +28,7 @@ enum { SUBJECT_MOVES = SUBJECT_CONTIG | SUBJECT_ZONES | SUBJECT_POISON };
     X(PATH_OBJECT_FAILED, "object-failed", SUBJECT_CACHE)                                          \
     X(PATH_OBJECT_FREE, "object-free", SUBJECT_CACHE)                                              \
     X(PATH_CACHE_CYCLE, "cache-cycle", SUBJECT_CACHE)                                              \
+    X(PATH_RESERVE, "reserve", SUBJECT_CACHE | SUBJECT_RESERVE)                                    \
     X(PATH_SHRINK, "shrink", SUBJECT_SHRINK)                                                       \
     X(PATH_ACCEPT, "accept", SUBJECT_UNACCEPTED)                                                   \
     X(PATH_HANDOVER, "handover", 0)                                                                \

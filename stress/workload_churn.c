@@ -20,6 +20,7 @@ static const struct mix churn_mix = {
             [MIX_OBJECT_ALLOC] = 15,
             [MIX_OBJECT_BULK] = 3,
             [MIX_OBJECT_FREE] = 30,
+            [MIX_OBJECT_RESERVE] = 3,
             [MIX_CACHE_CYCLE] = 1,
             [MIX_SHRINK_SUBJECT] = 1,
         },
@@ -41,8 +42,18 @@ static void churn_drain(struct worker *worker, unsigned threads)
 }
 
 static const enum path required[] = {
-    PATH_ALLOC, PATH_ALLOC_DESC,  PATH_FREE,        PATH_SPLIT,  PATH_LOOKUP,
-    PATH_RUN,   PATH_OBJECT_FREE, PATH_CACHE_CYCLE, PATH_SHRINK, PATH_CORE_EVENT_REFILLED,
+    PATH_ALLOC,
+    PATH_ALLOC_DESC,
+    PATH_FREE,
+    PATH_SPLIT,
+    PATH_LOOKUP,
+    PATH_RUN,
+    PATH_OBJECT_FREE,
+    PATH_CACHE_CYCLE,
+    PATH_SHRINK,
+    PATH_CORE_EVENT_REFILLED,
+    PATH_RESERVE,
+    PATH_CORE_EVENT_OBJECTS_REFILLED,
     PATHS,
 };
 

@@ -23,6 +23,7 @@ static const struct mix exhaust_mix = {
             [MIX_OBJECT_ALLOC] = 10,
             [MIX_OBJECT_BULK] = 4,
             [MIX_OBJECT_FREE] = 4,
+            [MIX_OBJECT_RESERVE] = 3,
             [MIX_CACHE_CYCLE] = 2,
             [MIX_SHRINK_SUBJECT] = 1,
         },
@@ -59,13 +60,10 @@ static void exhaust_drain(struct worker *worker, unsigned threads)
 }
 
 static const enum path required[] = {
-    PATH_ALLOC_FAILED,
-    PATH_SPLIT_FAILED,
-    PATH_OBJECT_FAILED,
-    PATH_ACCEPT,
-    PATH_CORE_EVENT_PRESSURE,
-    PATH_CORE_EVENT_LET_GO,
-    PATHS,
+    PATH_ALLOC_FAILED,        PATH_SPLIT_FAILED,
+    PATH_OBJECT_FAILED,       PATH_ACCEPT,
+    PATH_CORE_EVENT_PRESSURE, PATH_CORE_EVENT_OBJECTS_REFILLED,
+    PATH_CORE_EVENT_LET_GO,   PATHS,
 };
 
 const struct workload workload_exhaust = {

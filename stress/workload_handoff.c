@@ -122,7 +122,8 @@ static void handoff_drain(struct worker *worker, unsigned threads)
 
 static const enum path required[] = {
     PATH_HANDOVER, PATH_ALLOC,       PATH_ALLOC_DESC,          PATH_SPLIT,
-    PATH_FREE,     PATH_OBJECT_FREE, PATH_CORE_EVENT_REFILLED, PATHS,
+    PATH_FREE,     PATH_OBJECT_FREE, PATH_CORE_EVENT_REFILLED, PATH_CORE_EVENT_FLUSHED,
+    PATHS,
 };
 
 const struct workload workload_handoff = {

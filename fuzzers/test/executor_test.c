@@ -45,6 +45,8 @@ enum { SEED = 20230921, PROGRAMS = 300, BYTES_MAX = 2000, FRAMES_MAX = 4096, SLO
 
 #define CACHE(size, align) "cache-create cache=0 size=" size " align=" align "\n"
 #define OBJECT(slot)       "cache-alloc slot=" slot " cache=0\n"
+#define RESERVE(count)     "cache-reserve cache=0 count=" count "\n"
+#define TAKE               "cache-take slot=0 cache=0\n"
 
 /* X(id, name, check, operation at which it is found, program). Each shows its check; the allocator
  * does the one thing wrong that the comment says. */
@@ -125,6 +127,27 @@ enum { SEED = 20230921, PROGRAMS = 300, BYTES_MAX = 2000, FRAMES_MAX = 4096, SLO
     /* object-corrupt: the same object for two owners */                                           \
     X(FLAW_OBJECT_TWICE, "object_granted_twice", CHECK_OBJECT, 3,                                  \
       CACHE("40", "8") OBJECT("0") OBJECT("1") "cache-free slot=0\n")                              \
+    /* object-count: an object that was freed is still counted */                                  \
+    X(FLAW_OBJECT_COUNT, "object_counted_for_ever", CHECK_OBJECT_COUNT, 2,                         \
+      CACHE("8", "8") OBJECT("0") "cache-free slot=0\n")                                           \
+    /* reserve: holds one object less than was asked for, or never ends */                         \
+    X(FLAW_RESERVE_SHORT, "reserve_too_small", CHECK_RESERVE, 3,                                   \
+      CACHE("8", "8") RESERVE("2") TAKE TAKE)                                                      \
+    X(FLAW_RESERVE_ENDLESS, "reserve_without_end", CHECK_RESERVE, 3,                               \
+      CACHE("8", "8") RESERVE("1") TAKE TAKE)                                                      \
+    /* free-allocates: a fallible step in taking from a reserve, and in giving the rest back */    \
+    X(FLAW_RESERVE_STEP, "step_in_reserved_object", CHECK_FREE_ALLOCATES, 2,                       \
+      CACHE("8", "8") RESERVE("1") TAKE)                                                           \
+    X(FLAW_UNRESERVE_STEP, "step_in_unreserve", CHECK_FREE_ALLOCATES, 2,                           \
+      CACHE("8", "8") RESERVE("1") "cache-unreserve cache=0\n")                                    \
+    /* failure-state: a reserve that there is no memory for keeps what was found */                \
+    X(FLAW_RESERVE_FAILURE, "failed_reserve_keeps_object", CHECK_OBJECT_COUNT, 1,                  \
+      CACHE("8", "8") "cache-reserve cache=0 count=3 fault=slab-page:2:once\n")                    \
+    /* spurious-failure: nothing can be set aside, with half the memory free */                    \
+    X(FLAW_RESERVE_SPURIOUS, "reserve_refused", CHECK_SPURIOUS, 1, CACHE("8", "8") RESERVE("2"))   \
+    /* status: a cache goes while objects of it are set aside */                                   \
+    X(FLAW_RESERVE_DESTROY, "reserved_cache_destroyed", CHECK_STATUS, 2,                           \
+      CACHE("8", "8") RESERVE("1") "cache-destroy cache=0\n")                                      \
     /* owner-told: nobody is told, everybody twice, and of another frame */                        \
     X(FLAW_TOLD_NOBODY, "owner_not_told", CHECK_OWNER_TOLD, 1,                                     \
       ALLOC("0", "1", "0") "memory-failure frame=1\n")                                             \
@@ -211,6 +234,8 @@ struct fake_cache {
     bool used;
     order_t order; /* of the block of an object */
     uint64_t live;
+    uint64_t reserved; /* of these, objects in a reserve */
+    uint64_t stuck;    /* FLAW_OBJECT_COUNT has struck */
 };
 
 struct fake {
@@ -748,7 +773,8 @@ static enum status fake_cache_destroy(void *instance, void *handle)
 {
     (void)instance;
     struct fake_cache *cache = handle;
-    if (cache->live > 0 && fake_flaw != FLAW_STATUS_DESTROY) {
+    bool destroys = fake_flaw == FLAW_STATUS_DESTROY || fake_flaw == FLAW_RESERVE_DESTROY;
+    if (cache->live > 0 && !destroys) {
         return STATUS_BUSY;
     }
     cache->used = false;
@@ -767,6 +793,7 @@ static void fake_cache_free(void *instance, void *handle, void *object)
     fake_set(fake, pfn, cache->order, FAKE_FREE);
     fake->live_objects--;
     cache->live--;
+    cache->stuck += fake_flaw == FLAW_OBJECT_COUNT ? 1 : 0;
 }
 
 static void *fake_object(struct fake *fake, struct fake_cache *cache)
@@ -774,6 +801,7 @@ static void *fake_object(struct fake *fake, struct fake_cache *cache)
     uint32_t zones = 0;
     pfn_t pfn;
     if (fake_flaw == FLAW_OBJECT_TWICE && fake->last_object != 0) {
+        cache->live++;
         return fake->port.direct_map + (fake->last_object << FRAME_SHIFT);
     }
     for (zone_id_t zone = 0; zone < fake->map.zones_count; zone++) {
@@ -815,6 +843,71 @@ static enum status fake_cache_alloc(void *instance, void *handle, uint64_t count
     return STATUS_OK;
 }
 
+/* A reserve is a chain of its objects: those are the fake's own until they are taken. */
+static enum status fake_cache_reserve(void *instance, void *handle, uint64_t count,
+                                      struct kmem_reserve *reserve)
+{
+    struct fake_cache *cache = handle;
+    uint64_t before = cache->reserved;
+    uint64_t short_of = fake_flaw == FLAW_RESERVE_SHORT ? 1 : 0;
+    if (fake_flaw == FLAW_RESERVE_SPURIOUS) {
+        return STATUS_NO_MEMORY;
+    }
+    cache->stuck = short_of; /* counted all the same */
+    reserve->cache = handle;
+    reserve->objects = before == 0 ? OBJECT_CHAIN_EMPTY : reserve->objects;
+    while (cache->reserved + short_of < count) {
+        void *object = fake_object(instance, cache);
+        bool keeps = fake_flaw == FLAW_RESERVE_FAILURE && cache->reserved == before + 1;
+        if (object != NULL) {
+            object_chain_push(&reserve->objects, object);
+            cache->reserved++;
+            continue;
+        }
+        while (cache->reserved > before && !keeps) {
+            cache->reserved--;
+            fake_cache_free(instance, cache, object_chain_pop(&reserve->objects));
+        }
+        return STATUS_NO_MEMORY;
+    }
+    return STATUS_OK;
+}
+
+static void *fake_cache_take(void *instance, struct kmem_reserve *reserve)
+{
+    struct fake *fake = instance;
+    struct fake_cache *cache = (struct fake_cache *)(void *)reserve->cache;
+    if (fake_flaw == FLAW_RESERVE_STEP) {
+        (void)fake->port.fault(fake->port.context, FAULT_SLAB_PAGE);
+    }
+    if (cache == NULL || cache->reserved == 0) {
+        bool endless = fake_flaw == FLAW_RESERVE_ENDLESS && cache != NULL;
+        return endless ? fake->port.direct_map + (fake->last_object << FRAME_SHIFT) : NULL;
+    }
+    cache->reserved--;
+    return object_chain_pop(&reserve->objects);
+}
+
+static void fake_cache_unreserve(void *instance, struct kmem_reserve *reserve)
+{
+    struct fake *fake = instance;
+    struct fake_cache *cache = (struct fake_cache *)(void *)reserve->cache;
+    if (fake_flaw == FLAW_UNRESERVE_STEP) {
+        (void)fake->port.fault(fake->port.context, FAULT_SLAB_PAGE);
+    }
+    while (cache != NULL && cache->reserved > 0) {
+        fake_cache_free(instance, cache, fake_cache_take(instance, reserve));
+    }
+    *reserve = (struct kmem_reserve){.cache = NULL};
+}
+
+static void fake_cache_stats(void *instance, void *handle, struct subject_cache_stats *stats)
+{
+    const struct fake_cache *cache = handle;
+    (void)instance;
+    *stats = (struct subject_cache_stats){.live = cache->live + cache->stuck};
+}
+
 static const uint64_t *fake_free_blocks(void *instance, zone_id_t zone, unsigned area)
 {
     const struct fake *fake = instance;
@@ -838,7 +931,7 @@ static void fake_stats(void *instance, struct subject_stats *stats)
 
 enum {
     FAKE_CAN = SUBJECT_LOOKUP | SUBJECT_CACHE | SUBJECT_UNACCEPTED | SUBJECT_COUNTERS |
-               SUBJECT_POISON | SUBJECT_CONTIG | SUBJECT_HOTPLUG
+               SUBJECT_POISON | SUBJECT_CONTIG | SUBJECT_HOTPLUG | SUBJECT_RESERVE
 };
 
 /* The fake allocator with @capabilities out of FAKE_CAN, and no function that it does not claim. */
@@ -850,6 +943,7 @@ static struct subject fake_subject(uint32_t capabilities)
     bool poison = (capabilities & SUBJECT_POISON) != 0;
     bool contig = (capabilities & SUBJECT_CONTIG) != 0;
     bool hotplug = (capabilities & SUBJECT_HOTPLUG) != 0;
+    bool reserve = cache && (capabilities & SUBJECT_RESERVE) != 0;
     return (struct subject){
         .version = SUBJECT_VERSION,
         .capabilities = capabilities,
@@ -865,6 +959,10 @@ static struct subject fake_subject(uint32_t capabilities)
         .cache_destroy = cache ? fake_cache_destroy : NULL,
         .cache_alloc = cache ? fake_cache_alloc : NULL,
         .cache_free = cache ? fake_cache_free : NULL,
+        .cache_stats = cache && counters ? fake_cache_stats : NULL,
+        .cache_reserve = reserve ? fake_cache_reserve : NULL,
+        .cache_take = reserve ? fake_cache_take : NULL,
+        .cache_unreserve = reserve ? fake_cache_unreserve : NULL,
         .free_blocks = counters ? fake_free_blocks : NULL,
         .stats = counters ? fake_stats : NULL,
         .watch = poison ? fake_watch : NULL,
@@ -952,8 +1050,10 @@ static void assert_partial_clean(uint32_t fixed, bool unaccepted)
     program_init(&program);
     random_state = SEED;
     for (uint32_t capabilities = 0; capabilities <= FAKE_CAN; capabilities++) {
+        bool reserves = (capabilities & SUBJECT_RESERVE) != 0;
         if ((capabilities & ~(uint32_t)FAKE_CAN) != 0 ||
-            (capabilities & SUBJECT_UNACCEPTED) != fixed) {
+            (capabilities & SUBJECT_UNACCEPTED) != fixed ||
+            (reserves && (capabilities & SUBJECT_CACHE) == 0)) {
             continue;
         }
         struct subject subject = fake_subject(capabilities);
@@ -964,6 +1064,9 @@ static void assert_partial_clean(uint32_t fixed, bool unaccepted)
             random_program(&program, i % 2 == 0 ? &case_limits_page : &case_limits_slab);
             for (uint32_t range = 0; range < program.map.ranges_count; range++) {
                 program.map.ranges[range].unaccepted &= unaccepted;
+            }
+            for (uint32_t op = 0; op < program.ops_count; op++) {
+                program.ops[op].count %= HARNESS_BULK_MAX; /* of objects with a block each */
             }
             assert_clean(&executor, &program, i);
         }
