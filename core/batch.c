@@ -21,6 +21,10 @@ static bool batch_add(struct alloc_context alloc, struct space *zone,
 {
     order_t order = request->order;
     struct buddy *buddy = block_pick_accepted(zone, request, order_frames(SPACE_EVENLY));
+    if (batch->count > 0) {
+        /* More of the same, but none that is better left to others. */
+        buddy = buddy == NULL ? NULL : space_smallest(zone, request->migratetype, order);
+    }
     if (buddy == NULL) {
         return false;
     }
@@ -40,7 +44,11 @@ static bool batch_add(struct alloc_context alloc, struct space *zone,
     space_detach(zone, buddy);
     buddy = space_split_detached(zone, buddy, part, &shortage->stash);
     buddy->head.migratetype = (uint8_t)request->migratetype;
-    space_split_evenly(zone, buddy, order, &shortage->stash, &batch->blocks);
+    struct list_head *parts = NULL;
+    space_split_evenly(zone, buddy, order, &shortage->stash, &parts);
+    /* What was picked first is to be had first. The last part goes with @buddy itself. */
+    *batch->end = parts;
+    batch->end = &buddy->list.next;
     batch->count += cuts + 1;
     return true;
 }
@@ -51,7 +59,7 @@ void batch_take(struct potad *potad, struct alloc_context alloc, struct space *z
     struct shortage shortage;
     uint64_t target = order_frames(SPACE_EVENLY - request->order);
     buddy_stash_init(&shortage.stash);
-    *batch = (struct batch){.blocks = NULL};
+    *batch = (struct batch){.blocks = NULL, .end = &batch->blocks};
     do {
         shortage.need = 0;
         spinlock_lock(&zone->lock);

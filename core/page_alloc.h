@@ -74,6 +74,7 @@ static inline void zone_spare_trim(const struct potad *potad, struct space *zone
 /* Blocks in use, linked by list.next. */
 struct batch {
     struct list_head *blocks;
+    struct list_head **end; /* while it grows */
     uint64_t count;
 };
 
