@@ -30,9 +30,8 @@
 
 enum {
     CPU_MAGAZINE = 64, /* frames in a magazine */
-    ZONE_SPARE =
-        256,       /* struct buddys that a zone keeps for cutting blocks, where CPUs have lists */
-    CPU_TYPES = 4, /* lists for so many migrate types, more than there are */
+    ZONE_SPARE = 256,  /* struct buddys that a zone keeps for its next cuts */
+    CPU_TYPES = 4,     /* lists for so many migrate types, more than there are */
     CPU_LISTS = ZONES_MAX * CPU_TYPES * CPU_ORDERS
 };
 

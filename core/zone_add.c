@@ -105,15 +105,6 @@ static void metadata_put(struct potad *potad, const struct zone_claim *claim,
     cache_discard(potad, claim->cache, released);
 }
 
-/* Has retire.c, which moves descriptors of free blocks about, lock zone @id, too; or no more. */
-static void zone_set_made(struct potad *potad, zone_id_t id, bool made)
-{
-    uint32_t bit = 1U << id;
-    spinlock_lock(&potad->cache_buddy.lock);
-    potad->zones_made = made ? potad->zones_made | bit : potad->zones_made & ~bit;
-    spinlock_unlock(&potad->cache_buddy.lock);
-}
-
 /* Makes zone @plan->id an empty one over the metadata that is taken here. Return: whether it is. */
 static bool zone_begin(struct potad *potad, struct alloc_context alloc,
                        const struct zone_plan *plan)
@@ -143,7 +134,7 @@ static bool zone_begin(struct potad *potad, struct alloc_context alloc,
     zone->pageblocks = pageblocks;
     zone->pageblock_first = pageblock_first;
     spinlock_unlock(&zone->lock);
-    zone_set_made(potad, plan->id, true);
+    zonelist_make(potad, plan->id, true);
     return true;
 }
 
@@ -202,7 +193,7 @@ static void zone_die(struct space *zone, struct buddy_stash *released)
 static void zone_end(struct potad *potad, zone_id_t id, struct buddy_stash *released)
 {
     struct space *zone = &potad->zones[id];
-    zone_set_made(potad, id, false);
+    zonelist_make(potad, id, false);
     spinlock_lock(&zone->lock);
     /* It has no source: all its nodes are spare ones now. */
     range_tree_drain(&zone->map.tree);
@@ -222,7 +213,6 @@ static bool zone_make(struct potad *potad, struct alloc_context alloc, const str
     if (!zone_begin(potad, alloc, plan)) {
         return false;
     }
-    zonelist_make(potad, plan->id, true);
     for (uint32_t i = 0; made && i < plan->count; i++) {
         made = zone_give(potad, alloc, zone, &plan->ranges[i]);
     }
@@ -230,7 +220,6 @@ static bool zone_make(struct potad *potad, struct alloc_context alloc, const str
         spinlock_lock(&zone->lock);
         zone_die(zone, &alloc.transaction->pending);
         spinlock_unlock(&zone->lock);
-        zonelist_make(potad, plan->id, false);
         zone_end(potad, plan->id, &alloc.transaction->pending);
     }
     return made;
