@@ -4,7 +4,7 @@
  * something, and random ones compared with brute force. In the drawings, m is a frame of a movable
  * block whose owner agrees, r any other in use, . a free one.
  */
-#include "core/test/arena.h"
+#include "core/test/scene.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,182 +15,55 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    METADATA_FRAMES = 256, /* zone 0 */
-    BASE = 1024,           /* zone 1 */
-    SPAN = 256,
-    FRAMES = BASE + SPAN,
-    BLOCKS = SPAN + METADATA_FRAMES,
-    ORDER_MAX = 5
-};
-
-/* A block in use, and what its owner knows of it. */
-struct block {
-    _Alignas(MEMDESC_ALIGN) struct memdesc descriptor;
-    struct buddy *handle; /* NULL: no block */
-    pfn_t pfn;
-    pfn_t to;
-    order_t order;
-    enum migratetype type;
-    bool described;
-    bool refuses;
-    bool moving;
-};
-
-struct scene {
-    struct arena arena;
-    struct block blocks[BLOCKS];
-    uint16_t at[FRAMES]; /* 1 + the index of the block that starts there, or 0 */
-    unsigned told[MIGRATE_CANCEL + 1];
-    uint64_t frames_told; /* of those asked to TRY */
-    char drawn[FRAMES + 1];
-};
+enum { BASE = SCENE_BASE, SPAN = SCENE_SPAN, FRAMES = SCENE_FRAMES, ORDER_MAX = 5 };
 
 static struct scene scene;
-static bool came_later; /* a block that is not movable has come into the place of one that was */
-
-/* The owner of all blocks. */
-static bool owner_migrate(void *context, struct memdesc *descriptor, struct migration *move,
-                          enum migrate_stage stage)
-{
-    (void)context;
-    assert_true(move->from < FRAMES);
-    if (scene.at[move->from] == 0) {
-        /* Somebody has freed it just now. */
-        assert_int_equal(stage, MIGRATE_TRY);
-        scene.told[stage]++;
-        return false;
-    }
-    struct block *block = &scene.blocks[scene.at[move->from] - 1];
-    assert_ptr_equal(descriptor, block->described ? &block->descriptor : &block->handle->head);
-    assert_int_equal(block->order, move->order);
-    assert_int_equal(block->moving, stage != MIGRATE_TRY);
-    assert_true(block->type == MIGRATE_MOVABLE || (came_later && stage != MIGRATE_COMMIT));
-    scene.told[stage]++;
-    if (stage == MIGRATE_TRY) {
-        scene.frames_told += order_frames(block->order);
-        block->to = move->to;
-        block->moving = !block->refuses;
-        move->buddy = block->handle;
-        return !block->refuses;
-    }
-    assert_int_equal(move->to, block->to);
-    assert_ptr_equal(move->buddy, block->handle);
-    block->moving = false;
-    if (stage == MIGRATE_COMMIT) {
-        assert_int_equal(scene.at[move->to], 0);
-        scene.at[move->to] = scene.at[move->from];
-        scene.at[move->from] = 0;
-        block->pfn = move->to;
-    }
-    return true;
-}
-
-static void scene_watch(bool plain)
-{
-    struct memdesc_ops ops = {.migrate = owner_migrate};
-    struct potad *potad = &scene.arena.potad;
-    assert_int_equal(memdesc_register(potad, MEMDESC_FOLIO, &ops), STATUS_OK);
-    ops.migrate = plain ? owner_migrate : NULL;
-    assert_int_equal(memdesc_register(potad, MEMDESC_BUDDY_ALLOCATED, &ops), STATUS_OK);
-}
 
 /* Zone 1 of @frames, in one range; no slab is ever in it. */
-static void scene_open(enum block_map_kind kind, uint64_t frames)
+static void open_frames(enum block_map_kind kind, uint64_t frames)
 {
     const struct boot_map map = {
         .kind = kind,
         .zones_count = 2,
         .zones = {{.zone_class = ZONE_NORMAL}, {.zone_class = ZONE_HIGHMEM}},
-        .ranges = {{.start = 0, .frames = METADATA_FRAMES, .zone = 0},
+        .ranges = {{.start = 0, .frames = SCENE_METADATA, .zone = 0},
                    {.start = BASE, .frames = frames, .zone = 1}},
         .ranges_count = 2,
     };
-    memset(&scene, 0, sizeof(scene));
-    arena_open(&scene.arena, &map);
-    scene_watch(true);
-}
-
-static void block_note(struct block *block)
-{
-    block->pfn = block->handle->pfn;
-    scene.at[block->pfn] = (uint16_t)(1 + (block - scene.blocks));
+    scene_open(&scene, &map);
 }
 
 /* Takes a block of zone 1. Return: NULL where there is none. */
-static struct block *scene_take(order_t order, enum migratetype type, bool described, bool compact)
+static struct block *take(order_t order, enum migratetype type, bool described, bool compact)
 {
-    struct page_request request = {
+    const struct page_request request = {
         .order = order,
         .zone = 1,
         .migratetype = type,
         .compact = compact,
     };
-    struct block *block = scene.blocks;
-    while (block->handle != NULL) {
-        block++;
-    }
-    struct buddy *handle;
-    *block = (struct block){.order = order, .type = type, .described = described};
-    enum status status = described ? alloc_pages_desc(&scene.arena.potad, &request,
-                                                      &block->descriptor, MEMDESC_FOLIO, &handle)
-                                   : alloc_pages(&scene.arena.potad, &request, &handle);
-    if (status != STATUS_OK) {
-        assert_int_equal(status, STATUS_NO_MEMORY);
-        return NULL;
-    }
-    block->handle = handle;
-    block_note(block);
-    return block;
-}
-
-static struct block *block_at(pfn_t at)
-{
-    assert_true(scene.at[BASE + at] != 0);
-    return &scene.blocks[scene.at[BASE + at] - 1];
-}
-
-static void scene_free(struct block *block)
-{
-    if (block->handle == NULL) {
-        fail_msg("block at %d is freed twice", (int)block->pfn);
-        return; /* which the analyzer does not know */
-    }
-    scene.at[block->pfn] = 0;
-    free_pages(&scene.arena.potad, block->handle);
-    block->handle = NULL;
-}
-
-static void scene_close(void)
-{
-    for (unsigned i = 0; i < BLOCKS; i++) {
-        if (scene.blocks[i].handle != NULL) {
-            scene_free(&scene.blocks[i]);
-        }
-    }
-    arena_validate(&scene.arena);
-    arena_close(&scene.arena);
+    return scene_take(&scene, &request, described);
 }
 
 /* Zone 1 as drawn, of single frames: m, or u, unmovable; f, movable under a descriptor; or free. */
-static void scene_open_drawn(const char *frames)
+static void open_drawn(const char *frames)
 {
     uint64_t count = strlen(frames);
-    scene_open(BLOCK_MAP_BOTH, count);
+    open_frames(BLOCK_MAP_BOTH, count);
     for (pfn_t at = 0; at < count; at++) {
-        assert_non_null(scene_take(0, MIGRATE_MOVABLE, false, false));
+        assert_non_null(take(0, MIGRATE_MOVABLE, false, false));
     }
     for (pfn_t at = 0; at < count; at++) {
         if (frames[at] == 'u' || frames[at] == 'f') {
             /* The only free frame. */
-            scene_free(block_at(at));
+            scene_free(&scene, scene_block(&scene, at));
             enum migratetype type = frames[at] == 'u' ? MIGRATE_UNMOVABLE : MIGRATE_MOVABLE;
-            assert_non_null(scene_take(0, type, frames[at] == 'f', false));
+            assert_non_null(take(0, type, frames[at] == 'f', false));
         }
     }
     for (pfn_t at = 0; at < count; at++) {
         if (frames[at] == '.') {
-            scene_free(block_at(at));
+            scene_free(&scene, scene_block(&scene, at));
         }
     }
 }
@@ -213,36 +86,16 @@ static enum status ask_all(order_t order)
     return ask(order, UINT64_MAX, UINT64_MAX, &result);
 }
 
-/* All owners are where the allocator says, and wait for nothing. */
-static void check_owners(void)
-{
-    for (unsigned i = 0; i < BLOCKS; i++) {
-        const struct block *block = &scene.blocks[i];
-        struct memdesc_info info;
-        if (block->handle == NULL) {
-            continue;
-        }
-        pfn_t last = block->pfn + order_frames(block->order) - 1;
-        assert_false(block->moving);
-        assert_int_equal(block->handle->pfn, block->pfn);
-        assert_true(memdesc_lookup(&scene.arena.potad, last, &info));
-        assert_int_equal(info.pfn, block->pfn);
-        assert_int_equal(info.migratetype, block->type);
-        assert_ptr_equal(info.descriptor,
-                         block->described ? &block->descriptor : &block->handle->head);
-    }
-}
-
 static void d3_order_becomes_available(void **state)
 {
     (void)state;
     for (unsigned kind = BLOCK_MAP_TABLE; kind <= BLOCK_MAP_BOTH; kind++) {
-        scene_open((enum block_map_kind)kind, 64);
+        open_frames((enum block_map_kind)kind, 64);
         for (pfn_t at = 0; at < 64; at++) {
-            assert_non_null(scene_take(0, MIGRATE_MOVABLE, at % 3 == 0, false));
+            assert_non_null(take(0, MIGRATE_MOVABLE, at % 3 == 0, false));
         }
         for (pfn_t at = 0; at < 64; at += 2) {
-            scene_free(block_at(at));
+            scene_free(&scene, scene_block(&scene, at));
         }
         assert_int_equal(arena_free_blocks(&scene.arena, 1, 0), 32);
         assert_int_equal(ask_all(4), STATUS_OK);
@@ -250,11 +103,11 @@ static void d3_order_becomes_available(void **state)
         assert_int_equal(scene.told[MIGRATE_TRY], 8);
         assert_int_equal(scene.told[MIGRATE_COMMIT], 8);
         arena_validate(&scene.arena);
-        check_owners();
+        scene_check(&scene);
         /* It is there: nobody is asked for another one. */
         assert_int_equal(ask_all(4), STATUS_OK);
         assert_int_equal(scene.told[MIGRATE_TRY], 8);
-        scene_close();
+        scene_close(&scene);
     }
 }
 
@@ -263,7 +116,7 @@ static void d3_types_that_stay_are_not_asked(void **state)
 {
     (void)state;
     struct compact_result result;
-    scene_open_drawn("m.muu.mmmm.m.fm.");
+    open_drawn("m.muu.mmmm.m.fm.");
     /* A failed frame in use, and a free one. */
     assert_int_equal(memory_failure(&scene.arena.potad, BASE + 8), STATUS_OK);
     assert_int_equal(ask(2, UINT64_MAX, UINT64_MAX, &result), STATUS_OK);
@@ -272,44 +125,44 @@ static void d3_types_that_stay_are_not_asked(void **state)
     assert_int_equal(result.frames_tried, 2);
     assert_int_equal(scene.at[BASE + 13] + scene.at[BASE + 14], 0);
     assert_int_equal(unpoison(&scene.arena.potad, BASE + 8), STATUS_OK);
-    check_owners();
-    scene_close();
+    scene_check(&scene);
+    scene_close(&scene);
 
     /* Nobody to ask for plain blocks. */
-    scene_open_drawn("m.f.m.f.");
-    scene_watch(false);
+    open_drawn("m.f.m.f.");
+    scene_watch(&scene, false);
     uint64_t hash = potad_state_hash(&scene.arena.potad);
     assert_int_equal(ask(2, UINT64_MAX, UINT64_MAX, &result), STATUS_NO_MEMORY);
     assert_int_equal(scene.told[MIGRATE_TRY], 0);
     assert_int_equal(result.blocks_seen, 2);
     assert_int_equal(potad_state_hash(&scene.arena.potad), hash);
-    scene_close();
+    scene_close(&scene);
 }
 
 /* A frame that has failed while it was free is a block that stays. */
 static void d3_poisoned_frames_stay(void **state)
 {
     (void)state;
-    scene_open_drawn("m.m.m.m.");
+    open_drawn("m.m.m.m.");
     assert_int_equal(memory_failure(&scene.arena.potad, BASE + 1), STATUS_OK);
     assert_int_equal(ask_all(2), STATUS_OK);
     assert_int_equal(scene.at[BASE + 4] + scene.at[BASE + 6], 0);
     assert_true(scene.at[BASE + 0] != 0);
     assert_int_equal(unpoison(&scene.arena.potad, BASE + 1), STATUS_OK);
-    scene_close();
+    scene_close(&scene);
 }
 
 /* Blocks move to other places of the zone as long as there are. */
 static void d3_places_are_near(void **state)
 {
     (void)state;
-    scene_open_drawn("m.m.m.m.mm.m.m..");
+    open_drawn("m.m.m.m.mm.m.m..");
     assert_int_equal(ask_all(3), STATUS_OK);
     assert_int_equal(scene.told[MIGRATE_COMMIT], 4);
     for (pfn_t at = 8; at < 16; at++) {
         assert_true(scene.at[BASE + at] != 0);
     }
-    scene_close();
+    scene_close(&scene);
 }
 
 /* Memory that is not accepted is nobody's to move into, and no part of a window. */
@@ -319,20 +172,18 @@ static void d3_unaccepted_memory_stays(void **state)
     const struct boot_map map = {
         .zones_count = 2,
         .zones = {{.zone_class = ZONE_NORMAL}, {.zone_class = ZONE_HIGHMEM}},
-        .ranges = {{.start = 0, .frames = METADATA_FRAMES, .zone = 0},
+        .ranges = {{.start = 0, .frames = SCENE_METADATA, .zone = 0},
                    {.start = BASE, .frames = 8, .zone = 1, .unaccepted = true}},
         .ranges_count = 2,
     };
-    memset(&scene, 0, sizeof(scene));
-    arena_open(&scene.arena, &map);
-    scene_watch(true);
-    assert_non_null(scene_take(0, MIGRATE_MOVABLE, false, false));
+    scene_open(&scene, &map);
+    assert_non_null(take(0, MIGRATE_MOVABLE, false, false));
     assert_int_equal(ask_all(2), STATUS_OK);
     assert_int_equal(scene.told[MIGRATE_TRY], 0);
-    assert_non_null(scene_take(2, MIGRATE_UNMOVABLE, false, false));
+    assert_non_null(take(2, MIGRATE_UNMOVABLE, false, false));
     assert_int_equal(ask_all(2), STATUS_NO_MEMORY);
     assert_int_equal(scene.told[MIGRATE_TRY], 0);
-    scene_close();
+    scene_close(&scene);
 }
 
 /* In the zone of the boot's own metadata. */
@@ -341,21 +192,16 @@ static void d3_boot_metadata_is_passed_over(void **state)
     (void)state;
     memset(&scene, 0, sizeof(scene));
     arena_open_frames(&scene.arena, BASE, 64);
-    scene_watch(true);
+    scene_watch(&scene, true);
     struct potad *potad = &scene.arena.potad;
     const struct page_request request = {.zone = 0, .migratetype = MIGRATE_MOVABLE};
     struct buddy *handle;
     while (alloc_pages(potad, &request, &handle) == STATUS_OK) {
-        assert_true(handle->pfn < FRAMES);
-        scene.blocks[handle->pfn - BASE] = (struct block){
-            .handle = handle,
-            .type = MIGRATE_MOVABLE,
-        };
-        block_note(&scene.blocks[handle->pfn - BASE]);
+        scene_own(&scene, handle, MIGRATE_MOVABLE);
     }
-    for (unsigned i = 0; i < BLOCKS; i += 2) {
-        if (scene.blocks[i].handle != NULL) {
-            scene_free(&scene.blocks[i]);
+    for (pfn_t at = BASE; at < FRAMES; at += 2) {
+        if (scene.at[at] != 0) {
+            scene_free(&scene, scene_find(&scene, at));
         }
     }
     for (order_t order = 1; order < ORDERS; order++) {
@@ -368,16 +214,16 @@ static void d3_boot_metadata_is_passed_over(void **state)
         enum status status = potad_compact(potad, &wanted, &result);
         assert_int_equal(status, order <= 3 ? STATUS_OK : status);
         arena_validate(&scene.arena);
-        check_owners();
+        scene_check(&scene);
     }
-    scene_close();
+    scene_close(&scene);
 }
 
 static void d3_limits_are_kept(void **state)
 {
     (void)state;
     struct compact_result result;
-    scene_open_drawn("mm.mmm.mm..m.mm.");
+    open_drawn("mm.mmm.mm..m.mm.");
     uint64_t hash = potad_state_hash(&scene.arena.potad);
     /* No window has one frame to move only. */
     assert_int_equal(ask(2, 1, UINT64_MAX, &result), STATUS_BUSY);
@@ -388,10 +234,10 @@ static void d3_limits_are_kept(void **state)
     assert_int_equal(ask(2, 2, UINT64_MAX, &result), STATUS_OK);
     assert_int_equal(scene.frames_told, 2);
     assert_int_equal(scene.at[BASE + 8] + scene.at[BASE + 11], 0);
-    scene_close();
+    scene_close(&scene);
 
     /* A window that was begun is looked at to its end, another one is not begun. */
-    scene_open_drawn("uuuuuuuuuuuuuuuum.m.");
+    open_drawn("uuuuuuuuuuuuuuuum.m.");
     assert_int_equal(ask(2, UINT64_MAX, 3, &result), STATUS_BUSY);
     assert_int_equal(result.blocks_seen, 3);
     assert_int_equal(ask(2, UINT64_MAX, 2, &result), STATUS_OK);
@@ -399,13 +245,13 @@ static void d3_limits_are_kept(void **state)
     assert_int_equal(result.frames_moved, 2);
     assert_int_equal(ask(2, UINT64_MAX, 0, &result), STATUS_OK);
     assert_int_equal(result.blocks_seen, 0);
-    scene_close();
+    scene_close(&scene);
 
     /* Owners that refuse use it up, too; the next call does not begin with them again. */
-    scene_open_drawn("mmm.mmm.mmm.m.m.");
+    open_drawn("mmm.mmm.mmm.m.m.");
     for (pfn_t at = 0; at < 12; at++) {
         if (scene.at[BASE + at] != 0) {
-            block_at(at)->refuses = true;
+            scene_block(&scene, at)->refuses = true;
         }
     }
     unsigned calls = 0;
@@ -417,7 +263,7 @@ static void d3_limits_are_kept(void **state)
     }
     assert_int_equal(status, STATUS_OK);
     assert_true(calls <= 4);
-    scene_close();
+    scene_close(&scene);
 }
 
 /* Calls with small limits come to the window at the end of the zone, and to the start again. */
@@ -426,8 +272,8 @@ static void d3_cursor_goes_on(void **state)
     (void)state;
     struct compact_result result;
     for (unsigned turn = 0; turn < 2; turn++) {
-        scene_open_drawn(turn == 0 ? "uuuuuuuuuuuuuuuuuuuuuuuuuuuum.m."
-                                   : "m.m.uuuuuuuuuuuuuuuuuuuuuuuuuuuu");
+        open_drawn(turn == 0 ? "uuuuuuuuuuuuuuuuuuuuuuuuuuuum.m."
+                             : "m.m.uuuuuuuuuuuuuuuuuuuuuuuuuuuu");
         scene.arena.potad.zones[1].compact_from = turn == 0 ? 0 : BASE + 4;
         unsigned calls = 0;
         enum status status;
@@ -438,7 +284,7 @@ static void d3_cursor_goes_on(void **state)
         } while (status == STATUS_BUSY);
         assert_int_equal(status, STATUS_OK);
         assert_int_equal(calls, 4);
-        scene_close();
+        scene_close(&scene);
     }
 }
 
@@ -446,21 +292,21 @@ static void d3_cursor_goes_on(void **state)
 static void d3_refusal_changes_nothing(void **state)
 {
     (void)state;
-    scene_open_drawn("mfm.u.u.");
-    block_at(2)->refuses = true;
+    open_drawn("mfm.u.u.");
+    scene_block(&scene, 2)->refuses = true;
     uint64_t hash = potad_state_hash(&scene.arena.potad);
     assert_int_equal(ask_all(2), STATUS_NO_MEMORY);
     assert_int_equal(scene.told[MIGRATE_TRY], 3);
     assert_int_equal(scene.told[MIGRATE_CANCEL], 2);
     assert_int_equal(potad_state_hash(&scene.arena.potad), hash);
     arena_validate(&scene.arena);
-    assert_null(scene_take(2, MIGRATE_UNMOVABLE, false, true));
+    assert_null(take(2, MIGRATE_UNMOVABLE, false, true));
     assert_int_equal(potad_state_hash(&scene.arena.potad), hash);
-    check_owners();
-    block_at(2)->refuses = false;
-    assert_non_null(scene_take(2, MIGRATE_UNMOVABLE, false, true));
-    check_owners();
-    scene_close();
+    scene_check(&scene);
+    scene_block(&scene, 2)->refuses = false;
+    assert_non_null(take(2, MIGRATE_UNMOVABLE, false, true));
+    scene_check(&scene);
+    scene_close(&scene);
 }
 
 /* Asks in one of eight ways, with a fault at one step: it does as it should, or nothing. Return:
@@ -468,15 +314,15 @@ static void d3_refusal_changes_nothing(void **state)
 static bool fault_strikes(enum fault_site site, uint64_t from, unsigned way, unsigned *failed)
 {
     bool allocates = (way & 1) != 0;
-    scene_open_drawn("mmm.mmm.m.fm....");
-    assert_non_null(scene_take(2, MIGRATE_UNMOVABLE, false, false));
+    open_drawn("mmm.mmm.m.fm....");
+    assert_non_null(take(2, MIGRATE_UNMOVABLE, false, false));
     struct potad *potad = &scene.arena.potad;
     potad_shrink(potad);
     uint64_t hash = potad_state_hash(potad);
     memset(scene.arena.steps, 0, sizeof(scene.arena.steps));
     arena_fail(&scene.arena, site, from);
     scene.arena.fail_once = (way & 2) != 0;
-    bool done = allocates ? scene_take(2, MIGRATE_RECLAIMABLE, (way & 4) != 0, true) != NULL
+    bool done = allocates ? take(2, MIGRATE_RECLAIMABLE, (way & 4) != 0, true) != NULL
                           : ask_all(2) == STATUS_OK;
     bool struck = scene.arena.steps[site] >= from;
     arena_fail(&scene.arena, FAULT_SITES, 0);
@@ -484,11 +330,11 @@ static bool fault_strikes(enum fault_site site, uint64_t from, unsigned way, uns
     assert_true(done || potad_state_hash(potad) == hash);
     *failed += done ? 0 : 1;
     arena_validate(&scene.arena);
-    check_owners();
+    scene_check(&scene);
     if (!done) {
         assert_int_equal(ask_all(2), STATUS_OK);
     }
-    scene_close();
+    scene_close(&scene);
     return struck;
 }
 
@@ -512,18 +358,18 @@ static void d3_alloc_asks_for_it(void **state)
 {
     (void)state;
     for (unsigned described = 0; described < 2; described++) {
-        scene_open_drawn("m.m.u.m.");
-        assert_null(scene_take(2, MIGRATE_RECLAIMABLE, described != 0, false));
+        open_drawn("m.m.u.m.");
+        assert_null(take(2, MIGRATE_RECLAIMABLE, described != 0, false));
         assert_int_equal(scene.told[MIGRATE_TRY], 0);
-        const struct block *block = scene_take(2, MIGRATE_RECLAIMABLE, described != 0, true);
+        const struct block *block = take(2, MIGRATE_RECLAIMABLE, described != 0, true);
         assert_non_null(block);
         assert_int_equal(scene.told[MIGRATE_COMMIT], 2);
         assert_int_equal(arena_free_blocks(&scene.arena, 1, 2), 0);
         arena_validate(&scene.arena);
-        check_owners();
+        scene_check(&scene);
         /* There is no other. */
-        assert_null(scene_take(2, MIGRATE_RECLAIMABLE, described != 0, true));
-        scene_close();
+        assert_null(take(2, MIGRATE_RECLAIMABLE, described != 0, true));
+        scene_close(&scene);
     }
 }
 
@@ -534,7 +380,7 @@ static bool other_takes_all(void *context, enum fault_site site)
 {
     (void)context;
     if (site == FAULT_MIGRATE && taken_between == 0) {
-        while (scene_take(0, MIGRATE_UNMOVABLE, false, false) != NULL) {
+        while (take(0, MIGRATE_UNMOVABLE, false, false) != NULL) {
             taken_between++;
         }
     }
@@ -545,27 +391,27 @@ static bool other_takes_all(void *context, enum fault_site site)
 static void d3_window_is_held(void **state)
 {
     (void)state;
-    scene_open_drawn("m.m.");
+    open_drawn("m.m.");
     taken_between = 0;
     scene.arena.potad.port.fault = other_takes_all;
-    const struct block *block = scene_take(2, MIGRATE_UNMOVABLE, false, true);
+    const struct block *block = take(2, MIGRATE_UNMOVABLE, false, true);
     assert_non_null(block);
     assert_int_equal(block->pfn, BASE);
     assert_int_equal(scene.told[MIGRATE_COMMIT], 2);
     assert_int_equal(taken_between, 0);
-    check_owners();
+    scene_check(&scene);
     scene.arena.potad.port.fault = scene.arena.port.fault;
-    scene_close();
+    scene_close(&scene);
 }
 
 /* As another CPU: where the first owner's block is, another one is now that is not movable. */
 static bool other_comes_later(void *context, enum fault_site site)
 {
     (void)context;
-    if (site == FAULT_MIGRATE && !came_later) {
-        came_later = true;
-        scene_free(block_at(0));
-        const struct block *block = scene_take(0, MIGRATE_UNMOVABLE, false, false);
+    if (site == FAULT_MIGRATE && !scene.changed) {
+        scene.changed = true;
+        scene_free(&scene, scene_block(&scene, 0));
+        const struct block *block = take(0, MIGRATE_UNMOVABLE, false, false);
         assert_non_null(block);
         assert_int_equal(block->pfn, BASE);
     }
@@ -576,29 +422,25 @@ static bool other_comes_later(void *context, enum fault_site site)
 static void d3_what_came_later_stays(void **state)
 {
     (void)state;
-    scene_open_drawn("m.uuu");
-    came_later = false;
+    open_drawn("m.uuu");
     scene.arena.potad.port.fault = other_comes_later;
     assert_int_equal(ask_all(1), STATUS_NO_MEMORY);
-    assert_true(came_later);
+    assert_true(scene.changed);
     assert_int_equal(scene.told[MIGRATE_TRY], 1);
     assert_int_equal(scene.told[MIGRATE_CANCEL], 1);
-    check_owners();
-    came_later = false;
+    scene_check(&scene);
     scene.arena.potad.port.fault = scene.arena.port.fault;
-    scene_close();
+    scene_close(&scene);
 }
-
-static bool gone;
 
 /* As another CPU: all of zone 1 is freed, and removed. */
 static bool other_removes_zone(void *context, enum fault_site site)
 {
     (void)context;
-    if (site == FAULT_MIGRATE && !gone) {
-        gone = true;
+    if (site == FAULT_MIGRATE && !scene.changed) {
+        scene.changed = true;
         for (pfn_t at = 0; at < 4; at++) {
-            scene_free(block_at(at));
+            scene_free(&scene, scene_block(&scene, at));
         }
         assert_int_equal(potad_zone_remove(&scene.arena.potad, 1), STATUS_OK);
     }
@@ -613,25 +455,22 @@ static void d3_zone_goes_while_owners_are_asked(void **state)
     const struct boot_map map = {
         .zones_count = 1,
         .zones = {{.zone_class = ZONE_NORMAL}},
-        .ranges = {{.start = 0, .frames = METADATA_FRAMES, .zone = 0}},
+        .ranges = {{.start = 0, .frames = SCENE_METADATA, .zone = 0}},
         .ranges_count = 1,
     };
     const struct zone_config config = {.zone_class = ZONE_HIGHMEM};
     const struct range range = {.start = BASE, .frames = 4, .zone = 1};
-    memset(&scene, 0, sizeof(scene));
-    arena_open(&scene.arena, &map);
-    scene_watch(true);
+    scene_open(&scene, &map);
     assert_int_equal(potad_zone_add(&scene.arena.potad, 1, &config, &range, 1), STATUS_OK);
     for (pfn_t at = 0; at < 4; at++) {
-        assert_non_null(scene_take(0, MIGRATE_MOVABLE, false, false));
+        assert_non_null(take(0, MIGRATE_MOVABLE, false, false));
     }
-    gone = false;
     scene.arena.potad.port.fault = other_removes_zone;
     assert_int_equal(ask_all(2), STATUS_NO_MEMORY);
-    assert_true(gone);
+    assert_true(scene.changed);
     assert_int_equal(scene.told[MIGRATE_TRY], 1);
     scene.arena.potad.port.fault = scene.arena.port.fault;
-    scene_close();
+    scene_close(&scene);
 }
 
 /* Parts of a run, movable or not, stay with it. */
@@ -640,14 +479,14 @@ static void d3_runs_stay(void **state)
     (void)state;
     struct contig contig;
     const struct contig_request request = {.units = 3, .zone = 1, .migratetype = MIGRATE_MOVABLE};
-    scene_open(BLOCK_MAP_BOTH, 4);
+    open_frames(BLOCK_MAP_BOTH, 4);
     assert_int_equal(alloc_contig(&scene.arena.potad, &request, &contig), STATUS_OK);
     assert_int_equal(ask_all(2), STATUS_NO_MEMORY);
     assert_int_equal(ask_all(1), STATUS_NO_MEMORY);
     assert_int_equal(scene.told[MIGRATE_TRY], 0);
     free_contig(&scene.arena.potad, &contig);
     assert_int_equal(ask_all(2), STATUS_OK);
-    scene_close();
+    scene_close(&scene);
 }
 
 /* Requests that make no sense, and those that need no search. */
@@ -655,14 +494,14 @@ static void d3_odd_requests(void **state)
 {
     (void)state;
     struct compact_result result;
-    scene_open_drawn("mmmm");
+    open_drawn("mmmm");
     assert_int_equal(ask_all(ORDERS), STATUS_INVALID);
     assert_int_equal(ask_all(ORDERS - 1), STATUS_NO_MEMORY);
     assert_int_equal(ask_all(3), STATUS_NO_MEMORY);
     assert_int_equal(ask(0, UINT64_MAX, UINT64_MAX, &result), STATUS_NO_MEMORY);
     assert_int_equal(result.blocks_seen, 0);
     assert_int_equal(scene.told[MIGRATE_TRY], 0);
-    scene_close();
+    scene_close(&scene);
 }
 
 /* Zone 1 of up to four ranges, some of which touch, and some are CMA's. */
@@ -673,24 +512,17 @@ static void open_random(uint64_t *random)
         .pageblock_order = 1 + (order_t)arena_random(random, ORDER_MAX),
         .zones_count = 2,
         .zones = {{.zone_class = ZONE_NORMAL}, {.zone_class = ZONE_HIGHMEM}},
-        .ranges = {{.start = 0, .frames = METADATA_FRAMES, .zone = 0}},
+        .ranges = {{.start = 0, .frames = SCENE_METADATA, .zone = 0}},
         .ranges_count = 1,
     };
     pfn_t at = BASE + arena_random(random, 16);
     uint64_t ranges = 1 + arena_random(random, 4);
     for (uint64_t i = 0; i < ranges; i++) {
-        struct range *range = &map.ranges[map.ranges_count++];
-        *range = (struct range){
-            .start = at,
-            .frames = 1 + arena_random(random, 48),
-            .zone = 1,
-            .cma = arena_random(random, 5) == 0,
-        };
-        at += range->frames + (arena_random(random, 2) == 0 ? arena_random(random, 8) : 0);
+        uint64_t frames = 1 + arena_random(random, 48);
+        bool cma = arena_random(random, 5) == 0;
+        at = scene_map_range(&map, at, frames, cma, random);
     }
-    memset(&scene, 0, sizeof(scene));
-    arena_open(&scene.arena, &map);
-    scene_watch(true);
+    scene_open(&scene, &map);
 }
 
 /* Fills zone 1, then frees some of it. */
@@ -702,14 +534,14 @@ static void fill_random(uint64_t *random)
         bool stays = arena_random(random, unmovable) == 0;
         enum migratetype type = stays ? MIGRATE_UNMOVABLE : MIGRATE_MOVABLE;
         order_t order = (order_t)arena_random(random, orders);
-        tries += scene_take(order, type, arena_random(random, 2) == 0, false) == NULL ? 1 : 0;
+        tries += take(order, type, arena_random(random, 2) == 0, false) == NULL ? 1 : 0;
     }
     uint64_t freed = arena_random(random, 8);
     uint64_t refusing = arena_random(random, 3) * 8;
-    for (unsigned i = 0; i < BLOCKS; i++) {
+    for (unsigned i = 0; i < SCENE_BLOCKS; i++) {
         struct block *block = &scene.blocks[i];
         if (block->handle != NULL && arena_random(random, 8) < freed) {
-            scene_free(block);
+            scene_free(&scene, block);
         } else if (block->handle != NULL) {
             block->refuses = refusing > 0 && arena_random(random, refusing) == 0;
         }
@@ -726,8 +558,7 @@ static void scene_draw(void)
              at++) {
             struct memdesc_info info;
             assert_true(memdesc_lookup(&scene.arena.potad, at, &info));
-            uint16_t index = scene.at[info.pfn];
-            const struct block *block = index == 0 ? NULL : &scene.blocks[index - 1];
+            const struct block *block = scene_find(&scene, info.pfn);
             bool agrees = block != NULL && block->type == MIGRATE_MOVABLE && !block->refuses;
             char kind = (char)(agrees ? 'm' : 'r');
             kind = info.type == MEMDESC_BUDDY_FREE ? '.' : kind;
@@ -747,7 +578,7 @@ static bool has_room(pfn_t pfn, order_t order)
     uint64_t places = 0;
     order_t largest = 0;
     for (pfn_t at = pfn; at < pfn + order_frames(order); at++) {
-        const struct block *block = scene.at[at] == 0 ? NULL : &scene.blocks[scene.at[at] - 1];
+        const struct block *block = scene_find(&scene, at);
         largest = block != NULL && block->order > largest ? block->order : largest;
         blocks += block != NULL ? 1 : 0;
     }
@@ -800,7 +631,7 @@ static enum due ask_random(uint64_t *random, uint64_t number)
     uint64_t hash = potad_state_hash(potad);
     memset(scene.told, 0, sizeof(scene.told));
     struct block *made =
-        allocates ? scene_take(order, MIGRATE_UNMOVABLE, arena_random(random, 2) == 0, true) : NULL;
+        allocates ? take(order, MIGRATE_UNMOVABLE, arena_random(random, 2) == 0, true) : NULL;
     bool done = allocates ? made != NULL : ask_all(order) == STATUS_OK;
     bool right = due == DUE_EITHER || done == (due != DUE_NONE);
     right = right && (due != DUE_THERE || scene.told[MIGRATE_TRY] == 0);
@@ -810,10 +641,10 @@ static enum due ask_random(uint64_t *random, uint64_t number)
                  scene.told[MIGRATE_TRY], SPAN, scene.drawn + BASE);
     }
     assert_true(done || potad_state_hash(potad) == hash);
-    check_owners();
+    scene_check(&scene);
     scene_draw();
     if (made != NULL) {
-        scene_free(made);
+        scene_free(&scene, made);
     }
     return due;
 }
@@ -834,7 +665,7 @@ static void d3_random_states_agree_with_brute_force(void **state)
         fill_random(&random);
         counts[ask_random(&random, i)]++;
         if (i % STATES_A_SCENE == STATES_A_SCENE - 1 || i == states - 1) {
-            scene_close();
+            scene_close(&scene);
         }
     }
     print_message("none %lu, either %lu, made %lu, there %lu\n", (unsigned long)counts[DUE_NONE],

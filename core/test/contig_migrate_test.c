@@ -6,7 +6,7 @@
  * is a free frame elsewhere, a one in use.
  */
 #include "core/contig_find.h"
-#include "core/test/arena.h"
+#include "core/test/scene.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,170 +20,22 @@
 #include <string.h>
 
 enum {
-    METADATA_FRAMES = 256,
-    BASE = 1024, /* zone 1, and behind it zone 2 */
-    SPAN = 256,
-    FRAMES = BASE + SPAN,
-    BLOCKS = SPAN + METADATA_FRAMES,
+    BASE = SCENE_BASE, /* zone 1, and behind it zone 2 */
+    SPAN = SCENE_SPAN,
+    FRAMES = SCENE_FRAMES,
     ROOM_FRAMES = 8, /* that new descriptors may take */
     ORDER_MAX = 3
 };
 
-/* A block in use, and what its owner knows of it. */
-struct block {
-    _Alignas(MEMDESC_ALIGN) struct memdesc descriptor;
-    struct buddy *handle; /* NULL: no block */
-    pfn_t pfn;
-    pfn_t before; /* the call that is looked at */
-    pfn_t to;
-    order_t order;
-    uint64_t content; /* of each of its frames */
-    bool movable;
-    bool described;
-    bool refuses;
-    bool moving;
-};
-
-struct scene {
-    struct arena arena;
-    struct block blocks[BLOCKS];
-    uint16_t at[FRAMES];      /* 1 + the index of the block that starts there, or 0 */
-    uint64_t content[FRAMES]; /* of whom, or 0 */
-    uint64_t contents;        /* given out so far */
-    unsigned told[MIGRATE_CANCEL + 1];
-    unsigned agreed;
-    char drawn[FRAMES + 1];
-};
-
-static const struct range *range_of(const struct scene *scene, pfn_t pfn)
-{
-    const struct boot_map *map = &scene->arena.map;
-    for (uint32_t i = 0; i < map->ranges_count; i++) {
-        if (pfn - map->ranges[i].start < map->ranges[i].frames) {
-            return &map->ranges[i];
-        }
-    }
-    return NULL;
-}
-
-/* The class of the zone of @pfn, or ZONE_CLASSES where no memory is. */
-static enum zone_class class_of(const struct scene *scene, pfn_t pfn)
-{
-    const struct range *range = range_of(scene, pfn);
-    return range == NULL ? ZONE_CLASSES : scene->arena.map.zones[range->zone].zone_class;
-}
-
-/* Puts @content where @expected is. */
-static void content_change(struct scene *scene, pfn_t pfn, order_t order, uint64_t expected,
-                           uint64_t content)
-{
-    for (pfn_t at = pfn; at < pfn + order_frames(order); at++) {
-        assert_int_equal(scene->content[at], expected);
-        scene->content[at] = content;
-    }
-}
-
-/* The owner of all blocks: what is asked is about one of them, and each answer has its end. */
-static bool owner_migrate(void *context, struct memdesc *descriptor, struct migration *move,
-                          enum migrate_stage stage)
-{
-    struct scene *scene = context;
-    assert_true(move->from < FRAMES && scene->at[move->from] != 0);
-    struct block *block = &scene->blocks[scene->at[move->from] - 1];
-    assert_ptr_equal(descriptor, block->described ? &block->descriptor : &block->handle->head);
-    assert_int_equal(block->order, move->order);
-    assert_int_equal(block->moving, stage != MIGRATE_TRY);
-    assert_true(block->movable);
-    scene->told[stage]++;
-    if (stage == MIGRATE_TRY) {
-        assert_true(class_of(scene, move->to) <= class_of(scene, move->from));
-        assert_true(pfn_is_aligned(move->to, move->order));
-        if (block->refuses) {
-            return false;
-        }
-        move->buddy = block->handle;
-        block->to = move->to;
-        block->moving = true;
-        scene->agreed++;
-        content_change(scene, move->to, move->order, 0, block->content);
-        return true;
-    }
-    assert_ptr_equal(move->buddy, block->handle);
-    assert_int_equal(move->to, block->to);
-    pfn_t left = stage == MIGRATE_COMMIT ? move->from : move->to;
-    content_change(scene, left, move->order, block->content, 0);
-    if (stage == MIGRATE_COMMIT) {
-        scene->at[move->to] = scene->at[move->from];
-        scene->at[move->from] = 0;
-        block->pfn = move->to;
-    }
-    block->moving = false;
-    return true;
-}
-
-static void scene_watch(struct scene *scene)
-{
-    struct memdesc_ops ops = {.migrate = owner_migrate, .context = scene};
-    assert_int_equal(memdesc_register(&scene->arena.potad, MEMDESC_BUDDY_ALLOCATED, &ops),
-                     STATUS_OK);
-    assert_int_equal(memdesc_register(&scene->arena.potad, MEMDESC_FOLIO, &ops), STATUS_OK);
-}
-
 /* Takes a block of zone 1. Return: NULL where there is none. */
-static struct block *scene_take(struct scene *scene, order_t order, bool movable, bool described)
+static struct block *take(struct scene *scene, order_t order, bool movable, bool described)
 {
-    struct page_request request = {
+    const struct page_request request = {
         .order = order,
         .zone = 1,
         .migratetype = movable ? MIGRATE_MOVABLE : MIGRATE_UNMOVABLE,
     };
-    unsigned index = 0;
-    while (scene->blocks[index].handle != NULL) {
-        index++;
-    }
-    struct block *block = &scene->blocks[index];
-    *block = (struct block){
-        .order = order,
-        .movable = movable,
-        .described = described,
-        .content = scene->contents + 1,
-    };
-    enum status status = described
-                             ? alloc_pages_desc(&scene->arena.potad, &request, &block->descriptor,
-                                                MEMDESC_FOLIO, &block->handle)
-                             : alloc_pages(&scene->arena.potad, &request, &block->handle);
-    if (status != STATUS_OK) {
-        block->handle = NULL;
-        return NULL;
-    }
-    scene->contents++;
-    block->pfn = block->handle->pfn;
-    scene->at[block->pfn] = (uint16_t)(1 + index);
-    content_change(scene, block->pfn, order, 0, block->content);
-    return block;
-}
-
-static void scene_free(struct scene *scene, struct block *block)
-{
-    if (block->handle == NULL) {
-        fail_msg("block at %d is freed twice", (int)block->pfn);
-        return; /* which the analyzer does not know */
-    }
-    content_change(scene, block->pfn, block->order, block->content, 0);
-    scene->at[block->pfn] = 0;
-    free_pages(&scene->arena.potad, block->handle);
-    block->handle = NULL;
-}
-
-static void scene_close(struct scene *scene)
-{
-    for (unsigned i = 0; i < BLOCKS; i++) {
-        if (scene->blocks[i].handle != NULL) {
-            scene_free(scene, &scene->blocks[i]);
-        }
-    }
-    arena_validate(&scene->arena);
-    arena_close(&scene->arena);
+    return scene_take(scene, &request, described);
 }
 
 /* Zone 1 of up to five ranges, CMA's and others, some of which touch; nothing of it may go to zone
@@ -197,25 +49,18 @@ static void open_random(struct scene *scene, uint64_t *random)
         .zones = {{.zone_class = ZONE_NORMAL},
                   {.zone_class = low ? ZONE_DMA : ZONE_HIGHMEM},
                   {.zone_class = ZONE_MOVABLE}},
-        .ranges = {{.start = 0, .frames = METADATA_FRAMES, .zone = 0}},
+        .ranges = {{.start = 0, .frames = SCENE_METADATA, .zone = 0}},
         .ranges_count = 1,
     };
     pfn_t at = BASE + arena_random(random, 16);
     uint64_t ranges = 2 + arena_random(random, 4);
     for (uint64_t i = 0; i < ranges; i++) {
-        struct range *range = &map.ranges[map.ranges_count++];
-        *range = (struct range){
-            .start = at,
-            .frames = 1 + arena_random(random, 40),
-            .zone = 1,
-            .cma = i == 0 || arena_random(random, 2) == 0,
-        };
-        at += range->frames + (arena_random(random, 2) == 0 ? arena_random(random, 8) : 0);
+        uint64_t frames = 1 + arena_random(random, 40);
+        bool cma = i == 0 || arena_random(random, 2) == 0;
+        at = scene_map_range(&map, at, frames, cma, random);
     }
     map.ranges[map.ranges_count++] = (struct range){.start = at, .frames = 16, .zone = 2};
-    memset(scene, 0, sizeof(*scene));
-    arena_open(&scene->arena, &map);
-    scene_watch(scene);
+    scene_open(scene, &map);
 }
 
 /* Fills zone 1, then frees what begins in a part of it, and random blocks of CMA and elsewhere. */
@@ -226,7 +71,7 @@ static void fill_random(struct scene *scene, uint64_t *random)
     while (tries < orders) {
         order_t order = (order_t)arena_random(random, orders);
         bool movable = arena_random(random, 4) != 0;
-        struct block *block = scene_take(scene, order, movable, arena_random(random, 2) == 0);
+        struct block *block = take(scene, order, movable, arena_random(random, 2) == 0);
         tries += block == NULL ? 1 : 0;
     }
     /* Eighths of CMA's blocks, fewer, and of others. */
@@ -235,12 +80,12 @@ static void fill_random(struct scene *scene, uint64_t *random)
     uint64_t refusing = arena_random(random, 3) * 8;
     pfn_t start = BASE + arena_random(random, SPAN / 2);
     pfn_t end = start + arena_random(random, 1 + arena_random(random, SPAN / 4));
-    for (unsigned i = 0; i < BLOCKS; i++) {
+    for (unsigned i = 0; i < SCENE_BLOCKS; i++) {
         struct block *block = &scene->blocks[i];
         if (block->handle == NULL) {
             continue;
         }
-        const struct range *range = range_of(scene, block->pfn);
+        const struct range *range = scene_range(scene, block->pfn);
         bool inside = block->pfn >= start && block->pfn < end;
         if (range->zone != 1 || inside || arena_random(random, 8) < freed[range->cma]) {
             scene_free(scene, block);
@@ -256,15 +101,15 @@ static void scene_draw(struct scene *scene)
 {
     memset(scene->drawn, ' ', FRAMES);
     for (pfn_t at = BASE; at < FRAMES; at++) {
-        const struct range *range = range_of(scene, at);
+        const struct range *range = scene_range(scene, at);
         struct memdesc_info info;
         if (range == NULL || range->zone != 1) {
             continue;
         }
         assert_true(memdesc_lookup(&scene->arena.potad, at, &info));
-        const struct block *block =
-            scene->at[info.pfn] == 0 ? NULL : &scene->blocks[scene->at[info.pfn] - 1];
-        bool agrees = block != NULL && block->movable && !block->refuses && !info.flawed;
+        const struct block *block = scene_find(scene, info.pfn);
+        bool agrees =
+            block != NULL && block->type == MIGRATE_MOVABLE && !block->refuses && !info.flawed;
         bool free = info.type == MEMDESC_BUDDY_FREE;
         scene->drawn[at] = (char)(range->cma ? (free     ? 'c'
                                                 : agrees ? 'm'
@@ -324,7 +169,7 @@ static bool order_is_free(const char *drawn, order_t order, pfn_t pfn, uint64_t 
 }
 
 /* Whether the blocks in the window find no place in zone 1 in whatever way. */
-static bool has_no_room(const struct scene *scene, pfn_t pfn, uint64_t units)
+static bool has_no_room(struct scene *scene, pfn_t pfn, uint64_t units)
 {
     const char *drawn = scene->drawn;
     uint64_t free = 0;
@@ -333,7 +178,7 @@ static bool has_no_room(const struct scene *scene, pfn_t pfn, uint64_t units)
     for (pfn_t at = BASE; at < FRAMES; at++) {
         bool inside = at - pfn < units;
         free += (drawn[at] == 'c' && !inside) || drawn[at] == '.' ? 1 : 0;
-        const struct block *block = scene->at[at] == 0 ? NULL : &scene->blocks[scene->at[at] - 1];
+        const struct block *block = scene_find(scene, at);
         if (block != NULL && at < pfn + units && at + order_frames(block->order) > pfn) {
             moving += order_frames(block->order);
             largest = block->order > largest ? block->order : largest;
@@ -350,9 +195,10 @@ static bool has_room_for_all(const struct scene *scene, uint64_t units)
     bool low = arena->map.zones[1].zone_class == ZONE_DMA;
     uint64_t blocks = 0;
     order_t largest = 0;
-    for (unsigned i = 0; i < BLOCKS; i++) {
+    for (unsigned i = 0; i < SCENE_BLOCKS; i++) {
         const struct block *block = &scene->blocks[i];
-        if (block->handle != NULL && block->movable && range_of(scene, block->pfn)->cma) {
+        if (block->handle != NULL && block->type == MIGRATE_MOVABLE &&
+            scene_range(scene, block->pfn)->cma) {
             blocks++;
             largest = block->order > largest ? block->order : largest;
         }
@@ -369,7 +215,7 @@ static bool has_room_for_all(const struct scene *scene, uint64_t units)
     return blocks == 0 || places >= need;
 }
 
-static enum due due_of(const struct scene *scene, const struct contig_request *request)
+static enum due due_of(struct scene *scene, const struct contig_request *request)
 {
     const char *drawn = scene->drawn;
     bool low = scene->arena.map.zones[1].zone_class == ZONE_DMA;
@@ -395,32 +241,19 @@ static enum due due_of(const struct scene *scene, const struct contig_request *r
     return due;
 }
 
-/* All blocks are where their owners know them, with their content, and nobody waits to hear more.
- * Those that @run touched, and only those, are elsewhere than before. */
+/* The blocks that @run touched, and only those, are elsewhere than before. */
 static void check_blocks(struct scene *scene, const struct contig *run)
 {
     unsigned moved = 0;
-    for (unsigned i = 0; i < BLOCKS; i++) {
+    scene_check(scene);
+    for (unsigned i = 0; i < SCENE_BLOCKS; i++) {
         const struct block *block = &scene->blocks[i];
-        struct memdesc_info info;
         if (block->handle == NULL) {
             continue;
         }
         pfn_t end = block->before + order_frames(block->order);
         bool touched = block->before < run->pfn + run->units && end > run->pfn;
-        assert_false(block->moving);
         assert_int_equal(block->pfn != block->before, touched);
-        assert_int_equal(block->handle->pfn, block->pfn);
-        assert_int_equal(scene->at[block->pfn], 1 + i);
-        assert_true(
-            memdesc_lookup(&scene->arena.potad, end - block->before + block->pfn - 1, &info));
-        assert_int_equal(info.pfn, block->pfn);
-        assert_int_equal(info.frames, order_frames(block->order));
-        assert_int_equal(info.zone, range_of(scene, block->pfn)->zone);
-        assert_int_equal(info.migratetype, block->movable ? MIGRATE_MOVABLE : MIGRATE_UNMOVABLE);
-        assert_ptr_equal(info.descriptor,
-                         block->described ? &block->descriptor : &block->handle->head);
-        content_change(scene, block->pfn, block->order, block->content, block->content);
         moved += touched ? 1 : 0;
     }
     assert_int_equal(scene->told[MIGRATE_COMMIT], moved);
@@ -561,31 +394,23 @@ static void race_open(bool (*fault)(void *context, enum fault_site site))
         .kind = BLOCK_MAP_BOTH,
         .zones_count = 2,
         .zones = {{.zone_class = ZONE_NORMAL}, {.zone_class = ZONE_DMA}},
-        .ranges = {{.start = 0, .frames = METADATA_FRAMES, .zone = 0},
+        .ranges = {{.start = 0, .frames = SCENE_METADATA, .zone = 0},
                    {.start = BASE, .frames = 16, .zone = 1, .cma = true},
                    {.start = BASE + 16, .frames = 16, .zone = 1}},
         .ranges_count = 3,
     };
-    memset(&race, 0, sizeof(race));
     acted = false;
-    arena_open(&race.arena, &map);
+    scene_open(&race, &map);
     race.arena.potad.port.fault = fault;
-    scene_watch(&race);
-}
-
-static struct block *race_block(pfn_t at)
-{
-    assert_true(race.at[BASE + at] != 0);
-    return &race.blocks[race.at[BASE + at] - 1];
 }
 
 /* Fills zone 1 with blocks of @order; those that are not of CMA are free again. */
 static void race_fill(order_t order)
 {
-    while (scene_take(&race, order, true, false) != NULL) {
+    while (take(&race, order, true, false) != NULL) {
     }
     for (pfn_t at = 16; at < 32; at += order_frames(order)) {
-        scene_free(&race, race_block(at));
+        scene_free(&race, scene_block(&race, at));
     }
 }
 
@@ -624,7 +449,7 @@ static bool other_frees_and_asks(void *context, enum fault_site site)
     }
     if (!acted) {
         acted = true;
-        scene_free(&race, race_block(2));
+        scene_free(&race, scene_block(&race, 2));
         assert_int_equal(pthread_create(&other, NULL, other_asks, &others_status), 0);
         sem_wait(&is_asking);
     } else if (pthread_equal(pthread_self(), other) != 0) {
@@ -666,10 +491,10 @@ static bool other_makes_one_of_four(void *context, enum fault_site site)
     }
     acted = true;
     for (pfn_t at = 4; at < 8; at++) {
-        scene_free(&race, race_block(at));
+        scene_free(&race, scene_block(&race, at));
     }
     do {
-        taken[count] = scene_take(&race, 2, true, false);
+        taken[count] = take(&race, 2, true, false);
         assert_non_null(taken[count]);
     } while (taken[count++]->pfn != BASE + 4);
     for (unsigned i = 0; i + 1 < count; i++) {

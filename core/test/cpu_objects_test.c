@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
  * cpu_objects_test.c: objects that CPUs keep of users' caches: who gets them, when they go back to
- * their slabs, and that they are free all the while (F2). One thread, which says which CPU it is
- * on.
+ * their slabs, and that they are free all the while (F2).
  */
 #include "core/page_alloc.h"
-#include "core/test/arena.h"
+#include "core/test/machine.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,54 +12,9 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <signal.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 enum { OBJECTS_MAX = 4096 };
-
-static const enum block_map_kind kinds[] = {BLOCK_MAP_TABLE, BLOCK_MAP_TREE, BLOCK_MAP_BOTH};
-
-/* An arena and the CPU that its thread is on. */
-struct machine {
-    struct arena arena;
-    uint32_t cpu;  /* CPUS_MAX: none */
-    uint64_t hash; /* after boot, without CPUs */
-};
-
-static uint32_t test_cpu_enter(void *context)
-{
-    return ((const struct machine *)context)->cpu;
-}
-
-/* Boots on @frames with @cpus CPUs, and is on the first. The arena is the first member: what is the
- * port's context is both. */
-static void machine_open(struct machine *machine, enum block_map_kind kind, uint64_t frames,
-                         uint32_t cpus)
-{
-    struct boot_map map = {
-        .kind = kind,
-        .zones_count = 1,
-        .ranges_count = 1,
-        .zones = {{.zone_class = ZONE_NORMAL}},
-        .ranges = {{.start = 0, .frames = frames}},
-    };
-    arena_open(&machine->arena, &map);
-    machine->cpu = 0;
-    machine->arena.port.cpu_enter = test_cpu_enter;
-    assert_int_equal(potad_boot(&machine->arena.potad, &machine->arena.port, &map), STATUS_OK);
-    machine->hash = potad_state_hash(&machine->arena.potad);
-    for (uint32_t cpu = 0; cpu < cpus; cpu++) {
-        assert_int_equal(potad_cpu_online(&machine->arena.potad, cpu), STATUS_OK);
-    }
-}
-
-static struct cpu_cache *keeper_of(const struct machine *machine, uint32_t cpu)
-{
-    return (struct cpu_cache *)(uintptr_t)atomic_word_peek(&machine->arena.potad.cpus[cpu]);
-}
 
 static struct kmem_cache *create(struct machine *machine, uint64_t size)
 {
@@ -99,48 +53,13 @@ static uint64_t magazine_count(const struct object_magazine *magazine)
 /* Objects of @cache that @cpu keeps. */
 static uint64_t kept(const struct machine *machine, uint32_t cpu, const struct kmem_cache *cache)
 {
-    const struct cpu_objects *objects = &keeper_of(machine, cpu)->objects[cache->number];
+    const struct cpu_objects *objects = &machine_keeper(machine, cpu)->objects[cache->number];
     return magazine_count(&objects->loaded) + magazine_count(&objects->other);
 }
 
 static uint64_t events(const struct machine *machine, enum core_event event)
 {
     return atomic_word_peek(&machine->arena.potad.events[event]);
-}
-
-/* Checks that without its CPUs, the machine is as after boot, and closes it. */
-static void machine_close(struct machine *machine)
-{
-    struct potad *potad = &machine->arena.potad;
-    arena_validate(&machine->arena);
-    for (uint32_t cpu = 0; cpu < CPUS_MAX; cpu++) {
-        if (keeper_of(machine, cpu) != NULL) {
-            assert_int_equal(potad_cpu_offline(potad, cpu), STATUS_OK);
-            arena_validate(&machine->arena);
-        }
-    }
-    potad_shrink(potad);
-    arena_validate(&machine->arena);
-    assert_int_equal(potad_state_hash(potad), machine->hash);
-    arena_close(&machine->arena);
-}
-
-/* Whether @act ends the program by an assertion. */
-static bool asserts(struct machine *machine, struct kmem_cache *cache, void *object,
-                    void (*act)(struct machine *, struct kmem_cache *, void *))
-{
-    int status;
-    fflush(NULL);
-    pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0) {
-        signal(SIGABRT, SIG_DFL);
-        fclose(stderr);
-        act(machine, cache, object);
-        _exit(0);
-    }
-    assert_int_equal(waitpid(child, &status, 0), child);
-    return WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
 }
 
 struct blocks {
@@ -164,17 +83,6 @@ static void give_blocks(struct machine *machine, struct blocks *blocks)
 {
     for (unsigned i = 0; i < blocks->count; i++) {
         free_pages(&machine->arena.potad, blocks->buddys[i]);
-    }
-}
-
-/* Runs @test for each kind of map, with memory of @frames and @cpus. */
-static void for_each_kind(uint64_t frames, uint32_t cpus, void (*test)(struct machine *machine))
-{
-    for (unsigned i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-        static struct machine machine;
-        machine_open(&machine, kinds[i], frames, cpus);
-        test(&machine);
-        machine_close(&machine);
     }
 }
 
@@ -221,7 +129,7 @@ static void pairs_test(struct machine *machine)
 static void b1_pairs_on_a_cpu_take_nothing_from_the_slabs(void **state)
 {
     (void)state;
-    for_each_kind(4096, 1, pairs_test);
+    machine_for_each_kind(4096, 1, pairs_test);
 }
 
 /* CPU 0 has all objects that there is memory for, and frees them; CPU 1 gets as many. */
@@ -263,7 +171,7 @@ static void objects_pressure_test(struct machine *machine)
 static void f2_objects_that_a_cpu_keeps_another_gets_when_memory_is_short(void **state)
 {
     (void)state;
-    for_each_kind(600, 2, objects_pressure_test);
+    machine_for_each_kind(600, 2, objects_pressure_test);
 }
 
 /* A slab that nothing but a magazine keeps is memory for a block, and for another cache. */
@@ -293,7 +201,7 @@ static void slab_pressure_test(struct machine *machine)
 static void f2_a_block_is_made_of_a_slab_that_only_magazines_keep(void **state)
 {
     (void)state;
-    for_each_kind(600, 1, slab_pressure_test);
+    machine_for_each_kind(600, 1, slab_pressure_test);
 }
 
 static void destroy_test(struct machine *machine)
@@ -323,7 +231,7 @@ static void destroy_test(struct machine *machine)
 static void a_cache_is_busy_only_while_users_hold_objects(void **state)
 {
     (void)state;
-    for_each_kind(1024, 2, destroy_test);
+    machine_for_each_kind(1024, 2, destroy_test);
 }
 
 static void offline_test(struct machine *machine)
@@ -349,7 +257,7 @@ static void offline_test(struct machine *machine)
 static void offline_and_shrink_give_objects_back(void **state)
 {
     (void)state;
-    for_each_kind(1024, 1, offline_test);
+    machine_for_each_kind(1024, 1, offline_test);
 }
 
 /* More caches than there are numbers: the last do without, until numbers are free. */
@@ -374,7 +282,7 @@ static void numbers_test(struct machine *machine)
 static void caches_beyond_the_numbers_have_no_magazines(void **state)
 {
     (void)state;
-    for_each_kind(1024, 1, numbers_test);
+    machine_for_each_kind(1024, 1, numbers_test);
 }
 
 /* Neither have caches with a fault site: it is asked before each object; nor large objects. */
@@ -399,7 +307,7 @@ static void site_test(struct machine *machine)
 static void f1_a_cache_with_a_fault_site_asks_before_each_object(void **state)
 {
     (void)state;
-    for_each_kind(1024, 1, site_test);
+    machine_for_each_kind(1024, 1, site_test);
 }
 
 /* A cache without a slab, and a step of making one that fails: as it was. */
@@ -425,36 +333,44 @@ static void fault_test(struct machine *machine)
 static void f1_an_object_that_cannot_be_had_leaves_all_as_it_was(void **state)
 {
     (void)state;
-    for_each_kind(1024, 1, fault_test);
+    machine_for_each_kind(1024, 1, fault_test);
 }
 
-static void act_free(struct machine *machine, struct kmem_cache *cache, void *object)
+/* What the acts below are about. */
+struct freed {
+    struct kmem_cache *cache;
+    void *object;
+};
+
+static void act_free(struct machine *machine, void *context)
 {
-    give(machine, cache, object);
+    const struct freed *freed = context;
+    give(machine, freed->cache, freed->object);
 }
 
-static void act_free_elsewhere(struct machine *machine, struct kmem_cache *cache, void *object)
+static void act_free_elsewhere(struct machine *machine, void *context)
 {
     machine->cpu = 1;
-    give(machine, cache, object);
+    act_free(machine, context);
 }
 
-static void act_free_on_no_cpu(struct machine *machine, struct kmem_cache *cache, void *object)
+static void act_free_on_no_cpu(struct machine *machine, void *context)
 {
     machine->cpu = CPUS_MAX;
-    give(machine, cache, object);
+    act_free(machine, context);
 }
 
-static void act_write_and_take(struct machine *machine, struct kmem_cache *cache, void *object)
+static void act_write_and_take(struct machine *machine, void *context)
 {
-    memset(object, 0x11, 8);
-    take(machine, cache);
+    const struct freed *freed = context;
+    memset(freed->object, 0x11, 8);
+    take(machine, freed->cache);
 }
 
-static void act_drain(struct machine *machine, struct kmem_cache *cache, void *object)
+static void act_drain(struct machine *machine, void *context)
 {
-    (void)cache;
-    memset(object, 0x11, 8);
+    const struct freed *freed = context;
+    memset(freed->object, 0x11, 8);
     potad_shrink(&machine->arena.potad);
 }
 
@@ -466,22 +382,24 @@ static void double_free_test(struct machine *machine)
         void *keeps = take(machine, cache); /* the slab */
         void *object = take(machine, cache);
         void *other = take(machine, cache);
+        struct freed freed = {cache, object};
         give(machine, cache, object);
-        assert_true(asserts(machine, cache, object, act_free));
-        assert_true(asserts(machine, cache, object, act_free_elsewhere));
-        assert_true(asserts(machine, cache, object, act_free_on_no_cpu));
-        assert_true(asserts(machine, cache, object, act_write_and_take));
-        assert_true(asserts(machine, cache, object, act_drain));
+        assert_true(machine_asserts(machine, act_free, &freed));
+        assert_true(machine_asserts(machine, act_free_elsewhere, &freed));
+        assert_true(machine_asserts(machine, act_free_on_no_cpu, &freed));
+        assert_true(machine_asserts(machine, act_write_and_take, &freed));
+        assert_true(machine_asserts(machine, act_drain, &freed));
         give(machine, cache, other);
-        assert_true(asserts(machine, cache, object, act_free));
+        assert_true(machine_asserts(machine, act_free, &freed));
         /* Back in the slab, as a free object of that. */
         potad_shrink(&machine->arena.potad);
-        assert_true(asserts(machine, cache, object, act_free));
-        assert_true(asserts(machine, cache, object, act_free_on_no_cpu));
+        assert_true(machine_asserts(machine, act_free, &freed));
+        assert_true(machine_asserts(machine, act_free_on_no_cpu, &freed));
         /* What looks free, but is in use, may be freed. */
         object = take(machine, cache);
+        freed.object = object;
         *object_next(object) = OBJECT_NONE;
-        assert_false(asserts(machine, cache, object, act_free));
+        assert_false(machine_asserts(machine, act_free, &freed));
         give(machine, cache, object);
         give(machine, cache, keeps);
         destroy(machine, cache);
@@ -491,7 +409,7 @@ static void double_free_test(struct machine *machine)
 static void freeing_or_writing_a_free_object_is_an_assertion(void **state)
 {
     (void)state;
-    for_each_kind(1024, 2, double_free_test);
+    machine_for_each_kind(1024, 2, double_free_test);
 }
 
 static void assert_i18(struct machine *machine)
@@ -506,7 +424,7 @@ static void i18_sees_magazines_that_are_wrong(void **state)
 {
     (void)state;
     static struct machine machine;
-    machine_open(&machine, BLOCK_MAP_BOTH, 1024, 2);
+    machine_open_frames(&machine, BLOCK_MAP_BOTH, 1024, 2);
     struct kmem_cache *cache = create(&machine, 64);
     struct kmem_cache *other = create(&machine, 64);
     void *held = take(&machine, cache);
@@ -514,7 +432,7 @@ static void i18_sees_magazines_that_are_wrong(void **state)
     potad_shrink(&machine.arena.potad);
     give(&machine, cache, object);
     arena_validate(&machine.arena);
-    struct cpu_objects *magazines = &keeper_of(&machine, 0)->objects[cache->number];
+    struct cpu_objects *magazines = &machine_keeper(&machine, 0)->objects[cache->number];
     const struct cpu_objects none = {OBJECT_MAGAZINE_EMPTY, OBJECT_MAGAZINE_EMPTY};
     struct cpu_objects before = *magazines;
     magazines->loaded.room++;
@@ -525,13 +443,13 @@ static void i18_sees_magazines_that_are_wrong(void **state)
     cache->magazine = 0;
     assert_i18(&machine); /* more than fit */
     cache->magazine = CPU_OBJECTS_MAX;
-    keeper_of(&machine, 1)->objects[cache->number] = before;
+    machine_keeper(&machine, 1)->objects[cache->number] = before;
     assert_i18(&machine); /* twice */
-    keeper_of(&machine, 1)->objects[cache->number] = none;
-    keeper_of(&machine, 0)->objects[other->number] = before;
+    machine_keeper(&machine, 1)->objects[cache->number] = none;
+    machine_keeper(&machine, 0)->objects[other->number] = before;
     *magazines = none;
     assert_i18(&machine); /* another cache's */
-    keeper_of(&machine, 0)->objects[other->number] = *magazines;
+    machine_keeper(&machine, 0)->objects[other->number] = *magazines;
     *magazines = before;
     object_link_t word = *object_next(object);
     *object_next(object) = 1;
@@ -590,8 +508,8 @@ static void reserve_test(struct machine *machine)
 static void a4_a_reserve_gives_what_was_set_aside(void **state)
 {
     (void)state;
-    for_each_kind(1024, 1, reserve_test);
-    for_each_kind(1024, 0, reserve_test);
+    machine_for_each_kind(1024, 1, reserve_test);
+    machine_for_each_kind(1024, 0, reserve_test);
 }
 
 /* Topped up, up to @count and no further; what is left goes back. */
@@ -626,7 +544,7 @@ static void refill_test(struct machine *machine)
 static void a4_a_reserve_is_topped_up(void **state)
 {
     (void)state;
-    for_each_kind(1024, 1, refill_test);
+    machine_for_each_kind(1024, 1, refill_test);
 }
 
 /* Each step of setting 300 objects aside fails once, then for good: all or none. */
@@ -668,18 +586,7 @@ static void reserve_fault_test(struct machine *machine)
 static void f1_a_reserve_that_fails_leaves_all_as_it_was(void **state)
 {
     (void)state;
-    for_each_kind(2048, 0, reserve_fault_test);
-}
-
-/* Takes @cpu offline, or online where there is memory for that. */
-static void cpu_toggle(struct machine *machine, uint32_t cpu)
-{
-    if (keeper_of(machine, cpu) != NULL) {
-        assert_int_equal(potad_cpu_offline(&machine->arena.potad, cpu), STATUS_OK);
-    } else {
-        enum status status = potad_cpu_online(&machine->arena.potad, cpu);
-        assert_true(status == STATUS_OK || status == STATUS_NO_MEMORY);
-    }
+    machine_for_each_kind(2048, 0, reserve_fault_test);
 }
 
 /* Objects of three caches that come and go on four CPUs that do, too. */
@@ -694,7 +601,7 @@ static void random_test(struct machine *machine)
         unsigned which = (unsigned)arena_random(&random, 3);
         machine->cpu = (uint32_t)arena_random(&random, 5);
         if (arena_random(&random, 300) == 0) {
-            cpu_toggle(machine, (uint32_t)arena_random(&random, 4));
+            machine_cpu_toggle(machine, (uint32_t)arena_random(&random, 4));
         } else if (counts[which] < OBJECTS_MAX / 4 && arena_random(&random, 2) == 0) {
             void *object;
             if (kmem_cache_alloc(&machine->arena.potad, caches[which], &object) == STATUS_OK) {
@@ -722,7 +629,7 @@ static void random_test(struct machine *machine)
 static void any_sequence_leaves_memory_whole(void **state)
 {
     (void)state;
-    for_each_kind(700, 0, random_test);
+    machine_for_each_kind(700, 0, random_test);
 }
 
 int main(void)

@@ -51,27 +51,14 @@
     /* answers that limits were in the way, where there were none */                               \
     X(FLAW_BUSY, "busy", CHECK_STATUS, 6, PREPARED COMPACT("2", "0"))
 
-enum flaw {
-    FLAW_NONE,
-#define X(id, name, check, op, program) id,
-    FLAW_TABLE(X)
-#undef X
-        FLAWS
-};
-
-static enum flaw flaw_now;
-
-static const struct subject *core(void)
-{
-    return subject_find("core");
-}
+enum flaw { FLAW_NONE, FLAW_TABLE(FLAW_ID) FLAWS };
 
 static enum status flawed_alloc(void *instance, const struct subject_request *request,
                                 struct subject_block *block)
 {
     struct subject_request asked = *request;
     asked.compact = asked.compact && flaw_now != FLAW_ALLOC;
-    return core()->alloc(instance, &asked, block);
+    return flaw_core()->alloc(instance, &asked, block);
 }
 
 static enum status flawed_compact(void *instance, const struct compact_request *request,
@@ -89,38 +76,24 @@ static enum status flawed_compact(void *instance, const struct compact_request *
         asked.blocks_max = UINT64_MAX;
     }
     asked.pages.order += flaw_now == FLAW_LARGER || flaw_now == FLAW_NEEDLESS ? 1 : 0;
-    enum status status = core()->compact(instance, &asked, result);
+    enum status status = flaw_core()->compact(instance, &asked, result);
     result->frames_moved += flaw_now == FLAW_NUMBERS ? 1 : 0;
     result->blocks_seen += flaw_now == FLAW_BLOCKS ? 16 : 0;
     return flaw_now == FLAW_FOR_NOTHING ? STATUS_NO_MEMORY : status;
 }
 
-static struct flaw_case flaw_cases[FLAWS] = {
-#define X(id, name, check, op, program) [id] = {id, check, op, MAP program},
-    FLAW_TABLE(X)
-#undef X
-};
-
-static void plant(unsigned flaw)
-{
-    flaw_now = (enum flaw)flaw;
-}
+static struct flaw_case flaw_cases[FLAWS] = {FLAW_TABLE(FLAW_CASE)};
 
 static void executor_run_finds_flaw(void **state)
 {
-    struct subject subject = *core();
+    struct subject subject = *flaw_core();
     subject.alloc = flawed_alloc;
     subject.compact = flawed_compact;
-    flaw_assert_found(&subject, *state, plant);
+    flaw_assert_found(&subject, *state);
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-#define X(id, name, check, op, program)                                                            \
-    {"executor_run_finds_" name, executor_run_finds_flaw, NULL, NULL, &flaw_cases[id]},
-        FLAW_TABLE(X)
-#undef X
-    };
+    const struct CMUnitTest tests[] = {FLAW_TABLE(FLAW_TEST)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

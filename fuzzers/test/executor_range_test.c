@@ -14,8 +14,6 @@
 
 #include <cmocka.h>
 
-enum { SLOTS = 64 };
-
 #define MAP         "potad-case 2\nrange zone=0 start=0 frames=64\n"
 #define STORE(key)  "range-store key=" key " shift=4 keys=1 end=0\n"
 #define LOAD(key)   "range-load key=" key " shift=4 end=0\n"
@@ -48,15 +46,7 @@ enum { SLOTS = 64 };
     X(FLAW_STATUS_OPEN, "open_status", CHECK_STATUS, 0, LOAD("1"))                                 \
     X(FLAW_STATUS_CLOSE, "close_status", CHECK_STATUS, 1, STORE("1"))
 
-enum flaw {
-    FLAW_NONE,
-#define X(id, name, check, op, program) id,
-    FLAW_TABLE(X)
-#undef X
-        FLAWS
-};
-
-static enum flaw flaw_now;
+enum flaw { FLAW_NONE, FLAW_TABLE(FLAW_ID) FLAWS };
 
 static const struct subject_range_ops *const real = &subject_core_range;
 
@@ -137,11 +127,7 @@ static uint64_t flawed_count(void *tree)
     return real->count(tree) + (flaw_now == FLAW_COUNT ? 1 : 0);
 }
 
-static struct flaw_case flaw_cases[FLAWS] = {
-#define X(id, name, check, op, program) [id] = {id, check, op, MAP program},
-    FLAW_TABLE(X)
-#undef X
-};
+static struct flaw_case flaw_cases[FLAWS] = {FLAW_TABLE(FLAW_CASE)};
 
 static struct subject_range_ops flawed_range(void)
 {
@@ -160,44 +146,28 @@ static struct subject_range_ops flawed_range(void)
     return range;
 }
 
-static void plant(unsigned flaw)
-{
-    flaw_now = (enum flaw)flaw;
-}
-
 static void executor_run_finds_flaw(void **state)
 {
-    struct subject subject = *subject_find("core");
+    struct subject subject = *flaw_core();
     struct subject_range_ops range = flawed_range();
     subject.range = &range;
-    flaw_assert_found(&subject, *state, plant);
+    flaw_assert_found(&subject, *state);
 }
 
 /* An allocator without a map by ranges: its operations do nothing. */
 static void executor_run_passes_over_ranges(void **state)
 {
-    struct subject subject = *subject_find("core");
-    struct executor executor;
-    struct program program;
+    struct subject subject = *flaw_core();
     (void)state;
     subject.capabilities &= ~(uint32_t)SUBJECT_RANGE;
     subject.range = NULL;
-    program_init(&program);
-    flaw_parse(&program, MAP STORE("1") ERASE("1") GAP("0"));
-    executor_init(&executor, &subject, SLOTS);
-    assert_true(executor_run(&executor, &program));
-    executor_close(&executor);
-    program_free(&program);
+    flaw_assert_clean(&subject, MAP STORE("1") ERASE("1") GAP("0"));
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define X(id, name, check, op, program)                                                            \
-    {"executor_run_finds_" name, executor_run_finds_flaw, NULL, NULL, &flaw_cases[id]},
-        FLAW_TABLE(X)
-#undef X
-            cmocka_unit_test(executor_run_passes_over_ranges),
+        FLAW_TABLE(FLAW_TEST) cmocka_unit_test(executor_run_passes_over_ranges),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-enum { SLOTS = 64, DESCRIPTOR_BYTES = 64 };
+enum { DESCRIPTOR_BYTES = 64 };
 
 #define MAP         "potad-case 2\nrange zone=0 start=0 frames=512\n"
 #define ADD(edges)  "space-add space=0 unit=512 units=20 shift=0 edges=" edges " bytes=64 home=any\n"
@@ -72,17 +72,10 @@ enum { SLOTS = 64, DESCRIPTOR_BYTES = 64 };
       ADD("0") RUN ALLOC("0") FREE RUN_FREE)                                                       \
     X(FLAW_RUN_FREE_TAKES, "run_free_takes", CHECK_FREE_ALLOCATES, 2, ADD("0") RUN RUN_FREE)
 
-enum flaw {
-    FLAW_NONE,
-#define X(id, name, check, op, program) id,
-    FLAW_TABLE(X)
-#undef X
-        FLAWS
-};
+enum flaw { FLAW_NONE, FLAW_TABLE(FLAW_ID) FLAWS };
 
-static enum flaw flaw_now;
-static unsigned frees; /* of blocks, in the present run */
-static unsigned runs;  /* allocated in it */
+static unsigned frees; /* of blocks, since the space was added */
+static unsigned runs;  /* allocated since then */
 
 static const struct subject_space_ops *const real = &subject_core_spaces;
 
@@ -93,6 +86,8 @@ static enum status flawed_add(void *instance, uint32_t number,
     struct subject_space_config any = *config;
     any.ranges = &range;
     any.ranges_count = 1;
+    frees = 0;
+    runs = 0;
     switch (flaw_now) {
     case FLAW_ADD_STATUS:
         return STATUS_BUSY;
@@ -259,11 +254,7 @@ static uint64_t flawed_descriptors(void *instance, uint32_t number)
     return real->descriptors(instance, number) + (more ? 1 : 0);
 }
 
-static struct flaw_case flaw_cases[FLAWS] = {
-#define X(id, name, check, op, program) [id] = {id, check, op, MAP program},
-    FLAW_TABLE(X)
-#undef X
-};
+static struct flaw_case flaw_cases[FLAWS] = {FLAW_TABLE(FLAW_CASE)};
 
 static struct subject_space_ops flawed_spaces(void)
 {
@@ -281,46 +272,28 @@ static struct subject_space_ops flawed_spaces(void)
     return spaces;
 }
 
-static void plant(unsigned flaw)
-{
-    flaw_now = (enum flaw)flaw;
-    frees = 0;
-    runs = 0;
-}
-
 static void executor_run_finds_flaw(void **state)
 {
-    struct subject subject = *subject_find("core");
+    struct subject subject = *flaw_core();
     struct subject_space_ops spaces = flawed_spaces();
     subject.spaces = &spaces;
-    flaw_assert_found(&subject, *state, plant);
+    flaw_assert_found(&subject, *state);
 }
 
 /* An allocator without spaces: operations on them do nothing. */
 static void executor_run_passes_over_spaces(void **state)
 {
-    struct subject subject = *subject_find("core");
-    struct executor executor;
-    struct program program;
+    struct subject subject = *flaw_core();
     (void)state;
     subject.capabilities &= ~(uint32_t)SUBJECT_SPACES;
     subject.spaces = NULL;
-    program_init(&program);
-    flaw_parse(&program, MAP ADD("0") ALLOC("0") SPLIT LOOKUP FREE REMOVE);
-    executor_init(&executor, &subject, SLOTS);
-    assert_true(executor_run(&executor, &program));
-    executor_close(&executor);
-    program_free(&program);
+    flaw_assert_clean(&subject, MAP ADD("0") ALLOC("0") SPLIT LOOKUP FREE REMOVE);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define X(id, name, check, op, program)                                                            \
-    {"executor_run_finds_" name, executor_run_finds_flaw, NULL, NULL, &flaw_cases[id]},
-        FLAW_TABLE(X)
-#undef X
-            cmocka_unit_test(executor_run_passes_over_spaces),
+        FLAW_TABLE(FLAW_TEST) cmocka_unit_test(executor_run_passes_over_spaces),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

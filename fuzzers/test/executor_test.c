@@ -205,16 +205,7 @@ enum { SEED = 20230921, PROGRAMS = 300, BYTES_MAX = 2000, FRAMES_MAX = 4096, SLO
     /* not-whole: a frame of metadata is never given back */                                       \
     X(FLAW_WHOLE, "frame_never_given_back", CHECK_WHOLE, 2, ALLOC("0", "0", "0") "free slot=0\n")
 
-enum flaw {
-    FLAW_NONE,
-#define X(id, name, check, op, program) id,
-    FLAW_TABLE(X)
-#undef X
-        FLAWS
-};
-
-/* What the fake allocator does wrong. Its instance is zeroed at each boot: not in there. */
-static enum flaw fake_flaw;
+enum flaw { FLAW_NONE, FLAW_TABLE(FLAW_ID) FLAWS };
 
 /* The fake allocator: an entry for each frame, and nothing in the frames themselves. An object is
  * a block of its own. */
@@ -288,7 +279,7 @@ static order_t fake_free_order(const struct fake *fake, pfn_t pfn)
 /* Counts the free blocks anew. */
 static void fake_count(struct fake *fake)
 {
-    order_t top = fake_flaw == FLAW_COALESCING && fake->frees > 0 ? 1 : ORDERS - 1;
+    order_t top = flaw_now == FLAW_COALESCING && fake->frees > 0 ? 1 : ORDERS - 1;
     memset(fake->blocks, 0, sizeof(fake->blocks));
     fake->free_blocks = 0;
     uint64_t at = 0;
@@ -334,7 +325,7 @@ static enum status fake_open(void *instance, const struct port *port, const stru
         }
     }
     fake_count(fake);
-    return fake_flaw == FLAW_STATUS_BOOT ? STATUS_NO_MEMORY : STATUS_OK;
+    return flaw_now == FLAW_STATUS_BOOT ? STATUS_NO_MEMORY : STATUS_OK;
 }
 
 static void fake_close(void *instance)
@@ -370,7 +361,7 @@ static void fake_set(struct fake *fake, pfn_t pfn, order_t order, enum fake_use 
 {
     struct fake_frame *first = &fake->frames[pfn - fake->start];
     for (uint64_t i = 0; i < order_frames(order); i++) {
-        bool kept = use == FAKE_FREE && first[i].failed && fake_flaw != FLAW_POISON_FREED;
+        bool kept = use == FAKE_FREE && first[i].failed && flaw_now != FLAW_POISON_FREED;
         fake->poisoned += kept ? 1 : 0;
         first[i].use = (uint8_t)(kept ? FAKE_POISONED : use);
         first[i].order = (uint8_t)order;
@@ -389,7 +380,7 @@ static enum status fake_take(struct fake *fake, order_t order, uint32_t zones, e
         if (*pfn == PFN_NONE) {
             return STATUS_NO_MEMORY;
         }
-        bool asked = fake_flaw != FLAW_UNACCEPTED;
+        bool asked = flaw_now != FLAW_UNACCEPTED;
         if (asked && (fake->port.fault(fake->port.context, FAULT_ACCEPT) ||
                       !fake->port.accept(fake->port.context, *pfn, order_frames(order)))) {
             return STATUS_ACCEPT_FAILED;
@@ -416,15 +407,15 @@ static void fake_keep_frame(struct fake *fake)
 /* Flaws of an allocation that are deeds, not answers. Context: a step has been taken. */
 static void fake_alloc_misbehave(struct fake *fake)
 {
-    if (fake_flaw == FLAW_HOME_USED && fake->live_blocks > 0) {
+    if (flaw_now == FLAW_HOME_USED && fake->live_blocks > 0) {
         fake_expose(fake, fake->last_block);
-    } else if (fake_flaw == FLAW_HOME_UNACCEPTED) {
+    } else if (flaw_now == FLAW_HOME_UNACCEPTED) {
         fake_expose(fake, fake_find(fake, 0, ~0U, true));
-    } else if (fake_flaw == FLAW_HOME_ZONE) {
+    } else if (flaw_now == FLAW_HOME_ZONE) {
         fake_expose(fake, fake_find(fake, 0, 1U << 2, false));
-    } else if (fake_flaw == FLAW_ACCEPTED_TWICE) {
+    } else if (flaw_now == FLAW_ACCEPTED_TWICE) {
         fake->port.accept(fake->port.context, fake_find(fake, 0, 1, false), 1);
-    } else if (fake_flaw == FLAW_WHOLE && !fake->kept) {
+    } else if (flaw_now == FLAW_WHOLE && !fake->kept) {
         fake_keep_frame(fake);
         fake->kept = true;
     }
@@ -436,7 +427,7 @@ static bool fake_alloc_lie(struct fake *fake, const struct subject_request *requ
 {
     *block = (struct subject_block){.pfn = fake->start, .order = request->order};
     *status = STATUS_OK;
-    switch (fake_flaw) {
+    switch (flaw_now) {
     case FLAW_OVERLAP:
         block->pfn = fake->last_block;
         return fake->live_blocks > 0;
@@ -475,12 +466,12 @@ static enum status fake_alloc(void *instance, const struct subject_request *requ
     }
     fake_alloc_misbehave(fake);
     if (fake->port.fault(fake->port.context, FAULT_BUDDY_DESC)) {
-        if (fake_flaw == FLAW_FAILURE) {
+        if (flaw_now == FLAW_FAILURE) {
             fake_keep_frame(fake);
         }
         return STATUS_NO_MEMORY;
     }
-    uint32_t zones = any ? ~0U : 1U << (fake_flaw == FLAW_ZONE ? 1 : request->zone);
+    uint32_t zones = any ? ~0U : 1U << (flaw_now == FLAW_ZONE ? 1 : request->zone);
     pfn_t pfn;
     status = fake_take(fake, request->order, zones, FAKE_BLOCK, &pfn);
     if (status == STATUS_OK) {
@@ -521,15 +512,15 @@ static enum status fake_alloc_contig(void *instance, const struct contig_request
         return STATUS_INVALID;
     }
     pfn_t pfn = fake_find_run(fake, request);
-    if (fake_flaw == FLAW_MIGRATE) {
+    if (flaw_now == FLAW_MIGRATE) {
         const struct memdesc_ops *ops = &fake->owners[MEMDESC_BUDDY_ALLOCATED];
         struct migration move = {.from = fake->last_block, .to = pfn, .order = 1};
         (void)ops->migrate(ops->context, NULL, &move, MIGRATE_TRY);
     }
-    if (pfn == PFN_NONE || fake_flaw == FLAW_CONTIG) {
+    if (pfn == PFN_NONE || flaw_now == FLAW_CONTIG) {
         return STATUS_NO_MEMORY;
     }
-    pfn -= fake_flaw == FLAW_CONTIG_EARLY ? 1 : 0;
+    pfn -= flaw_now == FLAW_CONTIG_EARLY ? 1 : 0;
     for (pfn_t at = pfn; at < pfn + request->units; at++) {
         struct fake_frame *frame = &fake->frames[at - fake->start];
         if (frame->unaccepted && (fake->port.fault(fake->port.context, FAULT_ACCEPT) ||
@@ -564,13 +555,13 @@ static void fake_free_contig(void *instance, const struct contig *contig)
 static void fake_free(void *instance, const struct subject_block *block)
 {
     struct fake *fake = instance;
-    if (fake_flaw == FLAW_FREE_STEP) {
+    if (flaw_now == FLAW_FREE_STEP) {
         (void)fake->port.fault(fake->port.context, FAULT_BUDDY_DESC);
-    } else if (fake_flaw == FLAW_FREE_EXPOSES) {
+    } else if (flaw_now == FLAW_FREE_EXPOSES) {
         fake_expose(fake, fake_find(fake, 0, 1, false));
-    } else if (fake_flaw == FLAW_FREE_ACCEPTS) {
+    } else if (flaw_now == FLAW_FREE_ACCEPTS) {
         (void)fake->port.accept(fake->port.context, fake_find(fake, 0, ~0U, true), 1);
-    } else if (fake_flaw == FLAW_HOME_CONCEAL) {
+    } else if (flaw_now == FLAW_HOME_CONCEAL) {
         fake->port.conceal(fake->port.context, block->pfn, 1);
     }
     fake->live_blocks--;
@@ -597,15 +588,15 @@ static bool fake_lookup(void *instance, pfn_t pfn, struct memdesc_info *info)
     const struct fake_frame *frame = inside ? &fake->frames[pfn - fake->start] : NULL;
     bool later = frame != NULL && fake->map.zones[frame->zone].later;
     if (frame == NULL || frame->use == FAKE_HOLE) {
-        return fake_flaw == FLAW_LOOKUP_HOLE || (fake_flaw == FLAW_REMOVE_SEEN && later);
+        return flaw_now == FLAW_LOOKUP_HOLE || (flaw_now == FLAW_REMOVE_SEEN && later);
     }
-    if (fake_flaw == FLAW_ADD_UNSEEN && later) {
+    if (flaw_now == FLAW_ADD_UNSEEN && later) {
         return false;
     }
     order_t order = frame->use == FAKE_FREE ? fake_free_order(fake, pfn) : frame->order;
     order = frame->use == FAKE_POISONED ? 0 : order;
     bool middle = pfn % order_frames(order) != 0 && (pfn + 1) % order_frames(order) != 0;
-    order = fake_flaw == FLAW_LOOKUP && middle && frame->use == FAKE_BLOCK ? 0 : order;
+    order = flaw_now == FLAW_LOOKUP && middle && frame->use == FAKE_BLOCK ? 0 : order;
     *info = (struct memdesc_info){
         .type = types[frame->use],
         .pfn = pfn >> order << order,
@@ -631,10 +622,10 @@ static void fake_tell(struct fake *fake, const struct fake_frame *frame, pfn_t p
 {
     bool object = frame->use == FAKE_OBJECT;
     const struct memdesc_ops *ops = &fake->owners[object ? MEMDESC_SLAB : MEMDESC_BUDDY_ALLOCATED];
-    unsigned times = fake_flaw == FLAW_TOLD_NOBODY ? 0 : 1;
-    times = fake_flaw == FLAW_TOLD_TWICE ? 2 : times;
+    unsigned times = flaw_now == FLAW_TOLD_NOBODY ? 0 : 1;
+    times = flaw_now == FLAW_TOLD_TWICE ? 2 : times;
     for (unsigned i = 0; i < times; i++) {
-        ops->memory_failure(ops->context, NULL, fake_flaw == FLAW_TOLD_OTHER ? pfn + 1 : pfn);
+        ops->memory_failure(ops->context, NULL, flaw_now == FLAW_TOLD_OTHER ? pfn + 1 : pfn);
     }
 }
 
@@ -647,21 +638,21 @@ static enum status fake_memory_failure(void *instance, pfn_t pfn)
         return STATUS_INVALID;
     }
     if (frame->failed) {
-        return fake_flaw == FLAW_POISON_TWICE ? STATUS_OK : STATUS_EXISTS;
+        return flaw_now == FLAW_POISON_TWICE ? STATUS_OK : STATUS_EXISTS;
     }
     if (fake->port.fault(fake->port.context, FAULT_POISON_DESC) ||
-        fake_flaw == FLAW_POISON_SPURIOUS) {
+        flaw_now == FLAW_POISON_SPURIOUS) {
         return STATUS_NO_MEMORY;
     }
     bool free = frame->use == FAKE_FREE;
-    frame += fake_flaw == FLAW_POISON_BESIDE ? 1 : 0;
+    frame += flaw_now == FLAW_POISON_BESIDE ? 1 : 0;
     frame->failed = true;
     if (free) {
         frame->use = FAKE_POISONED;
         fake->poisoned++;
         fake_count(fake);
     }
-    if (!free || fake_flaw == FLAW_TOLD_FREE) {
+    if (!free || flaw_now == FLAW_TOLD_FREE) {
         fake_tell(fake, frame, pfn);
     }
     return STATUS_OK;
@@ -675,7 +666,7 @@ static enum status fake_unpoison(void *instance, pfn_t pfn)
     if (frame == NULL || !frame->failed) {
         return STATUS_INVALID;
     }
-    if (fake_flaw == FLAW_UNPOISON_STEP) {
+    if (flaw_now == FLAW_UNPOISON_STEP) {
         (void)fake->port.fault(fake->port.context, FAULT_POISON_DESC);
     }
     frame->failed = false;
@@ -693,15 +684,15 @@ static enum status fake_zone_add(void *instance, zone_id_t zone, const struct zo
     struct fake *fake = instance;
     (void)config;
     if (fake_has_zone(fake, zone)) {
-        return fake_flaw == FLAW_ADD_TWICE ? STATUS_OK : STATUS_EXISTS;
+        return flaw_now == FLAW_ADD_TWICE ? STATUS_OK : STATUS_EXISTS;
     }
-    if (fake->port.fault(fake->port.context, FAULT_CACHE_DESC) || fake_flaw == FLAW_ADD_SPURIOUS) {
-        if (fake_flaw == FLAW_ADD_FAILURE) {
+    if (fake->port.fault(fake->port.context, FAULT_CACHE_DESC) || flaw_now == FLAW_ADD_SPURIOUS) {
+        if (flaw_now == FLAW_ADD_FAILURE) {
             fake_keep_frame(fake);
         }
         return STATUS_NO_MEMORY;
     }
-    for (uint32_t i = 0; i < count && fake_flaw != FLAW_ADD_NOTHING; i++) {
+    for (uint32_t i = 0; i < count && flaw_now != FLAW_ADD_NOTHING; i++) {
         fake_set_range(fake, &ranges[i], FAKE_FREE);
     }
     fake->zones |= 1U << zone;
@@ -714,7 +705,7 @@ static bool fake_uses(const struct fake *fake, const struct range *range)
 {
     for (uint64_t i = 0; i < range->frames; i++) {
         unsigned use = fake->frames[range->start - fake->start + i].use;
-        bool gone = use == FAKE_POISONED && fake_flaw != FLAW_REMOVE_POISONED;
+        bool gone = use == FAKE_POISONED && flaw_now != FLAW_REMOVE_POISONED;
         if (use != FAKE_FREE && !gone) {
             return true;
         }
@@ -725,17 +716,17 @@ static bool fake_uses(const struct fake *fake, const struct range *range)
 static enum status fake_zone_remove(void *instance, zone_id_t zone)
 {
     struct fake *fake = instance;
-    bool boot = fake_flaw != FLAW_REMOVE_BOOT && !fake->map.zones[zone % ZONES_MAX].later;
+    bool boot = flaw_now != FLAW_REMOVE_BOOT && !fake->map.zones[zone % ZONES_MAX].later;
     if (!fake_has_zone(fake, zone) || boot) {
         return STATUS_INVALID;
     }
-    if (fake_flaw == FLAW_REMOVE_STEP) {
+    if (flaw_now == FLAW_REMOVE_STEP) {
         (void)fake->port.fault(fake->port.context, FAULT_CACHE_DESC);
     }
     for (uint32_t i = 0; i < fake->map.ranges_count; i++) {
         const struct range *range = &fake->map.ranges[i];
-        bool used = fake_flaw == FLAW_REMOVE_BUSY || fake_uses(fake, range);
-        if (range->zone == zone && used && fake_flaw != FLAW_REMOVE_USED) {
+        bool used = flaw_now == FLAW_REMOVE_BUSY || fake_uses(fake, range);
+        if (range->zone == zone && used && flaw_now != FLAW_REMOVE_USED) {
             return STATUS_BUSY;
         }
     }
@@ -753,7 +744,7 @@ static enum status fake_cache_create(void *instance, uint64_t size, uint64_t ali
 {
     struct fake *fake = instance;
     uint64_t bytes = size > align ? size : align;
-    if (size == 0 || align > FRAMES_MAX * FRAME_SIZE || fake_flaw == FLAW_STATUS_CACHE) {
+    if (size == 0 || align > FRAMES_MAX * FRAME_SIZE || flaw_now == FLAW_STATUS_CACHE) {
         return STATUS_INVALID;
     }
     for (unsigned i = 0; i < CASE_CACHES; i++) {
@@ -773,7 +764,7 @@ static enum status fake_cache_destroy(void *instance, void *handle)
 {
     (void)instance;
     struct fake_cache *cache = handle;
-    bool destroys = fake_flaw == FLAW_STATUS_DESTROY || fake_flaw == FLAW_RESERVE_DESTROY;
+    bool destroys = flaw_now == FLAW_STATUS_DESTROY || flaw_now == FLAW_RESERVE_DESTROY;
     if (cache->live > 0 && !destroys) {
         return STATUS_BUSY;
     }
@@ -786,21 +777,21 @@ static void fake_cache_free(void *instance, void *handle, void *object)
     struct fake *fake = instance;
     struct fake_cache *cache = handle;
     pfn_t pfn = (pfn_t)((unsigned char *)object - fake->port.direct_map) >> FRAME_SHIFT;
-    if (fake_flaw == FLAW_OBJECT_FREE_STEP) {
+    if (flaw_now == FLAW_OBJECT_FREE_STEP) {
         (void)fake->port.fault(fake->port.context, FAULT_SLAB_PAGE);
     }
     fake->port.conceal(fake->port.context, pfn, order_frames(cache->order));
     fake_set(fake, pfn, cache->order, FAKE_FREE);
     fake->live_objects--;
     cache->live--;
-    cache->stuck += fake_flaw == FLAW_OBJECT_COUNT ? 1 : 0;
+    cache->stuck += flaw_now == FLAW_OBJECT_COUNT ? 1 : 0;
 }
 
 static void *fake_object(struct fake *fake, struct fake_cache *cache)
 {
     uint32_t zones = 0;
     pfn_t pfn;
-    if (fake_flaw == FLAW_OBJECT_TWICE && fake->last_object != 0) {
+    if (flaw_now == FLAW_OBJECT_TWICE && fake->last_object != 0) {
         cache->live++;
         return fake->port.direct_map + (fake->last_object << FRAME_SHIFT);
     }
@@ -808,12 +799,12 @@ static void *fake_object(struct fake *fake, struct fake_cache *cache)
         zones |= zone_holds_metadata(&fake->map.zones[zone]) ? 1U << zone : 0;
     }
     if (fake->port.fault(fake->port.context, FAULT_SLAB_PAGE)) {
-        if (fake_flaw == FLAW_OBJECT_FAILURE) {
+        if (flaw_now == FLAW_OBJECT_FAILURE) {
             fake_keep_frame(fake);
         }
         return NULL;
     }
-    if (fake_flaw == FLAW_OBJECT_SPURIOUS ||
+    if (flaw_now == FLAW_OBJECT_SPURIOUS ||
         fake_take(fake, cache->order, zones, FAKE_OBJECT, &pfn) != STATUS_OK) {
         return NULL;
     }
@@ -821,11 +812,11 @@ static void *fake_object(struct fake *fake, struct fake_cache *cache)
     fake->live_objects++;
     cache->live++;
     unsigned char *object = fake->port.direct_map + (pfn << FRAME_SHIFT);
-    if (fake_flaw == FLAW_OBJECT && fake->last_object != 0) {
+    if (flaw_now == FLAW_OBJECT && fake->last_object != 0) {
         fake->port.direct_map[fake->last_object << FRAME_SHIFT] ^= 1;
     }
     fake->last_object = pfn;
-    bool aside = fake_flaw == FLAW_CROOKED_OBJECT || fake_flaw == FLAW_OBJECT_OUTSIDE;
+    bool aside = flaw_now == FLAW_CROOKED_OBJECT || flaw_now == FLAW_OBJECT_OUTSIDE;
     return aside ? object + 8 : object;
 }
 
@@ -849,8 +840,8 @@ static enum status fake_cache_reserve(void *instance, void *handle, uint64_t cou
 {
     struct fake_cache *cache = handle;
     uint64_t before = cache->reserved;
-    uint64_t short_of = fake_flaw == FLAW_RESERVE_SHORT ? 1 : 0;
-    if (fake_flaw == FLAW_RESERVE_SPURIOUS) {
+    uint64_t short_of = flaw_now == FLAW_RESERVE_SHORT ? 1 : 0;
+    if (flaw_now == FLAW_RESERVE_SPURIOUS) {
         return STATUS_NO_MEMORY;
     }
     cache->stuck = short_of; /* counted all the same */
@@ -858,7 +849,7 @@ static enum status fake_cache_reserve(void *instance, void *handle, uint64_t cou
     reserve->objects = before == 0 ? OBJECT_CHAIN_EMPTY : reserve->objects;
     while (cache->reserved + short_of < count) {
         void *object = fake_object(instance, cache);
-        bool keeps = fake_flaw == FLAW_RESERVE_FAILURE && cache->reserved == before + 1;
+        bool keeps = flaw_now == FLAW_RESERVE_FAILURE && cache->reserved == before + 1;
         if (object != NULL) {
             object_chain_push(&reserve->objects, object);
             cache->reserved++;
@@ -877,11 +868,11 @@ static void *fake_cache_take(void *instance, struct kmem_reserve *reserve)
 {
     struct fake *fake = instance;
     struct fake_cache *cache = (struct fake_cache *)(void *)reserve->cache;
-    if (fake_flaw == FLAW_RESERVE_STEP) {
+    if (flaw_now == FLAW_RESERVE_STEP) {
         (void)fake->port.fault(fake->port.context, FAULT_SLAB_PAGE);
     }
     if (cache == NULL || cache->reserved == 0) {
-        bool endless = fake_flaw == FLAW_RESERVE_ENDLESS && cache != NULL;
+        bool endless = flaw_now == FLAW_RESERVE_ENDLESS && cache != NULL;
         return endless ? fake->port.direct_map + (fake->last_object << FRAME_SHIFT) : NULL;
     }
     cache->reserved--;
@@ -892,7 +883,7 @@ static void fake_cache_unreserve(void *instance, struct kmem_reserve *reserve)
 {
     struct fake *fake = instance;
     struct fake_cache *cache = (struct fake_cache *)(void *)reserve->cache;
-    if (fake_flaw == FLAW_UNRESERVE_STEP) {
+    if (flaw_now == FLAW_UNRESERVE_STEP) {
         (void)fake->port.fault(fake->port.context, FAULT_SLAB_PAGE);
     }
     while (cache != NULL && cache->reserved > 0) {
@@ -924,7 +915,7 @@ static void fake_stats(void *instance, struct subject_stats *stats)
         .descriptors_spare = UINT32_MAX, /* it needs none */
         .slabs = fake->live_objects,
     };
-    if (fake_flaw == FLAW_DESCRIPTORS && fake->frees > 0) {
+    if (flaw_now == FLAW_DESCRIPTORS && fake->frees > 0) {
         stats->descriptors_live++;
     }
 }
@@ -987,21 +978,12 @@ static void assert_clean(struct executor *executor, const struct program *progra
     }
 }
 
-static struct flaw_case flaw_cases[FLAWS] = {
-#define X(id, name, check, op, program) [id] = {id, check, op, MAP program},
-    FLAW_TABLE(X)
-#undef X
-};
-
-static void plant(unsigned flaw)
-{
-    fake_flaw = (enum flaw)flaw;
-}
+static struct flaw_case flaw_cases[FLAWS] = {FLAW_TABLE(FLAW_CASE)};
 
 static void executor_run_finds_flaw(void **state)
 {
     struct subject subject = fake_subject(FAKE_CAN);
-    flaw_assert_found(&subject, *state, plant);
+    flaw_assert_found(&subject, *state);
 }
 
 static void executor_run_finds_every_check(void **state)
@@ -1094,9 +1076,9 @@ static void executor_run_takes_allocator_without_acceptance(void **state)
     flaw_parse(&program, MAP ALL_OF_B ALLOC("2", "3", "1") "free slot=2\n");
     executor_init(&executor, &subject, SLOTS);
     /* It grants such memory without asking anybody. */
-    fake_flaw = FLAW_UNACCEPTED;
+    flaw_now = FLAW_UNACCEPTED;
     bool clean = executor_run(&executor, &program);
-    fake_flaw = FLAW_NONE;
+    flaw_now = FLAW_NONE;
     assert_true(clean);
     executor_close(&executor);
     program_free(&program);
@@ -1153,15 +1135,11 @@ static void executor_run_takes_one_frame(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(executor_run_takes_partial_allocators),
+        FLAW_TABLE(FLAW_TEST) cmocka_unit_test(executor_run_takes_partial_allocators),
         cmocka_unit_test(executor_run_takes_allocator_without_acceptance),
         cmocka_unit_test(executor_run_sweeps_faults),
         cmocka_unit_test(executor_run_takes_one_frame),
         cmocka_unit_test(executor_run_finds_every_check),
-#define X(id, name, check, op, program)                                                            \
-    {"executor_run_finds_" name, executor_run_finds_flaw, NULL, NULL, &flaw_cases[id]},
-        FLAW_TABLE(X)
-#undef X
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

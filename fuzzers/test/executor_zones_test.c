@@ -13,8 +13,6 @@
 
 #include <cmocka.h>
 
-enum { SLOTS = 64 };
-
 /* Zone 0 and 2 are nodes 0 and 1; zone 1 is highmem of node 0; both of zone 0 and 2 keep frames.
  *
  *   0                   256       320                   576             608
@@ -53,20 +51,7 @@ enum { SLOTS = 64 };
     /* says that free memory is reclaimable */                                                     \
     X(FLAW_LOOKUP, "lookup", CHECK_LOOKUP, 0, "lookup frame=200\n")
 
-enum flaw {
-    FLAW_NONE,
-#define X(id, name, check, op, program) id,
-    FLAW_TABLE(X)
-#undef X
-        FLAWS
-};
-
-static enum flaw flaw_now;
-
-static const struct subject *core(void)
-{
-    return subject_find("core");
-}
+enum flaw { FLAW_NONE, FLAW_TABLE(FLAW_ID) FLAWS };
 
 static enum status flawed_alloc(void *instance, const struct subject_request *request,
                                 struct subject_block *block)
@@ -78,51 +63,37 @@ static enum status flawed_alloc(void *instance, const struct subject_request *re
     if (flaw_now == FLAW_TYPE && asked.migratetype == MIGRATE_MOVABLE) {
         asked.migratetype = MIGRATE_UNMOVABLE;
     }
-    return core()->alloc(instance, &asked, block);
+    return flaw_core()->alloc(instance, &asked, block);
 }
 
 static const uint64_t *flawed_free_blocks(void *instance, zone_id_t zone, unsigned area)
 {
     bool swapped = flaw_now == FLAW_LISTS && area <= AREA_MOVABLE;
-    return core()->free_blocks(instance, zone, swapped ? area ^ 1 : area);
+    return flaw_core()->free_blocks(instance, zone, swapped ? area ^ 1 : area);
 }
 
 static bool flawed_lookup(void *instance, pfn_t pfn, struct memdesc_info *info)
 {
-    bool found = core()->lookup(instance, pfn, info);
+    bool found = flaw_core()->lookup(instance, pfn, info);
     if (flaw_now == FLAW_LOOKUP && found && info->type == MEMDESC_BUDDY_FREE) {
         info->migratetype = MIGRATE_RECLAIMABLE;
     }
     return found;
 }
 
-static struct flaw_case flaw_cases[FLAWS] = {
-#define X(id, name, check, op, program) [id] = {id, check, op, MAP program},
-    FLAW_TABLE(X)
-#undef X
-};
-
-static void plant(unsigned flaw)
-{
-    flaw_now = (enum flaw)flaw;
-}
+static struct flaw_case flaw_cases[FLAWS] = {FLAW_TABLE(FLAW_CASE)};
 
 static void executor_run_finds_flaw(void **state)
 {
-    struct subject subject = *core();
+    struct subject subject = *flaw_core();
     subject.alloc = flawed_alloc;
     subject.free_blocks = flawed_free_blocks;
     subject.lookup = flawed_lookup;
-    flaw_assert_found(&subject, *state, plant);
+    flaw_assert_found(&subject, *state);
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-#define X(id, name, check, op, program)                                                            \
-    {"executor_run_finds_" name, executor_run_finds_flaw, NULL, NULL, &flaw_cases[id]},
-        FLAW_TABLE(X)
-#undef X
-    };
+    const struct CMUnitTest tests[] = {FLAW_TABLE(FLAW_TEST)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,6 +11,13 @@
 
 enum { SLOTS = 512 };
 
+unsigned flaw_now;
+
+const struct subject *flaw_core(void)
+{
+    return subject_find("core");
+}
+
 void flaw_parse(struct program *program, const char *text)
 {
     struct case_error error;
@@ -27,19 +34,30 @@ static void assert_clean(struct executor *executor, const struct program *progra
     }
 }
 
-void flaw_assert_found(const struct subject *subject, const struct flaw_case *flaw,
-                       void (*plant)(unsigned flaw))
+void flaw_assert_clean(const struct subject *subject, const char *text)
+{
+    struct executor executor;
+    struct program program;
+    program_init(&program);
+    flaw_parse(&program, text);
+    executor_init(&executor, subject, SLOTS);
+    assert_clean(&executor, &program);
+    executor_close(&executor);
+    program_free(&program);
+}
+
+void flaw_assert_found(const struct subject *subject, const struct flaw_case *flaw)
 {
     struct executor executor;
     struct program program;
     program_init(&program);
     flaw_parse(&program, flaw->program);
     executor_init(&executor, subject, SLOTS);
-    plant(0);
+    flaw_now = 0;
     assert_clean(&executor, &program);
-    plant(flaw->flaw);
+    flaw_now = flaw->flaw;
     bool clean = executor_run(&executor, &program);
-    plant(0);
+    flaw_now = 0;
     assert_false(clean);
     assert_string_equal(executor.harness.report.name, check_name(flaw->check));
     assert_string_equal(executor.harness.report.sentence, check_sentence(flaw->check));

@@ -15,50 +15,24 @@ Exit status: 0 all as it should be; 1 not, with each difference named; 2 bad usa
 END
 }
 
-if [[ $# -ne 1 || $1 == -* ]]; then
-    [[ ${1-} == --help ]] || { usage >&2 && exit 2; }
-    usage
-    exit 0
-fi
+# shellcheck source=../../fuzzers/test/cli.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../../fuzzers/test/cli.sh"
 
-tool=$(cd -- "$1" && pwd)/potad-stress
-scratch=$(mktemp -d)
-trap 'rm -rf -- "$scratch"' EXIT
-cd "$scratch"
-failures=0
-
-# The run ends in status 2, and its one line on stderr has each of the words.
-refused() { # word... -- argument...
-    local words=() word status=0
-    while [[ $1 != -- ]]; do
-        words+=("$1")
-        shift
-    done
-    shift
-    "$tool" run --threads 2 --seconds 1 "$@" >stdout 2>stderr </dev/null || status=$?
-    for word in "${words[@]}"; do
-        if ! grep -qF -e "$word" stderr || [[ $status -ne 2 || $(wc -l <stderr) -ne 1 ]]; then
-            printf 'status %s, not 2 with one line that names %s: %s\n' "$status" "$word" "$*"
-            sed 's/^/    stderr: /' stderr
-            failures=$((failures + 1))
-        fi
-    done
-}
-
+run=("$bin/potad-stress" run --threads 2 --seconds 1)
 event=' bash-1 [000] ..... 1: mm_page_alloc: page=1 pfn=0xa order=0 migratetype=1 gfp_flags=X'
 printf '# tracer: nop\n%s\n%s' "$event" "${event%order*}" >torn.txt
 printf '# tracer: nop\n' >empty.txt
 printf 'not a trace\n' >words.txt
 xz -k torn.txt 2>/dev/null && head -c 60 torn.txt.xz >cut.txt.xz
 
-refused --trace 'needs one' -- --workload trace
-refused --trace 'replays none' -- --workload churn --trace torn.txt
-refused --trace value -- --workload trace --trace
-refused missing.txt -- --workload trace --trace missing.txt
-refused torn.txt:3: -- --workload trace --trace torn.txt
-refused words.txt:1: -- --workload trace --trace words.txt
-refused empty.txt -- --workload trace --trace empty.txt
-[[ ! -e cut.txt.xz ]] || refused cut.txt.xz -- --workload trace --trace cut.txt.xz
-refused . -- --workload trace --trace .
+refused --trace 'needs one' -- "${run[@]}" --workload trace
+refused --trace 'replays none' -- "${run[@]}" --workload churn --trace torn.txt
+refused --trace value -- "${run[@]}" --workload trace --trace
+refused missing.txt -- "${run[@]}" --workload trace --trace missing.txt
+refused torn.txt:3: -- "${run[@]}" --workload trace --trace torn.txt
+refused words.txt:1: -- "${run[@]}" --workload trace --trace words.txt
+refused empty.txt -- "${run[@]}" --workload trace --trace empty.txt
+[[ ! -e cut.txt.xz ]] || refused cut.txt.xz -- "${run[@]}" --workload trace --trace cut.txt.xz
+refused . -- "${run[@]}" --workload trace --trace .
 
 [[ $failures -eq 0 ]]
