@@ -78,8 +78,12 @@ static uint64_t exhaust(struct machine *machine, order_t order, struct list_head
 
 static void give_all(struct machine *machine, struct list_head *blocks)
 {
-    while (!list_is_empty(blocks)) {
-        give(machine, buddy_of_link(list_pop(blocks)));
+    struct list_head *link = blocks->next;
+    list_init(blocks);
+    while (link != blocks) {
+        struct list_head *next = link->next;
+        give(machine, buddy_of_link(link));
+        link = next;
     }
 }
 
