@@ -13,23 +13,33 @@ struct shortage {
     uint64_t need;
 };
 
-/* Takes a block for @request off @zone, at most 2^SPACE_EVENLY frames of it, and adds it to @batch.
+/* The block to cut the next part of a batch from, or NULL: after the first, more of the same, but
+ * none that is better left to others. Context: the zone's lock. */
+static struct buddy *batch_pick(const struct space *zone, const struct block_request *request,
+                                bool first)
+{
+    if (!zone_serves(zone, request) ||
+        !zone_may_give(zone, request, WATERMARK_LOW, order_frames(SPACE_EVENLY))) {
+        return NULL;
+    }
+    return first ? space_pick(zone, request->order, request->migratetype)
+                 : space_smallest(zone, request->migratetype, request->order);
+}
+
+/* Takes a block for @request off @zone, as much of it as the batch lacks, and adds it to @batch.
  * Context: the zone's lock. Return: whether it did; if not, @shortage may say why. */
 static bool batch_add(struct alloc_context alloc, struct space *zone,
                       const struct block_request *request, struct batch *batch,
                       struct shortage *shortage)
 {
     order_t order = request->order;
-    struct buddy *buddy = block_pick_accepted(zone, request, order_frames(SPACE_EVENLY));
-    if (batch->count > 0) {
-        /* More of the same, but none that is better left to others. */
-        buddy = buddy == NULL ? NULL : space_smallest(zone, request->migratetype, order);
-    }
+    struct buddy *buddy = batch_pick(zone, request, batch->count == 0);
     if (buddy == NULL) {
         return false;
     }
     order_t whole = buddy_order(buddy);
-    order_t part = whole < SPACE_EVENLY ? whole : (order_t)SPACE_EVENLY;
+    order_t most = order + 63 - (order_t)__builtin_clzll(batch->target - batch->count);
+    order_t part = whole < most ? whole : most;
     uint64_t cuts = order_frames(part - order) - 1;
     if (!map_nodes_ready(alloc, zone,
                          block_map_nodes(&zone->map, whole - part, 0) +
@@ -57,13 +67,16 @@ void batch_take(struct potad *potad, struct alloc_context alloc, struct space *z
                 const struct block_request *request, struct batch *batch)
 {
     struct shortage shortage;
-    uint64_t target = order_frames(SPACE_EVENLY - request->order);
+    struct block_request modest = *request;
+    /* Who may draw upon the reserve gets no more of it than a block. */
+    modest.reserve = false;
     buddy_stash_init(&shortage.stash);
-    *batch = (struct batch){.blocks = NULL, .end = &batch->blocks};
+    *batch = (struct batch){.end = &batch->blocks,
+                            .target = order_frames(SPACE_EVENLY - request->order)};
     do {
         shortage.need = 0;
         spinlock_lock(&zone->lock);
-        while (batch->count < target && batch_add(alloc, zone, request, batch, &shortage)) {
+        while (batch->count < batch->target && batch_add(alloc, zone, &modest, batch, &shortage)) {
         }
         zone_note_change(potad, zone, request);
         spinlock_unlock(&zone->lock);

@@ -32,7 +32,7 @@ enum {
     BUDDY_CMA = 1 << 5,        /* its block is lent to movable owners only (requirement B6) */
     BUDDY_CACHED = 1 << 6,     /* beside BUDDY_ALLOCATED: a CPU keeps it (cpu_cache.h) */
     BUDDY_OWNED = 1 << 7,  /* beside BUDDY_ALLOCATED: its word leads to an owner's descriptor, or it
-                            * is  a part of a run: no plain block */
+                            * is a part of a run: no plain block */
     BUDDY_FLAWED = 1 << 8, /* head.flawed, where its word leads here: for a look without a lock */
     BUDDY_USE_MASK = BUDDY_CACHED | BUDDY_OWNED | BUDDY_FLAWED,
     BUDDY_KIND_MASK = BUDDY_UNACCEPTED | BUDDY_CMA /* blocks that differ in these never merge */

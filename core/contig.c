@@ -165,31 +165,49 @@ static bool contig_resolve(const struct potad *potad, const struct contig_reques
            request_resolve(potad, &pages, &call->block);
 }
 
+/* Allocates what is asked for, or leaves all as it was; *@drained: CPUs had kept something. */
+static enum status contig_once(struct contig_call *call, bool *drained)
+{
+    struct potad *potad = call->potad;
+    struct alloc_transaction transaction;
+    uint32_t drains = 0;
+    enum status status;
+    call->alloc = transaction_begin(potad, &transaction);
+    buddy_stash_init(&call->stash);
+    call->block.patient = true;
+    do {
+        status = contig_try(call);
+    } while (status != STATUS_OK &&
+             (request_again(potad, call->alloc, &call->block) ||
+              (drains < DRAINS_MOST && cpu_cache_reclaim(potad, call->alloc, &drains))));
+    if (status == STATUS_OK) {
+        transaction_commit(potad, &transaction);
+    } else {
+        transaction_undo(potad, &transaction);
+    }
+    *drained = transaction.drains > 0;
+    return status;
+}
+
 enum status alloc_contig(struct potad *potad, const struct contig_request *request,
                          struct contig *contig)
 {
-    struct alloc_transaction transaction;
     struct contig_call call = {.potad = potad, .contig = contig};
+    bool drained;
     if (!contig_resolve(potad, request, &call)) {
         return STATUS_INVALID;
     }
-    call.alloc = transaction_begin(potad, &transaction);
-    buddy_stash_init(&call.stash);
-    uint32_t drains = 0;
-    enum status status;
-    call.block.patient = true;
-    do {
-        status = contig_try(&call);
-    } while (status != STATUS_OK &&
-             (request_again(potad, call.alloc, &call.block) ||
-              (drains < DRAINS_MOST && cpu_cache_reclaim(potad, call.alloc, &drains))));
-    if (status != STATUS_OK) {
-        transaction_undo(potad, &transaction);
-        return status;
+    const struct block_request block = call.block;
+    enum status status = contig_once(&call, &drained);
+    if (status == STATUS_NO_MEMORY && drained) {
+        /* As an allocation of one block. */
+        call.block = block;
+        status = contig_once(&call, &drained);
     }
-    transaction_commit(potad, &transaction);
-    zone_accept_ahead(potad, &potad->zones[contig->zone]);
-    return STATUS_OK;
+    if (status == STATUS_OK) {
+        zone_accept_ahead(potad, &potad->zones[contig->zone]);
+    }
+    return status;
 }
 
 void free_contig(struct potad *potad, const struct contig *contig)

@@ -29,7 +29,8 @@ struct refill {
     zone_id_t zone; /* the first that will do */
 };
 
-/* Takes a block for @refill that this CPU keeps. Return: whether there is a CPU with lists. */
+/* Takes a block for @refill that this CPU keeps. Return: whether there is a CPU with lists, and the
+ * zones are those that the request meant. */
 static bool refill_pop(struct potad *potad, const struct refill *refill, struct buddy **buddy)
 {
     uint32_t cpu;
@@ -38,13 +39,17 @@ static bool refill_pop(struct potad *potad, const struct refill *refill, struct 
     if (cache == NULL) {
         return false;
     }
-    *buddy = cpu_list_take(
-        cpu_list_of(cache, refill->zone, refill->block->migratetype, refill->block->order));
+    /* Else the zone may be another one by now: it cannot change while this thread is inside. */
+    bool same = atomic_word_acquire(&potad->index.births) == refill->block->as_of;
+    if (same) {
+        *buddy = cpu_list_take(
+            cpu_list_of(cache, refill->zone, refill->block->migratetype, refill->block->order));
+    }
     if (*buddy != NULL) {
         buddy_set_use(*buddy, BUDDY_CACHED, false);
     }
     cpu_cache_leave(potad, cpu);
-    return true;
+    return same;
 }
 
 /* Marks the plain blocks of @batch as the CPU's. Return: the others, of which a frame has failed
@@ -242,9 +247,11 @@ static bool drain(struct potad *potad, struct buddy_stash *released)
             cache_empty(potad, cache, &held);
         }
     }
-    cpu_cache_start(potad);
+    /* Before others can look: what is on its way would be nobody's. */
     bool any = held_free(potad, &held, released);
-    return spare_empty(potad, released) || any;
+    any = spare_empty(potad, released) || any;
+    cpu_cache_start(potad);
+    return any;
 }
 
 bool cpu_cache_drain(struct potad *potad)
@@ -318,28 +325,25 @@ enum status potad_cpu_offline(struct potad *potad, uint32_t cpu)
         return STATUS_INVALID;
     }
     held_init(&held);
+    buddy_stash_init(&released);
     spinlock_lock(&potad->cpus_lock);
     struct cpu_cache *cache = cache_of(potad, cpu);
     atomic_word_release(&potad->cpus[cpu], 0);
     atomic_word_release(&potad->cpu_slots[cpu].cache, 0);
     if (cache != NULL) {
         cache_empty(potad, cache, &held);
+        (void)held_free(potad, &held, &released);
+        potad->cpus_online--;
     }
-    potad->cpus_online -= cache != NULL ? 1 : 0;
-    bool last = potad->cpus_online == 0;
-    if (last) {
+    if (cache != NULL && potad->cpus_online == 0) {
         atomic_word_poke(&potad->spare_most, 0);
+        (void)spare_empty(potad, &released);
     }
     spinlock_unlock(&potad->cpus_lock);
     if (cache == NULL) {
         return STATUS_INVALID;
     }
-    buddy_stash_init(&released);
     cache_put(potad, &potad->cache_cpu, cache, &released);
-    (void)held_free(potad, &held, &released);
-    if (last) {
-        (void)spare_empty(potad, &released);
-    }
     descriptors_release(potad, &released);
     return STATUS_OK;
 }

@@ -251,6 +251,9 @@ static struct poison *flaw_remove(struct space *zone, const struct frame_entry *
         buddy_stash_move(&record->buddys, released);
         block_map_attach(&zone->map, &record->nodes);
         head->flawed = space_has_flaw(zone, entry->pfn, head->order);
+        if (memdesc_type(entry->word) == MEMDESC_BUDDY_ALLOCATED) {
+            buddy_set_use((struct buddy *)(void *)head, BUDDY_FLAWED, head->flawed);
+        }
     }
     return record;
 }

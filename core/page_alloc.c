@@ -74,6 +74,10 @@ void transaction_undo(struct potad *potad, struct alloc_transaction *transaction
     put_younger(potad, 0, pending);
     /* Surplus nodes were there before the call. */
     release(potad, pending, false);
+    /* What was kept for cuts has kept slabs from being retired, and is back in them only now. */
+    while (transaction->drains > 0 && retire_one(potad, 0, pending)) {
+        release(potad, pending, false);
+    }
 }
 
 /* Fills @stash up to @count with what the call has let go. */
@@ -196,15 +200,6 @@ static struct buddy *block_pick(const struct block_place *place,
     }
     bool fits = buddy != NULL && (!request->whole || buddy_order(buddy) == order);
     return fits ? buddy : NULL;
-}
-
-struct buddy *block_pick_accepted(const struct space *zone, const struct block_request *request,
-                                  uint64_t frames)
-{
-    if (!zone_serves(zone, request) || !zone_may_give(zone, request, WATERMARK_LOW, frames)) {
-        return NULL;
-    }
-    return space_pick(zone, request->order, request->migratetype);
 }
 
 /* Takes a block to cut @request's from off its list, with the descriptors for the cut in @stash.
@@ -366,8 +361,8 @@ bool request_resolve(const struct potad *potad, const struct page_request *reque
 }
 
 /* Allocates what is asked for, or leaves all as it was. */
-static enum status block_request_try(struct potad *potad, const struct block_request *block,
-                                     memdesc_t owner, struct buddy **buddy)
+static enum status block_request_once(struct potad *potad, const struct block_request *block,
+                                      memdesc_t owner, struct buddy **buddy, bool *drained)
 {
     struct alloc_transaction transaction;
     struct alloc_context alloc = transaction_begin(potad, &transaction);
@@ -382,7 +377,20 @@ static enum status block_request_try(struct potad *potad, const struct block_req
     } else {
         transaction_undo(potad, &transaction);
     }
+    *drained = transaction.drains > 0;
     return status;
+}
+
+/* The same, but where it fails with all in hand that CPUs and zones had kept, it is tried again
+ * when that has gone to where it belongs: blocks may be larger then. */
+static enum status block_request_try(struct potad *potad, const struct block_request *block,
+                                     memdesc_t owner, struct buddy **buddy)
+{
+    bool drained;
+    enum status status = block_request_once(potad, block, owner, buddy, &drained);
+    return status == STATUS_NO_MEMORY && drained
+               ? block_request_once(potad, block, owner, buddy, &drained)
+               : status;
 }
 
 /* What block_alloc() would do first, where that is simple: no zone keeps memory for others, or

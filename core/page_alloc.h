@@ -42,11 +42,6 @@ void transaction_undo(struct potad *potad, struct alloc_transaction *transaction
  * are retired. */
 void descriptors_release(struct potad *potad, struct buddy_stash *released);
 
-/* page_alloc.c: the block that a place has for @request, or NULL where there is none, or where the
- * zone keeps what is left for others: @frames of it are to be taken. Context: the zone's lock. */
-struct buddy *block_pick_accepted(const struct space *zone, const struct block_request *request,
-                                  uint64_t frames);
-
 /* Fills @stash up to @count descriptors, all or none of what is missing. Context: inside a
  * transaction, no lock is held. */
 bool stash_fill(struct potad *potad, struct alloc_context alloc, struct buddy_stash *stash,
@@ -75,6 +70,7 @@ static inline void zone_spare_trim(const struct potad *potad, struct space *zone
 struct batch {
     struct list_head *blocks;
     struct list_head **end; /* while it grows */
+    uint64_t target;        /* to so many */
     uint64_t count;
 };
 

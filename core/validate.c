@@ -98,7 +98,7 @@ static bool check_magazine(const struct potad *potad, const struct cpu_magazine 
                            cpu_magazine_empty(kind->head.order).room, magazine->room + counted);
 }
 
-/* I17 for one CPU. @held: what its lists keep. */
+/* I17 for one CPU. */
 static bool check_cpu(const struct potad *potad, const struct cpu_cache *cache,
                       struct cpu_census *census, struct violation *violation)
 {

@@ -575,8 +575,83 @@ static void a_refill_leaves_the_watermark_alone(void **state)
     (void)exhaust(&machine, 0, &blocks);
     assert_in_range(zone_free(&machine, 0), 64, 65);
     assert_int_equal(kept(&machine, 0), 0);
+    /* Who may draw upon the reserve gets his block, and leaves none of it to others. */
+    struct page_request reserve = {.zone = ZONE_ANY, .reserve = true};
+    struct buddy *buddy;
+    uint64_t before = zone_free(&machine, 0);
+    assert_int_equal(alloc_pages(&machine.arena.potad, &reserve, &buddy), STATUS_OK);
+    list_push(&blocks, &buddy->list);
+    assert_in_range(zone_free(&machine, 0), before - 2, before - 1);
+    assert_int_equal(try_take(&machine, 0, MIGRATE_UNMOVABLE, &buddy), STATUS_NO_MEMORY);
     give_all(&machine, &blocks);
     machine_close(&machine);
+}
+
+enum { KEPT_FRAMES = 8192, KEPT_BLOCKS = 4200 };
+
+/* The order of the largest free block. */
+static order_t largest(const struct machine *machine)
+{
+    uint64_t orders = 0;
+    for (unsigned area = 0; area < AREAS; area++) {
+        orders |= machine->arena.potad.zones[0].areas[area].nonempty;
+    }
+    return 63 - (order_t)__builtin_clzll(orders);
+}
+
+/* Takes many small blocks, and frees them in some order, by @seed: what is left are slabs of struct
+ * buddys that nobody needs but for those that are kept for cuts. */
+static void scatter(struct machine *machine, uint64_t seed)
+{
+    static struct buddy *blocks[KEPT_BLOCKS];
+    uint64_t random = seed;
+    uint64_t most = 200 + arena_random(&random, KEPT_BLOCKS - 200);
+    uint64_t count = 0;
+    while (count < most) {
+        order_t order = seed % 4 == 3 ? (order_t)arena_random(&random, 3) : 0;
+        if (try_take(machine, order, MIGRATE_UNMOVABLE, &blocks[count]) != STATUS_OK) {
+            break;
+        }
+        count++;
+    }
+    while (count > 0) {
+        uint64_t i = seed % 3 == 0 ? count - 1 : arena_random(&random, count);
+        give(machine, blocks[i]);
+        blocks[i] = blocks[--count];
+    }
+}
+
+/* Descriptors that a zone keeps for cuts, and the slabs that they are in, are no reason for an
+ * allocation to fail. */
+static void f2_what_is_kept_for_cuts_is_given_up(void **state)
+{
+    (void)state;
+    static struct machine machine;
+    uint64_t larger = 0;
+    for (uint64_t seed = 1; seed <= 64; seed++) {
+        struct buddy *buddy;
+        struct list_head large;
+        list_init(&large);
+        machine_open_frames(&machine, BLOCK_MAP_TABLE, KEPT_FRAMES, 1);
+        /* Slabs are to lie between small blocks. */
+        for (order_t order = 11; order > 5; order--) {
+            if (largest(&machine) >= order) {
+                list_push(&large, &take(&machine, order)->list);
+            }
+        }
+        scatter(&machine, seed);
+        order_t order = largest(&machine) + 1;
+        enum status status = try_take(&machine, order, MIGRATE_UNMOVABLE, &buddy);
+        if (status == STATUS_OK) {
+            give(&machine, buddy);
+            larger++;
+        }
+        potad_shrink(&machine.arena.potad);
+        assert_int_equal(status, largest(&machine) >= order ? STATUS_OK : STATUS_NO_MEMORY);
+        give_all(&machine, &large);
+        machine_close(&machine);
+    }
+    assert_true(larger > 0);
 }
 
 /* Whatever step fails: there is a block, or there is none and all is as it was. */
@@ -737,6 +812,7 @@ int main(void)
         cmocka_unit_test(a6_blocks_of_owners_are_not_kept),
         cmocka_unit_test(lists_are_of_one_zone_type_and_order),
         cmocka_unit_test(a_refill_leaves_the_watermark_alone),
+        cmocka_unit_test(f2_what_is_kept_for_cuts_is_given_up),
         cmocka_unit_test(f1_a_refill_that_fails_leaves_all_as_it_was),
         cmocka_unit_test(f1_a_cpu_that_does_not_come_online_leaves_all_as_it_was),
         cmocka_unit_test(i17_sees_lists_that_are_wrong),
