@@ -303,8 +303,11 @@ static void discard(struct potad *potad, struct potad_space *space, struct buddy
     struct free_area *area = &space->space.areas[AREA_MOVABLE];
     buddy_stash_init(&buddys);
     for (order_t order = 0; order < ORDERS; order++) {
-        while (!list_is_empty(&area->lists[order])) {
-            buddy_stash_put(&buddys, buddy_of_link(list_pop(&area->lists[order])));
+        struct list_head *next;
+        for (struct list_head *link = area->lists[order].next; link != &area->lists[order];
+             link = next) {
+            next = link->next;
+            buddy_stash_put(&buddys, buddy_of_link(link));
         }
     }
     put_buddys(potad, space, &buddys, released);
