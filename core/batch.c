@@ -90,13 +90,13 @@ void batch_take(struct potad *potad, struct alloc_context alloc, struct space *z
 static inline bool blocks_join(const struct space *zone, const struct buddy *below,
                                const struct buddy *above)
 {
-    const uint32_t told = (uint32_t)BUDDY_OWNED | (uint32_t)BUDDY_FLAWED | (uint32_t)BUDDY_BOOT;
     order_t order = buddy_order(below);
     uint32_t flags = atomic_flags_peek(&below->head.flags);
     /* The next order is one that counts in pageblocks as this one does. */
     return below->pfn + order_frames(order) == above->pfn && order == buddy_order(above) &&
            (below->pfn & order_frames(order)) == 0 &&
-           flags == atomic_flags_peek(&above->head.flags) && (flags & told) == 0 &&
+           flags == atomic_flags_peek(&above->head.flags) &&
+           (flags & ((uint32_t)BUDDY_TOLD_MASK | (uint32_t)BUDDY_BOOT)) == 0 &&
            below->head.migratetype == above->head.migratetype &&
            order + 1 < zone->pageblock_order && order + 1 < zone->orders;
 }

@@ -35,6 +35,8 @@ enum {
                             * is a part of a run: no plain block */
     BUDDY_FLAWED = 1 << 8, /* head.flawed, where its word leads here: for a look without a lock */
     BUDDY_USE_MASK = BUDDY_CACHED | BUDDY_OWNED | BUDDY_FLAWED,
+    BUDDY_TOLD_MASK = BUDDY_OWNED | BUDDY_FLAWED, /* its word or records have more to say of it */
+    BUDDY_PLAIN_MASK = BUDDY_USE_MASK | BUDDY_STATE_MASK, /* BUDDY_ALLOCATED alone: plain, in use */
     BUDDY_KIND_MASK = BUDDY_UNACCEPTED | BUDDY_CMA /* blocks that differ in these never merge */
 };
 

@@ -1,14 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/page_alloc.h"
 
-static struct cpu_cache *cache_of(const struct potad *potad, uint32_t cpu)
-{
-    return (struct cpu_cache *)(uintptr_t)atomic_word_acquire(&potad->cpus[cpu]);
-}
-
 void cpu_cache_turn_away(struct potad *potad, uint32_t cpu)
 {
-    if (cache_of(potad, cpu) != NULL) {
+    if (cpu_cache_of(potad, cpu) != NULL) {
         core_event(potad, CORE_EVENT_OWNER_MET);
     }
     cpu_cache_leave(potad, cpu);
@@ -57,13 +52,12 @@ static bool refill_pop(struct potad *potad, const struct refill *refill, struct 
  * marks a block. */
 static struct list_head *batch_mark(struct batch *batch)
 {
-    const uint32_t plain = (uint32_t)BUDDY_USE_MASK | (uint32_t)BUDDY_STATE_MASK;
     struct list_head *others = NULL;
     struct list_head **link = &batch->blocks;
     while (*link != NULL) {
         struct buddy *buddy = buddy_of_link(*link);
         uint32_t flags = atomic_flags_peek(&buddy->head.flags);
-        if (LIKELY((flags & plain) == (uint32_t)BUDDY_ALLOCATED)) {
+        if (LIKELY((flags & BUDDY_PLAIN_MASK) == (uint32_t)BUDDY_ALLOCATED)) {
             atomic_flags_poke(&buddy->head.flags, flags | (uint32_t)BUDDY_CACHED);
             link = &buddy->list.next;
         } else {
@@ -200,7 +194,7 @@ void cpu_cache_stop(struct potad *potad)
     }
     spinlock_lock(&potad->cpus_lock);
     for (uint32_t cpu = 0; cpu < CPUS_MAX; cpu++) {
-        struct cpu_cache *cache = cache_of(potad, cpu);
+        struct cpu_cache *cache = cpu_cache_of(potad, cpu);
         if (cache != NULL) {
             atomic_word_clear_ordered(&potad->cpu_slots[cpu].cache);
             any = true;
@@ -211,7 +205,7 @@ void cpu_cache_stop(struct potad *potad)
     }
     for (uint32_t cpu = 0; any && cpu < CPUS_MAX; cpu++) {
         const atomic_flags_t *inside = &potad->cpu_slots[cpu].inside;
-        if (cache_of(potad, cpu) != NULL && atomic_flags_load_ordered(inside) != 0) {
+        if (cpu_cache_of(potad, cpu) != NULL && atomic_flags_load_ordered(inside) != 0) {
             core_event(potad, CORE_EVENT_CLAIM_MET);
             do {
                 port_relax();
@@ -242,7 +236,7 @@ static bool drain(struct potad *potad, struct buddy_stash *released)
     held_init(&held);
     cpu_cache_stop(potad);
     for (uint32_t cpu = 0; cpu < CPUS_MAX; cpu++) {
-        struct cpu_cache *cache = cache_of(potad, cpu);
+        struct cpu_cache *cache = cpu_cache_of(potad, cpu);
         if (cache != NULL) {
             cache_empty(potad, cache, &held);
         }
@@ -290,7 +284,7 @@ enum status potad_cpu_online(struct potad *potad, uint32_t cpu)
     if (cpu >= CPUS_MAX) {
         return STATUS_INVALID;
     }
-    if (cache_of(potad, cpu) != NULL) {
+    if (cpu_cache_of(potad, cpu) != NULL) {
         return STATUS_EXISTS;
     }
     struct alloc_context alloc = transaction_begin(potad, &transaction);
@@ -300,7 +294,7 @@ enum status potad_cpu_online(struct potad *potad, uint32_t cpu)
     }
     cache_init(object);
     spinlock_lock(&potad->cpus_lock);
-    bool first = cache_of(potad, cpu) == NULL;
+    bool first = cpu_cache_of(potad, cpu) == NULL;
     if (first) {
         atomic_word_release(&potad->cpus[cpu], (uint64_t)(uintptr_t)object);
         atomic_word_release(&potad->cpu_slots[cpu].cache, (uint64_t)(uintptr_t)object);
@@ -327,7 +321,7 @@ enum status potad_cpu_offline(struct potad *potad, uint32_t cpu)
     held_init(&held);
     buddy_stash_init(&released);
     spinlock_lock(&potad->cpus_lock);
-    struct cpu_cache *cache = cache_of(potad, cpu);
+    struct cpu_cache *cache = cpu_cache_of(potad, cpu);
     atomic_word_release(&potad->cpus[cpu], 0);
     atomic_word_release(&potad->cpu_slots[cpu].cache, 0);
     if (cache != NULL) {

@@ -64,6 +64,12 @@ struct cpu_cache {
     struct cpu_list lists[CPU_LISTS];       /* cpu_list_of() */
 };
 
+/* The lists of CPU number @cpu, be they claimed or not; NULL: it is offline. Context: they stay. */
+static inline struct cpu_cache *cpu_cache_of(const struct potad *potad, uint32_t cpu)
+{
+    return (struct cpu_cache *)(uintptr_t)atomic_word_acquire(&potad->cpus[cpu]);
+}
+
 static ALWAYS_INLINE void cpu_cache_leave(struct potad *potad, uint32_t cpu)
 {
     lock_check_release(&potad->cpu_slots[cpu], LOCK_CPU_LISTS, 0);
@@ -206,7 +212,6 @@ static ALWAYS_INLINE struct buddy *cpu_cache_alloc(struct potad *potad,
 static ALWAYS_INLINE bool cpu_cache_free(struct potad *potad, struct buddy *buddy,
                                          struct list_head **surplus)
 {
-    const uint32_t plain = (uint32_t)BUDDY_USE_MASK | (uint32_t)BUDDY_STATE_MASK;
     uint32_t cpu;
     order_t order = buddy_order(buddy);
     *surplus = NULL;
@@ -218,7 +223,7 @@ static ALWAYS_INLINE bool cpu_cache_free(struct potad *potad, struct buddy *budd
         return false;
     }
     uint32_t flags = atomic_flags_peek(&buddy->head.flags);
-    bool keeps = (flags & plain) == BUDDY_ALLOCATED;
+    bool keeps = (flags & BUDDY_PLAIN_MASK) == BUDDY_ALLOCATED;
     if (LIKELY(keeps)) {
         atomic_flags_poke(&buddy->head.flags, flags | BUDDY_CACHED);
         *surplus = cpu_list_give(

@@ -1,11 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/page_alloc.h"
 
-static struct cpu_cache *keeper_of(const struct potad *potad, uint32_t cpu)
-{
-    return (struct cpu_cache *)(uintptr_t)atomic_word_acquire(&potad->cpus[cpu]);
-}
-
 void cpu_objects_number(struct potad *potad, struct kmem_cache *cache)
 {
     uint64_t fit = CPU_OBJECTS_BYTES / cache->stride;
@@ -76,7 +71,7 @@ uint64_t cpu_objects_count(const struct potad *potad, const struct kmem_cache *c
 {
     uint64_t count = 0;
     for (uint32_t cpu = 0; cpu < CPUS_MAX && cache->number < CPU_CACHES; cpu++) {
-        const struct cpu_cache *keeper = keeper_of(potad, cpu);
+        const struct cpu_cache *keeper = cpu_cache_of(potad, cpu);
         if (keeper != NULL) {
             count += magazine_count(&keeper->objects[cache->number].loaded, cache);
             count += magazine_count(&keeper->objects[cache->number].other, cache);
@@ -101,7 +96,7 @@ void cpu_objects_drain(struct potad *potad, struct kmem_cache *cache, struct bud
     }
     cpu_cache_stop(potad);
     for (uint32_t cpu = 0; cpu < CPUS_MAX; cpu++) {
-        struct cpu_cache *keeper = keeper_of(potad, cpu);
+        struct cpu_cache *keeper = cpu_cache_of(potad, cpu);
         if (keeper != NULL) {
             (void)magazine_empty(&keeper->objects[cache->number].loaded, cache, &empty);
             (void)magazine_empty(&keeper->objects[cache->number].other, cache, &empty);
@@ -201,7 +196,7 @@ void cpu_objects_check(struct potad *potad, struct kmem_cache *cache, void *obje
     bool kept = false;
     cpu_cache_stop(potad);
     for (uint32_t cpu = 0; cpu < CPUS_MAX; cpu++) {
-        const struct cpu_cache *keeper = keeper_of(potad, cpu);
+        const struct cpu_cache *keeper = cpu_cache_of(potad, cpu);
         if (keeper != NULL) {
             const struct cpu_objects *objects = &keeper->objects[cache->number];
             kept = kept || magazine_has(&objects->loaded, object) ||
@@ -269,7 +264,7 @@ static bool number_check(struct potad *potad, uint32_t number, struct violation 
                                  cache == NULL ? number : cache->number);
     uint64_t marked = 0;
     for (uint32_t cpu = 0; cpu < CPUS_MAX && holds; cpu++) {
-        const struct cpu_cache *keeper = keeper_of(potad, cpu);
+        const struct cpu_cache *keeper = cpu_cache_of(potad, cpu);
         const struct cpu_objects *objects = keeper == NULL ? NULL : &keeper->objects[number];
         if (objects != NULL && cache == NULL) {
             bool any = objects->loaded.first != OBJECT_NONE || objects->other.first != OBJECT_NONE;
@@ -280,7 +275,7 @@ static bool number_check(struct potad *potad, uint32_t number, struct violation 
         }
     }
     for (uint32_t cpu = 0; cpu < CPUS_MAX && marked > 0; cpu++) {
-        const struct cpu_cache *keeper = keeper_of(potad, cpu);
+        const struct cpu_cache *keeper = cpu_cache_of(potad, cpu);
         if (keeper != NULL) {
             magazine_restore(potad, &keeper->objects[number].loaded, &marked);
             magazine_restore(potad, &keeper->objects[number].other, &marked);

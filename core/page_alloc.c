@@ -479,8 +479,7 @@ enum status alloc_pages_desc(struct potad *potad, const struct page_request *req
 void block_free(struct potad *potad, struct space *zone, struct buddy *buddy, const void *avoid,
                 struct buddy_stash *released)
 {
-    const uint32_t told = (uint32_t)BUDDY_OWNED | (uint32_t)BUDDY_FLAWED;
-    if (buddy_state(buddy) == BUDDY_ALLOCATED && !buddy_is(buddy, told)) {
+    if (buddy_state(buddy) == BUDDY_ALLOCATED && !buddy_is(buddy, BUDDY_TOLD_MASK)) {
         /* Its word leads to it. */
         buddy_set_use(buddy, BUDDY_CACHED, false);
         space_free(zone, buddy, avoid, released);

@@ -140,8 +140,7 @@ static bool check_cpus(const struct potad *potad, struct cpu_census *census,
         return true;
     }
     for (uint32_t cpu = 0; cpu < CPUS_MAX; cpu++) {
-        const struct cpu_cache *cache =
-            (const struct cpu_cache *)(uintptr_t)atomic_word_acquire(&potad->cpus[cpu]);
+        const struct cpu_cache *cache = cpu_cache_of(potad, cpu);
         if (cache != NULL && !check_cpu(potad, cache, census, violation)) {
             return false;
         }

@@ -217,11 +217,6 @@ static enum status core_cpu_offline(void *instance, uint32_t cpu)
     return potad_cpu_offline(instance, cpu);
 }
 
-static struct cpu_cache *cpu_cache_of(const struct potad *potad, uint32_t cpu)
-{
-    return (struct cpu_cache *)(uintptr_t)atomic_word_acquire(&potad->cpus[cpu]);
-}
-
 static void chain_visit(const struct list_head *chain, struct subject_cached kept,
                         void (*visit)(void *context, const struct subject_cached *kept),
                         void *context)

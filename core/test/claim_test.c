@@ -130,7 +130,7 @@ static void owner_goes_elsewhere_while_claimed(void **state)
 {
     (void)state;
     begin();
-    struct cpu_cache *cache = (struct cpu_cache *)(uintptr_t)atomic_word_peek(&arena.potad.cpus[0]);
+    struct cpu_cache *cache = cpu_cache_of(&arena.potad, 0);
     cpu_cache_stop(&arena.potad);
     uint64_t before = kept(cache);
     assert_int_equal(pthread_create(&other, NULL, allocates, NULL), 0);

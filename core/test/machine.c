@@ -84,7 +84,7 @@ void machine_for_each_kind(uint64_t frames, uint32_t cpus, void (*test)(struct m
 
 struct cpu_cache *machine_keeper(const struct machine *machine, uint32_t cpu)
 {
-    return (struct cpu_cache *)(uintptr_t)atomic_word_peek(&machine->arena.potad.cpus[cpu]);
+    return cpu_cache_of(&machine->arena.potad, cpu);
 }
 
 void machine_cpu_toggle(struct machine *machine, uint32_t cpu)
