@@ -106,15 +106,21 @@ void cpu_objects_drain(struct potad *potad, struct kmem_cache *cache, struct bud
     slabs_give_back(potad, &empty, released);
 }
 
-/* Puts all of @chain back into the slabs of @cache. Context: no lock. */
-static void chain_put(struct potad *potad, struct kmem_cache *cache, struct object_chain *chain)
+void cpu_objects_put(struct potad *potad, struct kmem_cache *cache, struct object_chain *chain,
+                     struct buddy_stash *released)
 {
     struct list_head empty;
-    struct buddy_stash released;
     list_init(&empty);
-    buddy_stash_init(&released);
     kmem_cache_put_chain(cache, chain, &empty);
-    slabs_give_back(potad, &empty, &released);
+    slabs_give_back(potad, &empty, released);
+}
+
+/* The same, with all that follows. */
+static void chain_put(struct potad *potad, struct kmem_cache *cache, struct object_chain *chain)
+{
+    struct buddy_stash released;
+    buddy_stash_init(&released);
+    cpu_objects_put(potad, cache, chain, &released);
     descriptors_release(potad, &released);
 }
 

@@ -161,16 +161,6 @@ static bool chain_fill(struct potad *potad, struct alloc_context alloc, struct k
     return true;
 }
 
-/* Puts all of @chain back; what that frees goes to @released. Never allocates. */
-static void chain_put(struct potad *potad, struct kmem_cache *cache, struct object_chain *chain,
-                      struct buddy_stash *released)
-{
-    struct list_head empty;
-    list_init(&empty);
-    kmem_cache_put_chain(cache, chain, &empty);
-    slabs_give_back(potad, &empty, released);
-}
-
 enum status kmem_cache_reserve(struct potad *potad, struct kmem_cache *cache, uint64_t count,
                                struct kmem_reserve *reserve)
 {
@@ -183,7 +173,7 @@ enum status kmem_cache_reserve(struct potad *potad, struct kmem_cache *cache, ui
     uint64_t missing = objects->count < count ? count - objects->count : 0;
     struct alloc_context alloc = transaction_begin(potad, &transaction);
     if (!chain_fill(potad, alloc, cache, missing, &added)) {
-        chain_put(potad, cache, &added, &transaction.pending);
+        cpu_objects_put(potad, cache, &added, &transaction.pending);
         transaction_undo(potad, &transaction);
         return STATUS_NO_MEMORY;
     }
@@ -202,7 +192,7 @@ void kmem_cache_unreserve(struct potad *potad, struct kmem_reserve *reserve)
     struct buddy_stash released;
     buddy_stash_init(&released);
     if (reserve->cache != NULL) {
-        chain_put(potad, reserve->cache, &reserve->objects, &released);
+        cpu_objects_put(potad, reserve->cache, &reserve->objects, &released);
         descriptors_release(potad, &released);
     }
     *reserve = (struct kmem_reserve){.cache = NULL};

@@ -248,6 +248,11 @@ void cpu_objects_init(struct cpu_cache *keeper);
  * lists, go to @empty. Context: cpus_lock; nobody is inside. Return: how many objects. */
 uint64_t cpu_objects_empty(struct potad *potad, struct cpu_cache *keeper, struct list_head *empty);
 
+/* cpu_objects.c: puts all of @chain back into the slabs of @cache; what that frees goes to
+ * @released. Never allocates. Context: no lock. */
+void cpu_objects_put(struct potad *potad, struct kmem_cache *cache, struct object_chain *chain,
+                     struct buddy_stash *released);
+
 /* Gives the slabs of @empty back. Never allocates. Context: no lock. */
 void slabs_give_back(struct potad *potad, struct list_head *empty, struct buddy_stash *released);
 

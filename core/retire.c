@@ -279,13 +279,6 @@ static void group_gather(struct potad *potad, struct put_group *group, struct bu
     }
 }
 
-/* Takes note of @slab, which perhaps can go. */
-static void group_note(struct potad *potad, struct put_group *group, struct slab *slab)
-{
-    group->loose[group->candidates] = slab;
-    group->loose_pfns[group->candidates++] = address_pfn(potad, slab->objects);
-}
-
 /* Puts all, and takes note of slabs that perhaps can go. Context: the lock of their cache. */
 static void group_put(struct potad *potad, struct put_group *group)
 {
@@ -297,15 +290,17 @@ static void group_put(struct potad *potad, struct put_group *group)
         if (kmem_cache_put_locked(&potad->cache_buddy, slab, &group->buddys[i], next - i)) {
             list_push(&group->empty, &slab->list);
         } else if (!slab_is_pinned(slab)) {
-            group_note(potad, group, slab);
+            group->loose[group->candidates++] = slab;
         }
     }
     /* Some may have become empty since they were noted. */
     unsigned noted = group->candidates;
     group->candidates = 0;
     for (unsigned i = 0; i < noted; i++) {
-        if (atomic_flags_peek(&group->loose[i]->head.flags) == SLAB_LISTED) {
-            group_note(potad, group, group->loose[i]);
+        struct slab *slab = group->loose[i];
+        if (atomic_flags_peek(&slab->head.flags) == SLAB_LISTED) {
+            group->loose[group->candidates] = slab;
+            group->loose_pfns[group->candidates++] = address_pfn(potad, slab->objects);
         }
     }
 }
@@ -321,10 +316,7 @@ void retire_put(struct potad *potad, struct buddy_stash *released)
         spinlock_lock(&potad->cache_buddy.lock);
         group_put(potad, &group);
         spinlock_unlock(&potad->cache_buddy.lock);
-        while (!list_is_empty(&group.empty)) {
-            struct slab *slab = list_item(list_pop(&group.empty), struct slab, list);
-            slab_page_give_back(potad, slab, released);
-        }
+        slabs_give_back(potad, &group.empty, released);
         for (unsigned i = 0; i < group.candidates; i++) {
             retire_try(potad, group.loose[i], group.loose_pfns[i], released);
         }

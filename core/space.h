@@ -24,6 +24,7 @@ struct free_area {
     uint64_t blocks[ORDERS]; /* on each list */
 };
 
+/* 2^SPACE_EVENLY units are cut into equal blocks at a time, at most: a batch for a CPU. */
 enum { SPACE_EVENLY = 5 };
 
 /* Accepted blocks are listed by the type of their pageblock. */

@@ -108,8 +108,7 @@ static bool check_free_block(const struct space *space, const struct buddy *budd
                          buddy->head.migratetype)) {
         return false;
     }
-    unsigned area = buddy_is(buddy, BUDDY_UNACCEPTED) ? AREA_UNACCEPTED : buddy->head.migratetype;
-    census->free_blocks[area][order]++;
+    census->free_blocks[buddy_area(buddy)][order]++;
     pfn_t other = pfn_buddy(pfn, order);
     if (!space_manages(space, other, order_frames(order))) {
         return true;
