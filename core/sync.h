@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * sync.h: the only header that names a memory order. Atomics and locks of the core, here as native
- * C11; other builds of the same core (injected delays, a scheduler that decides each step) replace
- * this one header. No fences: ThreadSanitizer cannot see them.
+ * C11. In builds with POTAD_EXPLORED, each of them passes by sync_explored.h first, which lets a
+ * scheduler decide who goes on. No fences: ThreadSanitizer cannot see them.
  */
 #ifndef POTAD_CORE_SYNC_H
 #define POTAD_CORE_SYNC_H
@@ -266,9 +266,9 @@ static inline uint32_t spinlock_number(const spinlock_t *lock)
 #endif
 }
 
-static inline void spinlock_lock(spinlock_t *lock)
+/* Takes @lock, which was checked to be next in order. */
+static inline void spinlock_take(spinlock_t *lock)
 {
-    lock_check_take(lock, spinlock_class(lock), spinlock_number(lock));
     /* Acquire pairs with the release in spinlock_unlock(). */
     while (atomic_exchange_explicit(&lock->held, 1, memory_order_acquire) != 0) {
         while (atomic_load_explicit(&lock->held, memory_order_relaxed) != 0) {
@@ -277,10 +277,26 @@ static inline void spinlock_lock(spinlock_t *lock)
     }
 }
 
+static inline void spinlock_lock(spinlock_t *lock)
+{
+    lock_check_take(lock, spinlock_class(lock), spinlock_number(lock));
+    spinlock_take(lock);
+}
+
+/* Whether somebody has @lock, at a moment that is over. */
+static inline bool spinlock_is_held(const spinlock_t *lock)
+{
+    return atomic_load_explicit(&lock->held, memory_order_relaxed) != 0;
+}
+
 static inline void spinlock_unlock(spinlock_t *lock)
 {
     lock_check_release(lock, spinlock_class(lock), spinlock_number(lock));
     atomic_store_explicit(&lock->held, 0, memory_order_release);
 }
+
+#ifdef POTAD_EXPLORED
+#include "core/sync_explored.h"
+#endif
 
 #endif
