@@ -31,25 +31,31 @@ struct range_record {
 static const char magic[4] = {'P', 'T', 'A', 'D'};
 
 static const uint8_t page_weights[OPS] = {
-#define X(id, name, page, slab, range, space, operands, help) [id] = (page),
+#define X(id, name, page, slab, range, space, schedule, operands, help) [id] = (page),
     OP_TABLE(X)
 #undef X
 };
 
 static const uint8_t slab_weights[OPS] = {
-#define X(id, name, page, slab, range, space, operands, help) [id] = (slab),
+#define X(id, name, page, slab, range, space, schedule, operands, help) [id] = (slab),
     OP_TABLE(X)
 #undef X
 };
 
 static const uint8_t range_weights[OPS] = {
-#define X(id, name, page, slab, range, space, operands, help) [id] = (range),
+#define X(id, name, page, slab, range, space, schedule, operands, help) [id] = (range),
     OP_TABLE(X)
 #undef X
 };
 
 static const uint8_t space_weights[OPS] = {
-#define X(id, name, page, slab, range, space, operands, help) [id] = (space),
+#define X(id, name, page, slab, range, space, schedule, operands, help) [id] = (space),
+    OP_TABLE(X)
+#undef X
+};
+
+static const uint8_t schedule_weights[OPS] = {
+#define X(id, name, page, slab, range, space, schedule, operands, help) [id] = (schedule),
     OP_TABLE(X)
 #undef X
 };
@@ -89,8 +95,20 @@ const struct case_limits case_limits_space = {.name = "space_fuzzer",
                                               .cpus = 7,
                                               .op_weights = space_weights};
 
-const struct case_limits *const case_limits_all[] = {&case_limits_page, &case_limits_slab,
-                                                     &case_limits_range, &case_limits_space, NULL};
+/* Small: there are many schedules of each program. */
+const struct case_limits case_limits_schedule = {.name = "schedule_fuzzer",
+                                                 .ranges = 2,
+                                                 .frames = 128,
+                                                 .gap = 8,
+                                                 .ops = 24,
+                                                 .slots = 64,
+                                                 .cpus = 4,
+                                                 .threads = CASE_THREADS_MAX,
+                                                 .op_weights = schedule_weights};
+
+const struct case_limits *const case_limits_all[] = {&case_limits_page,     &case_limits_slab,
+                                                     &case_limits_range,    &case_limits_space,
+                                                     &case_limits_schedule, NULL};
 
 const struct case_limits *case_limits_find(const char *name)
 {
@@ -105,7 +123,7 @@ const struct case_limits *case_limits_find(const char *name)
 const char *op_name(enum op op)
 {
     static const char *const names[OPS] = {
-#define X(id, name, page, slab, range, space, operands, help) [id] = (name),
+#define X(id, name, page, slab, range, space, schedule, operands, help) [id] = (name),
         OP_TABLE(X)
 #undef X
     };
@@ -115,7 +133,7 @@ const char *op_name(enum op op)
 uint32_t op_operands(enum op op)
 {
     static const uint32_t operands_of[OPS] = {
-#define X(id, name, page, slab, range, space, operands, help) [id] = (operands),
+#define X(id, name, page, slab, range, space, schedule, operands, help) [id] = (operands),
         OP_TABLE(X)
 #undef X
     };
@@ -186,10 +204,33 @@ void program_add(struct program *program, struct case_op op)
     program->ops[program->ops_count++] = op;
 }
 
+uint32_t program_threads(const struct program *program)
+{
+    uint32_t threads = 0;
+    for (uint32_t i = 0; i < program->ops_count; i++) {
+        threads = program->ops[i].thread > threads ? program->ops[i].thread : threads;
+    }
+    return threads;
+}
+
+bool program_next_phase(const struct program *program, struct program_phase *phase)
+{
+    phase->first = phase->end;
+    if (phase->first == program->ops_count) {
+        return false;
+    }
+    phase->concurrent = program->ops[phase->first].thread != 0;
+    while (phase->end < program->ops_count &&
+           (program->ops[phase->end].thread != 0) == phase->concurrent) {
+        phase->end++;
+    }
+    return true;
+}
+
 struct case_op case_op_canonical(struct case_op op)
 {
     uint32_t operands = op_operands((enum op)op.op);
-    struct case_op canonical = {.op = op.op};
+    struct case_op canonical = {.op = op.op, .thread = op.thread};
 #define X(id, name, member, kind, help)                                                            \
     if ((operands & (id)) != 0) {                                                                  \
         canonical.member = op.member;                                                              \
@@ -230,7 +271,8 @@ static struct case_op load_op(const uint8_t *data)
         .align = data[12],
         .site = data[13],
         .nth = data[14],
-        .mode = data[15],
+        .mode = (unsigned)data[15] & CASE_HALF_MASK,
+        .thread = (unsigned)data[15] >> CASE_HALF_BITS & CASE_HALF_MASK,
     };
 }
 
@@ -249,7 +291,7 @@ static void store_op(uint8_t *data, const struct case_op *op)
     data[12] = op->align;
     data[13] = op->site;
     data[14] = op->nth;
-    data[15] = op->mode;
+    data[15] = (uint8_t)(op->thread << CASE_HALF_BITS | op->mode);
 }
 
 /* The most usual class is 0 in records; the same both ways. */
@@ -431,7 +473,7 @@ static struct case_op fault_clamp(struct case_op op)
     enum { NTH_LIMIT = 16 };
     op.nth = op.nth <= NTH_LIMIT ? op.nth : 0;
     op.site %= FAULT_SITES;
-    op.mode %= FAULT_MODES;
+    op.mode = op.mode % FAULT_MODES & CASE_HALF_MASK;
     return op;
 }
 
@@ -455,6 +497,7 @@ static struct case_op op_clamp(struct case_op op, uint32_t slots, const struct c
         NODES_LIMIT = 2
     };
     op.op = op.op < OPS ? op.op : wheel(op.op, limits->op_weights);
+    op.thread = op.thread % (limits->threads + 1) & CASE_HALF_MASK;
     if (op_is_space((enum op)op.op)) {
         return case_op_canonical(fault_clamp(space_op_clamp(op, slots)));
     }
@@ -584,8 +627,9 @@ static bool op_is_canonical(const struct case_op *op)
     }
     struct case_op canonical = case_op_canonical(*op);
     uint32_t operands = op_operands((enum op)op->op);
-    bool in_range = op->site < FAULT_SITES && op->mode < FAULT_MODES && op->order < 64 &&
-                    op->align < 64 && (!(operands & OPERAND_TYPE) || op->type < MIGRATETYPES) &&
+    bool in_range = op->site < FAULT_SITES && op->mode < FAULT_MODES &&
+                    op->thread <= CASE_THREADS_MAX && op->order < 64 && op->align < 64 &&
+                    (!(operands & OPERAND_TYPE) || op->type < MIGRATETYPES) &&
                     (!(operands & OPERAND_DESC) || op->type < MEMDESC_TYPES) &&
                     (!(operands & OPERAND_BELOW) || op->align < ZONE_CLASSES);
     return in_range && memcmp(&canonical, op, sizeof(canonical)) == 0;

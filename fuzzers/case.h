@@ -7,7 +7,7 @@
  *
  *   header  8 bytes   'P' 'T' 'A' 'D'  version  ranges  slots  pageblock
  *   range  12 bytes   flags  class  node  watermark  gap (4)  frames (4)
- *   op     16 bytes   op  order  zone  type  slot (2)  count (2)  value (4)  align  site  nth  mode
+ *   op     16 bytes   op  order  zone  type  slot (2)  count (2)  value (4)  align  site  nth  how
  *
  * There are 64 << slots slots, slots being the lower four bits of their byte; the upper four are a
  * number of CPUs, of which 0 means that there are no CPUs at all: "cpus N" in text. CPUs 0 to N - 1
@@ -18,6 +18,17 @@
  * at boot. Text: one range or operation a line, `name operand=value ...`, comments from # to the
  * end of the line. In canonical form, operands that an operation does not have are 0; text and
  * binary of a canonical case are the same thing.
+ *
+ * how: the fault's mode in the lower four bits, in the upper four a thread, 1 to CASE_THREADS_MAX:
+ * `thread=N` at the end of an operation's line; 0 for none, and then not written. Operations
+ * without a thread run alone: all before them have ended, and all after them wait. Those in a row
+ * that name threads are a phase: each thread runs its own in their order, beside the others.
+ *
+ *   alloc                 |  free thread=1    alloc thread=1  |  shrink
+ *                         |  lookup thread=2                  |
+ *
+ * A run in the order of the lines is one of the schedules that this allows, and what all executors
+ * do that have no threads.
  *
  * Slots: a case has a number of them for blocks, as many for objects and as many for blocks of
  * spaces, and CASE_CACHES for caches, CASE_CONTIGS for runs, CASE_SPACES for spaces.
@@ -45,6 +56,9 @@ enum {
     CASE_SLOTS_MIN = 64,
     CASE_SLOTS_MAX = 1 << 16,
     CASE_CPUS_MAX = 15,
+    CASE_THREADS_MAX = 4,
+    CASE_HALF_BITS = 4, /* a fault's mode and a thread share a byte */
+    CASE_HALF_MASK = (1 << CASE_HALF_BITS) - 1,
     CASE_CACHES = 8,
     CASE_CONTIGS = 8,
     CASE_SECTIONS = 4, /* of readers of the range tree */
@@ -116,105 +130,108 @@ enum operand {
     (OPERAND_SPACE | OPERAND_UNIT | OPERAND_UNITS | OPERAND_SHIFT | OPERAND_EDGES |                \
      OPERAND_BYTES | OPERAND_HOME)
 
-/* The operations. X(id, name, weights for page, slab, range and space, operands, help). The weights
- * are relative: how often random bytes mean this operation in programs for each fuzz target. */
+/* The operations. X(id, name, weights for page, slab, range, space and schedule, operands, help).
+ * The weights are relative: how often random bytes mean this operation in programs for each fuzz
+ * target. A schedule has no `cpu`: on which CPU a thread is, is for the scheduler to say. */
 #define OP_TABLE(X)                                                                                \
-    X(OP_ALLOC, "alloc", 30, 6, 4, 20, OPERAND_SLOT | OPERAND_ORDER | OPERAND_ZONE | OPERAND_TYPE, \
+    X(OP_ALLOC, "alloc", 30, 6, 4, 20, 30,                                                         \
+      OPERAND_SLOT | OPERAND_ORDER | OPERAND_ZONE | OPERAND_TYPE,                                  \
       "allocate a block of 2^order frames")                                                        \
-    X(OP_ALLOC_DESC, "alloc-desc", 10, 2, 1, 8,                                                    \
+    X(OP_ALLOC_DESC, "alloc-desc", 10, 2, 1, 8, 20,                                                \
       OPERAND_SLOT | OPERAND_ORDER | OPERAND_ZONE | OPERAND_DESC,                                  \
       "allocate a block under the owner's own descriptor (A6)")                                    \
-    X(OP_ALLOC_NODE, "alloc-node", 6, 1, 0, 20,                                                    \
+    X(OP_ALLOC_NODE, "alloc-node", 6, 1, 0, 20, 0,                                                 \
       OPERAND_SLOT | OPERAND_ORDER | OPERAND_NODE | OPERAND_TYPE | OPERAND_BELOW |                 \
           OPERAND_RESERVE,                                                                         \
       "allocate a block from a node's zones, in their order")                                      \
-    X(OP_FREE, "free", 30, 6, 3, 30, OPERAND_SLOT, "free a block, or a part of a split one")       \
-    X(OP_SPLIT, "split", 6, 1, 1, 5, OPERAND_SLOT | OPERAND_ORDER,                                 \
+    X(OP_FREE, "free", 30, 6, 3, 30, 30, OPERAND_SLOT, "free a block, or a part of a split one")   \
+    X(OP_SPLIT, "split", 6, 1, 1, 5, 6, OPERAND_SLOT | OPERAND_ORDER,                              \
       "split an allocated block down to an order; the parts take free slots (A4)")                 \
-    X(OP_LOOKUP, "lookup", 8, 1, 0, 5, OPERAND_FRAME, "ask what a frame belongs to (F4)")          \
-    X(OP_CACHE_CREATE, "cache-create", 3, 8, 1, 1, OPERAND_CACHE | OPERAND_SIZE | OPERAND_ALIGN,   \
-      "create a cache of objects")                                                                 \
-    X(OP_CACHE_ALLOC, "cache-alloc", 15, 25, 1, 4, OPERAND_CACHE | OPERAND_SLOT,                   \
+    X(OP_LOOKUP, "lookup", 8, 1, 0, 5, 8, OPERAND_FRAME, "ask what a frame belongs to (F4)")       \
+    X(OP_CACHE_CREATE, "cache-create", 3, 8, 1, 1, 4,                                              \
+      OPERAND_CACHE | OPERAND_SIZE | OPERAND_ALIGN, "create a cache of objects")                   \
+    X(OP_CACHE_ALLOC, "cache-alloc", 15, 25, 1, 4, 15, OPERAND_CACHE | OPERAND_SLOT,               \
       "allocate an object")                                                                        \
-    X(OP_CACHE_BULK, "cache-bulk", 5, 20, 2, 2, OPERAND_CACHE | OPERAND_SLOT | OPERAND_COUNT,      \
+    X(OP_CACHE_BULK, "cache-bulk", 5, 20, 2, 2, 3, OPERAND_CACHE | OPERAND_SLOT | OPERAND_COUNT,   \
       "allocate many objects, all or none")                                                        \
-    X(OP_CACHE_FREE, "cache-free", 15, 30, 1, 4, OPERAND_SLOT, "free an object")                   \
-    X(OP_CACHE_DESTROY, "cache-destroy", 2, 3, 1, 1, OPERAND_CACHE,                                \
+    X(OP_CACHE_FREE, "cache-free", 15, 30, 1, 4, 15, OPERAND_SLOT, "free an object")               \
+    X(OP_CACHE_DESTROY, "cache-destroy", 2, 3, 1, 1, 3, OPERAND_CACHE,                             \
       "destroy a cache: busy while in use")                                                        \
-    X(OP_SHRINK, "shrink", 1, 1, 1, 1, 0, "give back the descriptor slabs that are not needed")    \
-    X(OP_MEMORY_FAILURE, "memory-failure", 4, 2, 1, 2, OPERAND_FRAME,                              \
+    X(OP_SHRINK, "shrink", 1, 1, 1, 1, 3, 0, "give back the descriptor slabs that are not needed") \
+    X(OP_MEMORY_FAILURE, "memory-failure", 4, 2, 1, 2, 6, OPERAND_FRAME,                           \
       "a frame fails: take it out, or keep it back when its block is freed (B3)")                  \
-    X(OP_UNPOISON, "unpoison", 4, 2, 1, 2, OPERAND_FRAME, "take a failed frame into use again")    \
-    X(OP_RANGE_STORE, "range-store", 0, 0, 24, 0, RANGE_OPERANDS,                                  \
+    X(OP_UNPOISON, "unpoison", 4, 2, 1, 2, 4, OPERAND_FRAME, "take a failed frame into use again") \
+    X(OP_RANGE_STORE, "range-store", 0, 0, 24, 0, 0, RANGE_OPERANDS,                               \
       "store a value of its own for keys (B3)")                                                    \
-    X(OP_RANGE_STORE_EMPTY, "range-store-empty", 0, 0, 8, 0, RANGE_OPERANDS,                       \
+    X(OP_RANGE_STORE_EMPTY, "range-store-empty", 0, 0, 8, 0, 0, RANGE_OPERANDS,                    \
       "the same, where none of the keys has a value")                                              \
-    X(OP_RANGE_ERASE, "range-erase", 0, 0, 16, 0, OPERAND_KEY | OPERAND_SHIFT | OPERAND_END,       \
+    X(OP_RANGE_ERASE, "range-erase", 0, 0, 16, 0, 0, OPERAND_KEY | OPERAND_SHIFT | OPERAND_END,    \
       "erase the whole range that a key is in (A3)")                                               \
-    X(OP_RANGE_CLEAR, "range-clear", 0, 0, 6, 0, RANGE_OPERANDS, "erase keys, cutting ranges")     \
-    X(OP_RANGE_LOAD, "range-load", 0, 0, 6, 0, OPERAND_KEY | OPERAND_SHIFT | OPERAND_END,          \
+    X(OP_RANGE_CLEAR, "range-clear", 0, 0, 6, 0, 0, RANGE_OPERANDS, "erase keys, cutting ranges")  \
+    X(OP_RANGE_LOAD, "range-load", 0, 0, 6, 0, 0, OPERAND_KEY | OPERAND_SHIFT | OPERAND_END,       \
       "ask for a key, and for the ranges around it")                                               \
-    X(OP_RANGE_GAP, "range-gap", 0, 0, 6, 0,                                                       \
+    X(OP_RANGE_GAP, "range-gap", 0, 0, 6, 0, 0,                                                    \
       RANGE_OPERANDS | OPERAND_ALIGN | OPERAND_WINDOW | OPERAND_ABOVE,                             \
       "find keys without a value: keys= of them")                                                  \
-    X(OP_RANGE_PREPARE, "range-prepare", 0, 0, 3, 0, OPERAND_COUNT,                                \
+    X(OP_RANGE_PREPARE, "range-prepare", 0, 0, 3, 0, 0, OPERAND_COUNT,                             \
       "take nodes for stores to come, which cannot fail")                                          \
-    X(OP_RANGE_BUILD, "range-build", 0, 0, 3, 0,                                                   \
+    X(OP_RANGE_BUILD, "range-build", 0, 0, 3, 0, 0,                                                \
       OPERAND_COUNT | OPERAND_KEY | OPERAND_SHIFT | OPERAND_PATTERN,                               \
       "build an empty tree from sorted entries")                                                   \
-    X(OP_RANGE_ENTER, "range-enter", 0, 0, 4, 0, OPERAND_SECTION,                                  \
+    X(OP_RANGE_ENTER, "range-enter", 0, 0, 4, 0, 0, OPERAND_SECTION,                               \
       "begin a reader's section, which holds on to what it saw")                                   \
-    X(OP_RANGE_EXIT, "range-exit", 0, 0, 4, 0, OPERAND_SECTION, "end a section")                   \
-    X(OP_CONTIG, "contig", 2, 0, 0, 10, CONTIG_OPERANDS | OPERAND_TYPE,                            \
+    X(OP_RANGE_EXIT, "range-exit", 0, 0, 4, 0, 0, OPERAND_SECTION, "end a section")                \
+    X(OP_CONTIG, "contig", 2, 0, 0, 10, 4, CONTIG_OPERANDS | OPERAND_TYPE,                         \
       "allocate frames in a row, outside of CMA ranges (B6)")                                      \
-    X(OP_CONTIG_LARGE, "contig-large", 0, 0, 0, 2,                                                 \
+    X(OP_CONTIG_LARGE, "contig-large", 0, 0, 0, 2, 0,                                              \
       OPERAND_SLOT | OPERAND_ZONE | OPERAND_RUN | OPERAND_SHIFT | OPERAND_ALIGN | OPERAND_TYPE,    \
       "the same without limits, units=*2^shift of them")                                           \
-    X(OP_CONTIG_CMA, "contig-cma", 0, 0, 0, 10, CONTIG_OPERANDS,                                   \
+    X(OP_CONTIG_CMA, "contig-cma", 0, 0, 0, 10, 2, CONTIG_OPERANDS,                                \
       "the same in CMA ranges, whose movable blocks move out")                                     \
-    X(OP_CONTIG_FREE, "contig-free", 2, 0, 0, 10, OPERAND_SLOT, "free frames in a row")            \
-    X(OP_SPACE_ADD, "space-add", 0, 0, 0, 3, SPACE_OPERANDS,                                       \
+    X(OP_CONTIG_FREE, "contig-free", 2, 0, 0, 10, 5, OPERAND_SLOT, "free frames in a row")         \
+    X(OP_SPACE_ADD, "space-add", 0, 0, 0, 3, 0, SPACE_OPERANDS,                                    \
       "make a space of units that need not be memory, found by a tree (B2, B4, B5)")               \
-    X(OP_SPACE_ADD_TABLE, "space-add-table", 0, 0, 0, 2, SPACE_OPERANDS,                           \
+    X(OP_SPACE_ADD_TABLE, "space-add-table", 0, 0, 0, 2, 0, SPACE_OPERANDS,                        \
       "the same, found by a word a unit")                                                          \
-    X(OP_SPACE_REMOVE, "space-remove", 0, 0, 0, 2, OPERAND_SPACE, "end it: busy while in use")     \
-    X(OP_SPACE_ALLOC, "space-alloc", 0, 0, 0, 9, OPERAND_SPACE | OPERAND_SLOT | OPERAND_ORDER,     \
+    X(OP_SPACE_REMOVE, "space-remove", 0, 0, 0, 2, 0, OPERAND_SPACE, "end it: busy while in use")  \
+    X(OP_SPACE_ALLOC, "space-alloc", 0, 0, 0, 9, 0, OPERAND_SPACE | OPERAND_SLOT | OPERAND_ORDER,  \
       "allocate a block of 2^order units")                                                         \
-    X(OP_SPACE_FREE, "space-free", 0, 0, 0, 6, OPERAND_SLOT, "free a block of a space")            \
-    X(OP_SPACE_SPLIT, "space-split", 0, 0, 0, 2, OPERAND_SLOT | OPERAND_ORDER,                     \
+    X(OP_SPACE_FREE, "space-free", 0, 0, 0, 6, 0, OPERAND_SLOT, "free a block of a space")         \
+    X(OP_SPACE_SPLIT, "space-split", 0, 0, 0, 2, 0, OPERAND_SLOT | OPERAND_ORDER,                  \
       "split an allocated block of a space down to an order (A4)")                                 \
-    X(OP_SPACE_LOOKUP, "space-lookup", 0, 0, 0, 1,                                                 \
+    X(OP_SPACE_LOOKUP, "space-lookup", 0, 0, 0, 1, 0,                                              \
       OPERAND_SPACE | OPERAND_KEY | OPERAND_SHIFT | OPERAND_END, "ask what a unit belongs to")     \
-    X(OP_SPACE_RUN, "space-run", 0, 0, 0, 5,                                                       \
+    X(OP_SPACE_RUN, "space-run", 0, 0, 0, 5, 0,                                                    \
       OPERAND_SPACE | OPERAND_SLOT | OPERAND_RUN | OPERAND_SHIFT | OPERAND_ALIGN | OPERAND_KEY |   \
           OPERAND_LIMITS,                                                                          \
       "allocate units=*2^shift in a row, from a multiple of align= on (B6)")                       \
-    X(OP_SPACE_RUN_FREE, "space-run-free", 0, 0, 0, 4, OPERAND_SLOT, "free units in a row")        \
-    X(OP_ZONE_ADD, "zone-add", 1, 0, 0, 4, OPERAND_ZONE,                                           \
+    X(OP_SPACE_RUN_FREE, "space-run-free", 0, 0, 0, 4, 0, OPERAND_SLOT, "free units in a row")     \
+    X(OP_ZONE_ADD, "zone-add", 1, 0, 0, 4, 0, OPERAND_ZONE,                                        \
       "add a zone that comes later than at boot: exists if it is there (B2)")                      \
-    X(OP_ZONE_REMOVE, "zone-remove", 1, 0, 0, 3, OPERAND_ZONE,                                     \
+    X(OP_ZONE_REMOVE, "zone-remove", 1, 0, 0, 3, 0, OPERAND_ZONE,                                  \
       "remove it again: busy while in use")                                                        \
-    X(OP_CPU, "cpu", 5, 5, 0, 5, OPERAND_CPU,                                                      \
+    X(OP_CPU, "cpu", 5, 5, 0, 5, 0, OPERAND_CPU,                                                   \
       "go to the first CPU online from that number on, around; from 64 on, to none (B1)")          \
-    X(OP_CPU_ONLINE, "cpu-online", 1, 1, 0, 1, OPERAND_CPU, "bring a CPU online: exists if it is") \
-    X(OP_CPU_OFFLINE, "cpu-offline", 1, 1, 0, 1, OPERAND_CPU,                                      \
+    X(OP_CPU_ONLINE, "cpu-online", 1, 1, 0, 1, 3, OPERAND_CPU,                                     \
+      "bring a CPU online: exists if it is")                                                       \
+    X(OP_CPU_OFFLINE, "cpu-offline", 1, 1, 0, 1, 4, OPERAND_CPU,                                   \
       "take a CPU offline; who is on it goes on to the next")                                      \
-    X(OP_COMPACT, "compact", 2, 0, 0, 5,                                                           \
+    X(OP_COMPACT, "compact", 2, 0, 0, 5, 4,                                                        \
       OPERAND_ORDER | OPERAND_ZONE | OPERAND_TYPE | OPERAND_COUNT,                                 \
       "make a free block of 2^order frames of what can move: count= of them, and blocks to look "  \
       "at; 0: any number (D3)")                                                                    \
-    X(OP_ALLOC_COMPACT, "alloc-compact", 4, 0, 0, 10,                                              \
+    X(OP_ALLOC_COMPACT, "alloc-compact", 4, 0, 0, 10, 0,                                           \
       OPERAND_SLOT | OPERAND_ORDER | OPERAND_ZONE | OPERAND_TYPE,                                  \
       "allocate a block; where there is none, one is made of what can move (D3)")                  \
-    X(OP_CACHE_RESERVE, "cache-reserve", 1, 8, 0, 1, OPERAND_CACHE | OPERAND_COUNT,                \
+    X(OP_CACHE_RESERVE, "cache-reserve", 1, 8, 0, 1, 0, OPERAND_CACHE | OPERAND_COUNT,             \
       "set objects aside until there are so many, all or none (A4)")                               \
-    X(OP_CACHE_TAKE, "cache-take", 2, 12, 0, 1, OPERAND_CACHE | OPERAND_SLOT,                      \
+    X(OP_CACHE_TAKE, "cache-take", 2, 12, 0, 1, 0, OPERAND_CACHE | OPERAND_SLOT,                   \
       "take an object that was set aside")                                                         \
-    X(OP_CACHE_UNRESERVE, "cache-unreserve", 1, 2, 0, 1, OPERAND_CACHE,                            \
+    X(OP_CACHE_UNRESERVE, "cache-unreserve", 1, 2, 0, 1, 0, OPERAND_CACHE,                         \
       "give back what is left of what was set aside")
 
 enum op {
-#define X(id, name, page, slab, range, space, operands, help) id,
+#define X(id, name, page, slab, range, space, schedule, operands, help) id,
     OP_TABLE(X)
 #undef X
         OPS
@@ -240,10 +257,11 @@ struct case_op {
     uint16_t slot;
     uint16_t count;
     uint32_t value;
-    uint8_t align; /* log2 */
-    uint8_t site;  /* enum fault_site; 0 where nth is 0 */
-    uint8_t nth;   /* the step at the site that fails, from 1; 0: no fault */
-    uint8_t mode;  /* enum fault_mode */
+    uint8_t align;                   /* log2 */
+    uint8_t site;                    /* enum fault_site; 0 where nth is 0 */
+    uint8_t nth;                     /* the step at the site that fails, from 1; 0: no fault */
+    uint8_t mode : CASE_HALF_BITS;   /* enum fault_mode */
+    uint8_t thread : CASE_HALF_BITS; /* from 1; 0: it runs alone */
 };
 
 _Static_assert(sizeof(struct case_op) == CASE_OP_BYTES, "records are copied as they are");
@@ -266,13 +284,15 @@ struct case_limits {
     uint32_t ops;
     uint32_t slots;            /* a multiple of 64 */
     uint32_t cpus;             /* a program that asks for more has none */
+    uint32_t threads;          /* up to CASE_THREADS_MAX; 0: all operations run alone */
     const uint8_t *op_weights; /* OPS of them */
 };
 
-extern const struct case_limits case_limits_page;  /* for page_fuzzer */
-extern const struct case_limits case_limits_slab;  /* for slab_fuzzer */
-extern const struct case_limits case_limits_range; /* for range_tree_fuzzer */
-extern const struct case_limits case_limits_space; /* for space_fuzzer */
+extern const struct case_limits case_limits_page;     /* for page_fuzzer */
+extern const struct case_limits case_limits_slab;     /* for slab_fuzzer */
+extern const struct case_limits case_limits_range;    /* for range_tree_fuzzer */
+extern const struct case_limits case_limits_space;    /* for space_fuzzer */
+extern const struct case_limits case_limits_schedule; /* for schedule_fuzzer */
 
 /* Those of all fuzz targets over cases; NULL ends the array. */
 extern const struct case_limits *const case_limits_all[];
@@ -290,6 +310,19 @@ void program_free(struct program *program);
 
 /* Appends @op. Aborts where there is no memory. */
 void program_add(struct program *program, struct case_op op);
+
+/* The highest thread that an operation of @program names, 0 where none names one. */
+uint32_t program_threads(const struct program *program);
+
+/* A longest part of a program of operations that all name threads, or all none. */
+struct program_phase {
+    uint32_t first;  /* operation */
+    uint32_t end;    /* behind the last */
+    bool concurrent; /* its operations name threads */
+};
+
+/* Moves @phase on to the next one, from {0} to the first. Return: whether there is one. */
+bool program_next_phase(const struct program *program, struct program_phase *phase);
 
 /* Decodes any bytes into a canonical program within @limits; magic and version are not looked at.
  * What is canonical and within the limits already stays as it is. The program's memory is used

@@ -7,6 +7,7 @@
  *   cpus 2
  *   range zone=0 start=3 frames=509
  *   alloc slot=0 order=3 zone=any type=movable fault=buddy-desc:1:once   # a comment
+ *   free slot=0 thread=1
  */
 #include "core/memdesc.h"
 #include "fuzzers/case.h"
@@ -87,6 +88,9 @@ void case_print_op(FILE *out, const struct case_op *op)
     if (op->nth != 0) {
         fprintf(out, " fault=%s:%u:%s", fault_site_name((enum fault_site)op->site), op->nth,
                 fault_mode_names[op->mode]);
+    }
+    if (op->thread != 0) {
+        fprintf(out, " thread=%u", op->thread);
     }
 }
 
@@ -304,7 +308,21 @@ static bool parse_fault(const struct parser *parser, struct word value, struct c
     }
     op->site = (uint8_t)index;
     op->nth = (uint8_t)number;
-    op->mode = (uint8_t)how;
+    op->mode = how & CASE_HALF_MASK;
+    return true;
+}
+
+static bool parse_thread(const struct parser *parser, struct word value, struct case_op *op)
+{
+    uint64_t number = 0;
+    if (op->thread != 0) {
+        return parse_fail(parser, "two threads; an operation has one");
+    }
+    if (!word_number(value, &number) || number == 0 || number > CASE_THREADS_MAX) {
+        return parse_fail(parser, "threads are 1 to %u, not '%.*s'", CASE_THREADS_MAX,
+                          (int)value.length, value.start);
+    }
+    op->thread = number & CASE_HALF_MASK;
     return true;
 }
 
@@ -319,6 +337,9 @@ static bool parse_operand(const struct parser *parser, struct word word, struct 
     }
     if (word_is(name, "fault")) {
         return parse_fault(parser, value, op);
+    }
+    if (word_is(name, "thread")) {
+        return parse_thread(parser, value, op);
     }
     for (unsigned operand = 0; operand < OPERANDS; operand++) {
         if ((op_operands((enum op)op->op) >> operand & 1) == 0 ||

@@ -197,7 +197,8 @@ int command_list(int argc, char **argv)
         return EXIT_NOTHING_FOUND;
     }
     puts("operations:");
-#define X(id, name, page, slab, range, space, operands, help) printf("  %-18s %s\n", name, help);
+#define X(id, name, page, slab, range, space, schedule, operands, help)                            \
+    printf("  %-18s %s\n", name, help);
     OP_TABLE(X)
 #undef X
     puts("operands:");
@@ -208,6 +209,8 @@ int command_list(int argc, char **argv)
 #define X(id, name, what) printf("  %-18s %s\n", name, what);
     FAULT_SITE_TABLE(X)
 #undef X
+    printf("threads, for programs that run at once:\n  thread=1 to %u      %s\n", CASE_THREADS_MAX,
+           "beside those of other threads before and behind it; without, alone");
     puts("fuzz targets:");
     for (const struct case_limits *const *limits = case_limits_all; *limits != NULL; limits++) {
         printf("  %-18s %u operations at most, %u slots\n", (*limits)->name, (*limits)->ops,

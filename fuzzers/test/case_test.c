@@ -177,8 +177,9 @@ static struct case_op random_op(uint32_t slots, const struct case_limits *limits
     if (random_below(4) == 0) {
         op.nth = (uint8_t)(1 + random_below(any ? 255 : 16));
         op.site = (uint8_t)random_below(FAULT_SITES);
-        op.mode = (uint8_t)random_below(FAULT_MODES);
+        op.mode = random_below(FAULT_MODES) & CASE_HALF_MASK;
     }
+    op.thread = random_below(1 + (any ? CASE_THREADS_MAX : limits->threads)) & CASE_HALF_MASK;
     return case_op_canonical(op);
 }
 
@@ -268,7 +269,10 @@ static const char *const texts[] = {
          "unpoison frame=0\n"
          "cpu cpu=255\n"
          "cpu-online cpu=63 fault=cpu-desc:1:once\n"
-         "cpu-offline cpu=0\n",
+         "cpu-offline cpu=0\n"
+         "free slot=3 thread=4\n"
+         "shrink thread=1\n"
+         "split slot=4 order=0 fault=buddy-desc:1:always thread=2\n",
 };
 
 static void case_print_keeps_canonical_text(void **state)
@@ -298,11 +302,13 @@ static void case_parse_reads_what_people_write(void **state)
                     "   # another\n"
                     "alloc-desc slot=1 order=0 zone=0 desc=5\n"
                     "cache-create align=64 size=0x20 cache=1\r\n"
+                    "free thread=0x2 fault=accept:1:once slot=1\n"
                     "shrink");
     char *text = text_of(&program);
     assert_string_equal(text, HEAD "alloc slot=7 order=3 zone=any type=movable\n"
                                    "alloc-desc slot=1 order=0 zone=0 desc=folio\n"
                                    "cache-create cache=1 size=32 align=64\n"
+                                   "free slot=1 fault=accept:1:once thread=2\n"
                                    "shrink\n");
     free(text);
     program_free(&program);
@@ -324,7 +330,8 @@ static void case_encode_keeps_random_programs(void **state)
 /* Any bytes */
 
 static const struct case_limits *const all_limits[] = {&case_limits_page, &case_limits_slab,
-                                                       &case_limits_range, &case_limits_space};
+                                                       &case_limits_range, &case_limits_space,
+                                                       &case_limits_schedule};
 
 static void assert_within(const struct program *program, const struct case_limits *limits,
                           unsigned number)
@@ -340,7 +347,8 @@ static void assert_within(const struct program *program, const struct case_limit
         end = range->start + range->frames;
     }
     for (uint32_t i = 0; i < program->ops_count; i++) {
-        within = within && program->ops[i].slot < program->slots;
+        within = within && program->ops[i].slot < program->slots &&
+                 program->ops[i].thread <= limits->threads;
     }
     if (!within) {
         fail_msg("seed %d, bytes %u: not within the limits of %s", SEED, number, limits->name);
@@ -365,6 +373,62 @@ static void case_decode_any_has_cpus_in_half_of_all_programs(void **state)
         assert_true(without >= 128);
     }
     program_free(&program);
+}
+
+/* The upper half of the last byte is a thread where the target has threads, else nothing. */
+static void case_decode_any_cuts_threads(void **state)
+{
+    (void)state;
+    struct program program;
+    uint8_t data[CASE_HEADER_BYTES + CASE_RANGE_BYTES + CASE_OP_BYTES] = {0};
+    program_init(&program);
+    data[5] = 1;                /* range */
+    data[sizeof(data) - 2] = 1; /* nth: a fault is armed */
+    for (size_t i = 0; i < LENGTH(all_limits); i++) {
+        for (unsigned byte = 0; byte < 256; byte++) {
+            data[sizeof(data) - 1] = (uint8_t)byte;
+            case_decode_any(&program, data, sizeof(data), all_limits[i]);
+            assert_int_equal(program.ops_count, 1);
+            assert_int_equal(program.ops[0].thread, (byte >> 4) % (all_limits[i]->threads + 1));
+            assert_int_equal(program.ops[0].mode, byte % FAULT_MODES);
+        }
+    }
+    assert_int_equal(case_limits_page.threads, 0);
+    assert_int_equal(case_limits_schedule.threads, CASE_THREADS_MAX);
+    program_free(&program);
+}
+
+/* Threads */
+
+/* The phases of @text as "first-end", those that are concurrent with a "+". */
+static void assert_phases(const char *text, uint32_t threads, const char *expected)
+{
+    char phases[LINE_MAX_BYTES] = "";
+    size_t used = 0;
+    struct program program;
+    program_init(&program);
+    parse(&program, text);
+    for (struct program_phase phase = {0}; program_next_phase(&program, &phase);) {
+        used += (size_t)snprintf(phases + used, sizeof(phases) - used, " %u-%u%s", phase.first,
+                                 phase.end, phase.concurrent ? "+" : "");
+    }
+    assert_string_equal(phases, expected);
+    assert_int_equal(program_threads(&program), threads);
+    program_free(&program);
+}
+
+static void program_next_phase_parts_operations_with_threads_from_others(void **state)
+{
+    (void)state;
+    assert_phases(HEAD, 0, "");
+    assert_phases(HEAD "shrink\nshrink\n", 0, " 0-2");
+    assert_phases(HEAD "shrink thread=3\n", 3, " 0-1+");
+    assert_phases(HEAD "shrink thread=2\nshrink thread=1\nshrink thread=2\n", 2, " 0-3+");
+    assert_phases(HEAD "shrink\n"
+                       "shrink thread=4\nshrink thread=1\n"
+                       "shrink\nshrink\n"
+                       "shrink thread=1\n",
+                  4, " 0-1 1-3+ 3-5 5-6+");
 }
 
 /* Random bytes of any length; every other time they start as a case does, and every operation has
@@ -456,6 +520,7 @@ static void case_decode_any_keeps_seeds(void **state)
     assert_seeds_kept("slab_fuzzer", &case_limits_slab);
     assert_seeds_kept("range_tree_fuzzer", &case_limits_range);
     assert_seeds_kept("space_fuzzer", &case_limits_space);
+    assert_seeds_kept("schedule_fuzzer", &case_limits_schedule);
 }
 
 /* Binary errors. A case of two ranges and two operations:
@@ -624,6 +689,17 @@ static void case_decode_stray_fault_names_its_op(void **state)
     assert_not_decoded(data, sizeof(data), "byte 32: operation 0 ");
 }
 
+static void case_decode_unknown_thread_names_its_op(void **state)
+{
+    (void)state;
+    uint8_t data[SMALL_BYTES];
+    for (unsigned thread = CASE_THREADS_MAX + 1; thread < 16; thread++) {
+        small_case(data);
+        data[AT_CREATE + 15] = (uint8_t)(thread << CASE_HALF_BITS);
+        assert_not_decoded(data, sizeof(data), "byte 48: operation 1 ");
+    }
+}
+
 /* Text errors: each text has one, at the line that is given. */
 struct bad_text {
     const char *text;
@@ -770,6 +846,22 @@ static void case_parse_bad_fault_names_line(void **state)
     assert_not_parsed(bad, LENGTH(bad));
 }
 
+static void case_parse_bad_thread_names_line(void **state)
+{
+    (void)state;
+    static const struct bad_text bad[] = {
+        {HEAD "shrink thread=5\n", "line 4: ", "1 to 4, not '5'"},
+        {HEAD "shrink thread=0\n", "line 4: ", "1 to 4, not '0'"},
+        {HEAD "shrink thread=x\n", "line 4: ", "1 to 4, not 'x'"},
+        {HEAD "shrink thread=\n", "line 4: ", "1 to 4, not ''"},
+        {HEAD "shrink thread=4294967297\n", "line 4: ", "1 to 4, not '4294967297'"},
+        {HEAD "shrink thread\n", "line 4: ", "'thread'"},
+        {HEAD "shrink\nshrink thread=1 thread=1\n", "line 5: ", "two threads"},
+        {"potad-case 2\nrange zone=0 start=0 frames=9 thread=1\n", "line 2: ", "thread=1"},
+    };
+    assert_not_parsed(bad, LENGTH(bad));
+}
+
 /* What a line says twice, or says besides, is a mistake; the words "user" and 10 to 15 are not
  * the same, for the names of types are only for those that have one. */
 static void case_parse_stray_words_name_line(void **state)
@@ -792,6 +884,8 @@ int main(void)
         cmocka_unit_test(case_parse_reads_what_people_write),
         cmocka_unit_test(case_encode_keeps_random_programs),
         cmocka_unit_test(case_decode_any_has_cpus_in_half_of_all_programs),
+        cmocka_unit_test(case_decode_any_cuts_threads),
+        cmocka_unit_test(program_next_phase_parts_operations_with_threads_from_others),
         cmocka_unit_test(case_decode_any_makes_canonical_programs),
         cmocka_unit_test(case_decode_any_keeps_canonical_programs),
         cmocka_unit_test(case_decode_any_keeps_seeds),
@@ -802,10 +896,12 @@ int main(void)
         cmocka_unit_test(case_decode_stray_range_names_its_byte),
         cmocka_unit_test(case_decode_stray_operand_names_its_op),
         cmocka_unit_test(case_decode_stray_fault_names_its_op),
+        cmocka_unit_test(case_decode_unknown_thread_names_its_op),
         cmocka_unit_test(case_parse_bad_head_names_line),
         cmocka_unit_test(case_parse_bad_range_names_line),
         cmocka_unit_test(case_parse_bad_operation_names_line),
         cmocka_unit_test(case_parse_bad_fault_names_line),
+        cmocka_unit_test(case_parse_bad_thread_names_line),
         cmocka_unit_test(case_parse_stray_words_name_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

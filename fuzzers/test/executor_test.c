@@ -1104,7 +1104,7 @@ static void executor_run_sweeps_faults(void **state)
         struct case_op clean = program.ops[op];
         for (unsigned i = 0; i < FAULTS; i++) {
             program.ops[op].site = (uint8_t)(i % FAULT_SITES);
-            program.ops[op].mode = (uint8_t)(i / FAULT_SITES % FAULT_MODES);
+            program.ops[op].mode = i / FAULT_SITES % FAULT_MODES & CASE_HALF_MASK;
             program.ops[op].nth = (uint8_t)(1 + i / FAULT_SITES / FAULT_MODES);
             assert_clean(&executor, &program, i);
         }
@@ -1132,6 +1132,31 @@ static void executor_run_takes_one_frame(void **state)
     program_free(&program);
 }
 
+/* Who has no threads runs all operations as they stand: the one state is the other. */
+static void executor_run_ignores_threads(void **state)
+{
+    (void)state;
+    struct executor executor;
+    struct program program;
+    program_init(&program);
+    executor_init(&executor, flaw_core(), SLOTS);
+    random_state = SEED;
+    for (unsigned i = 0; i < PROGRAMS; i++) {
+        random_program(&program, &case_limits_schedule);
+        bool named = program_threads(&program) > 0;
+        assert_clean(&executor, &program, i);
+        uint64_t hash = executor.state_hash;
+        for (uint32_t op = 0; op < program.ops_count; op++) {
+            program.ops[op].thread = 0;
+        }
+        assert_clean(&executor, &program, i);
+        assert_true(named);
+        assert_int_equal(executor.state_hash, hash);
+    }
+    executor_close(&executor);
+    program_free(&program);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1139,6 +1164,7 @@ int main(void)
         cmocka_unit_test(executor_run_takes_allocator_without_acceptance),
         cmocka_unit_test(executor_run_sweeps_faults),
         cmocka_unit_test(executor_run_takes_one_frame),
+        cmocka_unit_test(executor_run_ignores_threads),
         cmocka_unit_test(executor_run_finds_every_check),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
