@@ -278,8 +278,7 @@ static void run_compact(struct harness *harness, const struct case_op *op)
     harness_compact(harness, &request);
 }
 
-/* Capabilities that an operation needs. */
-static uint32_t op_needs(enum op op)
+uint32_t op_needs(enum op op)
 {
     switch (op) {
     case OP_ALLOC_DESC:
