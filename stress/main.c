@@ -2,14 +2,13 @@
  *
  * main.c: potad-stress, the commands.
  */
+#include "stress/command_explore.h"
 #include "stress/options.h"
 #include "stress/run.h"
 #include "stress/script.h"
 
 #include <errno.h>
 #include <string.h>
-#include <sys/random.h>
-#include <time.h>
 
 static enum result list(void)
 {
@@ -24,16 +23,6 @@ static enum result list(void)
     return RESULT_NOTHING_FOUND;
 }
 
-/* Short, so that it is easily typed again. */
-static uint64_t random_seed(void)
-{
-    uint32_t seed;
-    if (getrandom(&seed, sizeof(seed), 0) != (ssize_t)sizeof(seed)) {
-        return (uint64_t)time(NULL);
-    }
-    return seed;
-}
-
 /* Finds what @options name. Return: whether it is all there; if not, one line says what is not. */
 static bool resolve(const struct options *options, struct plan *plan)
 {
@@ -42,7 +31,7 @@ static bool resolve(const struct options *options, struct plan *plan)
         .subject = subject_find(options->subject),
         .threads = (unsigned)options->threads,
         .seconds = options->seconds,
-        .seed = options->seed_given ? options->seed : random_seed(),
+        .seed = options_seed(options),
     };
     if (plan->workload == NULL) {
         fprintf(stderr, "potad-stress: --workload: there is no '%s', see potad-stress list\n",
@@ -135,5 +124,14 @@ int main(int count, char **arguments)
         options_print_help(stdout, options.command);
         return RESULT_NOTHING_FOUND;
     }
-    return (int)(options.command == COMMAND_LIST ? list() : run(&options));
+    switch (options.command) {
+    case COMMAND_EXPLORE:
+        return (int)command_explore(&options);
+    case COMMAND_REPLAY:
+        return (int)command_replay(&options);
+    case COMMAND_LIST:
+        return (int)list();
+    default:
+        return (int)run(&options);
+    }
 }

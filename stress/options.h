@@ -16,6 +16,8 @@ enum { OPTIONS_ERROR_MAX = 200 };
 /* X(id, name, what it does) */
 #define COMMAND_TABLE(X)                                                                           \
     X(COMMAND_RUN, "run", "run a workload on many threads and check it")                           \
+    X(COMMAND_EXPLORE, "explore", "run small cases under a scheduler, schedule after schedule")    \
+    X(COMMAND_REPLAY, "replay", "execute a case as its schedule says, and show what happened")     \
     X(COMMAND_LIST, "list", "list the workloads and the subjects")
 
 enum command {
@@ -40,12 +42,27 @@ struct options {
     bool seed_given;
     uint64_t frames; /* 0: as the workload has it */
     uint64_t cpus;   /* OPTIONS_CPUS_ANY: one a thread, or, of a trace, its own */
+    const char *strategy;
+    const char *out;
+    uint64_t executions; /* 0: no limit */
+    uint64_t ops;        /* of a thread of a random program */
+    uint64_t jobs;
+    uint64_t times;
+    bool any_cpu;
+    bool weak;
+    bool keep; /* what was found as it was found */
+    bool all;
+    char *const *files; /* the arguments that are no options */
+    int files_count;
 };
 
 /* Reads the command line. Return: whether it makes sense; if not, one line that names the option
  * is in @error, of OPTIONS_ERROR_MAX bytes. */
 bool options_parse(int count, char *const *arguments, struct options *options, char *error)
     __attribute__((warn_unused_result));
+
+/* The seed that was given, or a random one. */
+uint64_t options_seed(const struct options *options);
 
 /* Prints the manual of @command, or of the program for COMMAND_NONE. */
 void options_print_help(FILE *out, enum command command);

@@ -59,15 +59,17 @@ static struct explored_thread *current_of(struct explorer *explorer)
 
 static void thread_main(void *context);
 
-bool explorer_open(struct explorer *explorer)
+bool explorer_open(struct explorer *explorer, struct schedule *schedule)
 {
-    *explorer = (struct explorer){.thread = calloc(EXPLORE_THREADS, sizeof(*explorer->thread))};
+    *explorer = (struct explorer){
+        .schedule = schedule,
+        .thread = calloc(EXPLORE_THREADS, sizeof(*explorer->thread)),
+    };
     if (!main_adopted && !fiber_adopt(&main_fiber)) {
         return false;
     }
     main_adopted = true;
-    if (explorer->thread == NULL || !schedule_open(&explorer->schedule)) {
-        free(explorer->thread);
+    if (explorer->thread == NULL) {
         return false;
     }
     for (unsigned i = 0; i < EXPLORE_THREADS; i++) {
@@ -86,7 +88,6 @@ void explorer_close(struct explorer *explorer)
     for (unsigned i = 0; i < EXPLORE_THREADS; i++) {
         fiber_close(&explorer->thread[i].fiber);
     }
-    schedule_close(&explorer->schedule);
     free(explorer->thread);
 }
 
@@ -250,7 +251,7 @@ static unsigned next_thread(struct explorer *explorer)
 
 static void run_ended(struct explorer *explorer, const struct explored_thread *thread)
 {
-    schedule_add_run(&explorer->schedule,
+    schedule_add_run(explorer->schedule,
                      (struct schedule_run){.thread = (uint8_t)thread->index,
                                            .until = thread->finished ? SCHEDULE_END : thread->at});
 }
@@ -308,7 +309,7 @@ static void execution_begin(struct explorer *explorer, unsigned threads)
     explorer->hash = 0xcbf29ce484222325U;
     explorer->decisions = 0;
     explorer->finding.name[0] = '\0';
-    schedule_clear(&explorer->schedule);
+    schedule_clear(explorer->schedule);
     for (unsigned i = 0; i < threads; i++) {
         thread_reset(&explorer->thread[i]);
         explorer->pending[i] = (struct pending){.address = NULL};
@@ -505,10 +506,9 @@ unsigned explorer_pick(struct explorer *explorer, unsigned count)
     explorer->pending[self->index].at = self->at;
     unsigned value = explorer->strategy->pick(explorer->strategy, &decision, count);
     if (value != 0) {
-        schedule_add_pick(&explorer->schedule,
-                          (struct schedule_pick){.thread = (uint8_t)self->index,
-                                                 .value = (uint8_t)value,
-                                                 .at = self->at});
+        schedule_add_pick(explorer->schedule, (struct schedule_pick){.thread = (uint8_t)self->index,
+                                                                     .value = (uint8_t)value,
+                                                                     .at = self->at});
     }
     hash_add(explorer, value);
     self->at.step++; /* so that each choice has a place of its own */

@@ -53,7 +53,7 @@ struct explorer {
     uint64_t decisions;
     struct pending pending[EXPLORE_THREADS];
     struct strategy *strategy;
-    struct schedule schedule; /* of this execution */
+    struct schedule *schedule; /* of this execution; the user's own */
     struct explore_finding finding;
     struct explore_log *log; /* or NULL */
     void (*body)(void *context, unsigned thread);
@@ -63,8 +63,10 @@ struct explorer {
 /* The explorer of the execution that runs, or NULL. */
 extern struct explorer *explorer_active;
 
-/* Return: whether there was memory; explorer_close() only then. */
-bool explorer_open(struct explorer *explorer) __attribute__((warn_unused_result));
+/* @schedule: what executions are noted in; stays. Return: whether there was memory;
+ * explorer_close() only then. */
+bool explorer_open(struct explorer *explorer, struct schedule *schedule)
+    __attribute__((warn_unused_result));
 void explorer_close(struct explorer *explorer);
 
 /* Runs @body for threads 0 to @threads - 1, until all have ended or something is found.

@@ -7,26 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool schedule_open(struct schedule *schedule)
-{
-    *schedule = (struct schedule){
-        .runs = calloc(SCHEDULE_RUNS_MAX, sizeof(*schedule->runs)),
-        .picks = calloc(SCHEDULE_PICKS_MAX, sizeof(*schedule->picks)),
-    };
-    if (schedule->runs == NULL || schedule->picks == NULL) {
-        schedule_close(schedule);
-        return false;
-    }
-    return true;
-}
-
-void schedule_close(struct schedule *schedule)
-{
-    free(schedule->runs);
-    free(schedule->picks);
-    *schedule = (struct schedule){.runs = NULL};
-}
-
 void schedule_copy(struct schedule *to, const struct schedule *from)
 {
     memcpy(to->runs, from->runs, from->runs_count * sizeof(*from->runs));

@@ -45,21 +45,17 @@ struct schedule_pick {
 };
 
 struct schedule {
-    struct schedule_run *runs;
-    struct schedule_pick *picks;
     uint32_t runs_count;
     uint32_t picks_count;
     bool overflow; /* there were more than can be kept */
+    struct schedule_run runs[SCHEDULE_RUNS_MAX];
+    struct schedule_pick picks[SCHEDULE_PICKS_MAX];
 };
 
 static inline bool schedule_point_is_before(struct schedule_point a, struct schedule_point b)
 {
     return a.op < b.op || (a.op == b.op && a.step < b.step);
 }
-
-/* Return: whether there was memory. */
-bool schedule_open(struct schedule *schedule) __attribute__((warn_unused_result));
-void schedule_close(struct schedule *schedule);
 
 static inline void schedule_clear(struct schedule *schedule)
 {

@@ -1,40 +1,40 @@
 /* SPDX-License-Identifier: MIT
  *
- * scene.h: one case of threads (fuzzers/case.h) on a subject, executed again and again from the
+ * stage.h: one case of threads (fuzzers/case.h) on a subject, executed again and again from the
  * same state: the operations before its first phase run once, and all executions begin behind them.
  *
- *   scene_open()     boot, operations before the first phase, keep
- *   scene_execute()  restore, threads under the explorer, check, free all, check that it is whole
+ *   stage_open()     boot, operations before the first phase, keep
+ *   stage_execute()  restore, threads under the explorer, check, free all, check that it is whole
  *
  * Beside the subject, a table says who owns each frame at every step (invariants overlap and
  * ownership); what threads hand to each other through slots is ordered, and nothing else is.
  */
-#ifndef POTAD_STRESS_EXPLORE_SCENE_H
-#define POTAD_STRESS_EXPLORE_SCENE_H
+#ifndef POTAD_STRESS_EXPLORE_STAGE_H
+#define POTAD_STRESS_EXPLORE_STAGE_H
 
 #include "fuzzers/case.h"
 #include "fuzzers/subject.h"
 #include "stress/explore/arena.h"
 #include "stress/explore/explorer.h"
 
-enum { SCENE_SLOTS = 64, SCENE_OPS_MAX = 64, SCENE_PHASES_MAX = SCENE_OPS_MAX + 1 };
+enum { STAGE_SLOTS = 64, STAGE_OPS_MAX = 64, STAGE_PHASES_MAX = STAGE_OPS_MAX + 1 };
 
 enum slot_state { SLOT_FREE, SLOT_BUSY, SLOT_USED };
 
-struct scene_cache;
+struct stage_cache;
 
-struct scene_slot {
+struct stage_slot {
     enum slot_state state;
     struct subject_block block;
     enum memdesc_type type;
-    struct scene_cache *cache; /* of an object */
+    struct stage_cache *cache; /* of an object */
     void *object;
     struct contig contig; /* of a run */
     char handed;          /* ThreadSanitizer's point of handing over */
     _Alignas(MEMDESC_ALIGN) unsigned char descriptor[64]; /* of a block with a type */
 };
 
-struct scene_cache {
+struct stage_cache {
     enum slot_state state;
     void *cache;
     uint64_t size;
@@ -44,11 +44,11 @@ struct scene_cache {
 };
 
 /* What all executions begin with, and what they change. */
-struct scene_state {
-    struct scene_slot blocks[SCENE_SLOTS];
-    struct scene_slot objects[SCENE_SLOTS];
-    struct scene_slot contigs[CASE_CONTIGS];
-    struct scene_cache caches[CASE_CACHES];
+struct stage_state {
+    struct stage_slot blocks[STAGE_SLOTS];
+    struct stage_slot objects[STAGE_SLOTS];
+    struct stage_slot contigs[CASE_CONTIGS];
+    struct stage_cache caches[CASE_CACHES];
     uint8_t owners[ARENA_FRAMES_MAX]; /* of frames */
     uint8_t accepted[ARENA_FRAMES_MAX];
     uint64_t failed[ARENA_FRAMES_MAX]; /* 0, or the number of the failure */
@@ -57,23 +57,23 @@ struct scene_state {
     uint32_t cpus_moving;              /* on their way to or fro */
 };
 
-struct scene_options {
+struct stage_options {
     const struct subject *subject;
     bool any_cpu; /* which CPU a thread is on is a choice, too */
     bool weak;    /* loads may see what weak memory lets them see */
 };
 
-struct scene {
-    struct scene_options options;
+struct stage {
+    struct stage_options options;
     const struct program *program;
     unsigned threads;
     struct arena memory;
     struct port port;
     void *instance;
     void *instance_kept;
-    struct scene_state state;
-    struct scene_state state_kept;
-    struct program_phase phases[SCENE_PHASES_MAX];
+    struct stage_state state;
+    struct stage_state state_kept;
+    struct program_phase phases[STAGE_PHASES_MAX];
     uint32_t phases_count;
     uint32_t first_phase;               /* the first that is concurrent */
     atomic_word_t arrivals;             /* of threads at the ends of phases */
@@ -82,7 +82,7 @@ struct scene {
     char cpu_points[CASE_CPUS_MAX + 1]; /* ThreadSanitizer's: who is on a CPU follows who was */
     struct explorer *explorer;
     struct explore_finding finding; /* of what runs outside of the explorer */
-    struct scene_fault {
+    struct stage_fault {
         const struct case_op *op;
         uint32_t asked;
     } faults[EXPLORE_THREADS + 1];
@@ -90,15 +90,15 @@ struct scene {
     bool opened;
 };
 
-/* Makes a scene of @program, which stays. Return: false with @error, of SCHEDULE_ERROR_MAX bytes:
+/* Makes a stage of @program, which stays. Return: false with @error, of SCHEDULE_ERROR_MAX bytes:
  * it is too large, does not boot, or fails before its first phase. */
-bool scene_open(struct scene *scene, const struct program *program,
-                const struct scene_options *options, struct explorer *explorer, char *error)
+bool stage_open(struct stage *stage, const struct program *program,
+                const struct stage_options *options, struct explorer *explorer, char *error)
     __attribute__((warn_unused_result));
-void scene_close(struct scene *scene);
+void stage_close(struct stage *stage);
 
 /* Executes it once. Return: whether nothing was found wrong; if not, *@finding says what. */
-bool scene_execute(struct scene *scene, struct strategy *strategy, struct explore_finding *finding)
+bool stage_execute(struct stage *stage, struct strategy *strategy, struct explore_finding *finding)
     __attribute__((warn_unused_result));
 
 #endif

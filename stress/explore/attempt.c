@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+#include "stress/explore/attempt.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { REPLAY_SECONDS = 20 };
+
+struct attempt *attempt_open(void)
+{
+    void *memory = mmap(NULL, sizeof(struct attempt), PROT_READ | PROT_WRITE,
+                        MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    return memory == MAP_FAILED ? NULL : memory;
+}
+
+void attempt_close(struct attempt *attempt)
+{
+    munmap(attempt, sizeof(*attempt));
+}
+
+/* Of this process, for those who end it. */
+static struct attempt *attempt_own;
+
+__attribute__((weak)) void __sanitizer_set_death_callback(void (*callback)(void));
+
+static void note_death(void)
+{
+    struct attempt *attempt = attempt_own;
+    if (explorer_active != NULL && explorer_active->finding.name[0] != '\0') {
+        attempt->finding = explorer_active->finding; /* tsan */
+    } else if (!attempt_found(attempt)) {
+        snprintf(attempt->finding.name, sizeof(attempt->finding.name), "sanitizer");
+        snprintf(attempt->finding.text, sizeof(attempt->finding.text), "its report is above");
+        if (explorer_active != NULL) {
+            attempt->finding.thread = explorer_thread(explorer_active);
+            attempt->finding.at = explorer_point(explorer_active);
+        }
+    }
+}
+
+static void print_nowhere(void)
+{
+    int nowhere = open("/dev/null", O_WRONLY);
+    if (nowhere >= 0) {
+        dup2(nowhere, STDOUT_FILENO);
+        dup2(nowhere, STDERR_FILENO);
+        close(nowhere);
+    }
+}
+
+int attempt_start(struct attempt *attempt, bool quiet, void (*work)(void *context), void *context)
+{
+    fflush(NULL);
+    attempt->finding.name[0] = '\0';
+    attempt->bad_program = false;
+    attempt->hash = 0;
+    int process = fork();
+    if (process != 0) {
+        return process;
+    }
+    attempt_own = attempt;
+    if (quiet) {
+        print_nowhere();
+    }
+    if (__sanitizer_set_death_callback != NULL) {
+        __sanitizer_set_death_callback(note_death);
+    }
+    work(context);
+    fflush(NULL);
+    _exit(0);
+}
+
+void attempt_wait(struct attempt *attempt, int process)
+{
+    int status;
+    while (waitpid(process, &status, 0) < 0 && errno == EINTR) {
+    }
+    if (attempt_found(attempt) || (WIFEXITED(status) && WEXITSTATUS(status) == 0)) {
+        return;
+    }
+    attempt->finding.thread = NO_THREAD;
+    if (WIFSIGNALED(status)) {
+        snprintf(attempt->finding.name, sizeof(attempt->finding.name), "crash");
+        snprintf(attempt->finding.text, sizeof(attempt->finding.text), "signal %d: %s",
+                 WTERMSIG(status), strsignal(WTERMSIG(status)));
+    } else {
+        snprintf(attempt->finding.name, sizeof(attempt->finding.name), "exit");
+        snprintf(attempt->finding.text, sizeof(attempt->finding.text),
+                 "the process ended with status %d", WEXITSTATUS(status));
+    }
+}
+
+struct replay_work {
+    struct attempt *attempt;
+    const struct program *program;
+    const struct stage_options *options;
+    struct schedule *schedule; /* a copy: that of the attempt is written anew */
+    bool log;
+};
+
+static void replay_work(void *context)
+{
+    const struct replay_work *work = context;
+    struct attempt *attempt = work->attempt;
+    struct explorer explorer;
+    struct stage *stage = calloc(1, sizeof(*stage));
+    struct strategy *strategy = strategy_replay(work->schedule);
+    alarm(REPLAY_SECONDS);
+    if (stage == NULL || strategy == NULL || !explorer_open(&explorer, &attempt->schedule)) {
+        abort();
+    }
+    if (!stage_open(stage, work->program, work->options, &explorer, attempt->error)) {
+        attempt->bad_program = true;
+        return;
+    }
+    if (work->log) {
+        attempt->log =
+            (struct explore_log){.steps = attempt->steps_logged, .capacity = ATTEMPT_LOG_MAX};
+        explorer.log = &attempt->log;
+    }
+    struct explore_finding finding;
+    if (!stage_execute(stage, strategy, &finding)) {
+        attempt->finding = finding;
+    }
+    attempt->hash = explorer.hash;
+}
+
+void attempt_replay(struct attempt *attempt, const struct program *program,
+                    const struct stage_options *options, const struct schedule *schedule, bool log)
+{
+    struct schedule *copy = malloc(sizeof(*copy));
+    if (copy == NULL) {
+        abort();
+    }
+    schedule_copy(copy, schedule);
+    struct replay_work work = {attempt, program, options, copy, log};
+    attempt->log.count = 0;
+    int process = attempt_start(attempt, true, replay_work, &work);
+    if (process > 0) {
+        attempt_wait(attempt, process);
+    }
+    free(copy);
+}

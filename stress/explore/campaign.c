@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: MIT */
+#include "stress/explore/campaign.h"
+
+#include "stress/clock.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum {
+    TURN = 2000,        /* executions of one program before the next one's */
+    RANDOM_BYTES = 512, /* that random programs are made of */
+    LOOK_EVERY = 64,    /* executions between two looks at the clock */
+    CHECK_EVERY = 4096, /* executions between two that are replayed to see whether they can be */
+    POLL_MICROSECONDS = 20000,
+    PROGRESS_SECONDS = 10
+};
+
+/* A program that is explored by turns. */
+struct explored_case {
+    struct program program;
+    struct strategy *strategy;
+    bool done;
+};
+
+/* One process. */
+struct explorer_job {
+    const struct campaign_plan *plan;
+    struct attempt *attempt;
+    unsigned index;
+    double deadline; /* or 0 */
+    struct explorer explorer;
+    struct stage stage;
+};
+
+static volatile sig_atomic_t interrupted;
+
+static void on_interrupt(int signal_number)
+{
+    (void)signal_number;
+    interrupted = 1;
+}
+
+static void note_program(struct attempt *attempt, const struct program *program)
+{
+    FILE *out = fmemopen(attempt->program, sizeof(attempt->program), "w");
+    if (out != NULL) {
+        case_print(out, program);
+        fclose(out);
+    }
+}
+
+static bool time_is_up(const struct explorer_job *job)
+{
+    const struct campaign_plan *plan = job->plan;
+    const struct attempt *attempt = job->attempt;
+    if (plan->executions != 0 && attempt->executions >= plan->executions) {
+        return true;
+    }
+    return attempt->executions % LOOK_EVERY == 0 &&
+           (*(volatile const bool *)&attempt->stop ||
+            (job->deadline > 0 && clock_seconds() >= job->deadline));
+}
+
+/* Has the last execution happen again. Return: false where another one did. */
+static bool check_replay(struct explorer_job *job)
+{
+    struct explorer *explorer = &job->explorer;
+    uint64_t hash = explorer->hash;
+    struct explore_finding finding;
+    struct schedule *schedule = malloc(sizeof(*schedule));
+    if (schedule == NULL) {
+        return true;
+    }
+    schedule_copy(schedule, explorer->schedule);
+    struct strategy *strategy = strategy_replay(schedule);
+    bool good = stage_execute(&job->stage, strategy, &finding) && explorer->hash == hash;
+    strategy_close(strategy);
+    free(schedule);
+    if (!good) {
+        snprintf(job->attempt->finding.name, EXPLORE_NAME_MAX, "determinism");
+        snprintf(job->attempt->finding.text, EXPLORE_TEXT_MAX,
+                 "the same schedule had another outcome: something else decides, too");
+    }
+    return good;
+}
+
+/* Executes @program a number of times. Return: whether to go on. */
+static bool take_turn(struct explorer_job *job, struct explored_case *subject)
+{
+    struct attempt *attempt = job->attempt;
+    struct explore_finding finding;
+    note_program(attempt, &subject->program);
+    if (!stage_open(&job->stage, &subject->program, &job->plan->options, &job->explorer,
+                    attempt->error)) {
+        attempt->bad_program = job->plan->files_count > 0;
+        subject->done = true;
+        return !attempt->bad_program;
+    }
+    bool goes_on = true;
+    for (uint32_t i = 0; i < TURN && goes_on && !subject->done; i++) {
+        bool good = stage_execute(&job->stage, subject->strategy, &finding);
+        attempt->executions++;
+        attempt->steps += job->explorer.steps;
+        attempt->switches += job->explorer.schedule->runs_count - 1;
+        if (!good) {
+            attempt->finding = finding;
+            attempt->hash = job->explorer.hash;
+        }
+        subject->done = !subject->strategy->end(subject->strategy, job->explorer.decisions);
+        attempt->covered += subject->done ? 1 : 0;
+        goes_on = good && !time_is_up(job);
+        if (goes_on && attempt->executions % CHECK_EVERY == 1) {
+            goes_on = check_replay(job);
+        }
+    }
+    stage_close(&job->stage);
+    return goes_on;
+}
+
+static struct strategy *make_strategy(const struct explorer_job *job, uint64_t number)
+{
+    struct strategy *strategy =
+        strategy_make(job->plan->strategy, job->plan->seed + (number << 8) + job->index);
+    if (strategy == NULL) {
+        abort(); /* its name was looked at before */
+    }
+    return strategy;
+}
+
+/* A program of random operations, each in a random thread. */
+static void draw_program(struct program *program, const struct campaign_plan *plan,
+                         struct random *random)
+{
+    uint8_t bytes[RANDOM_BYTES];
+    for (size_t i = 0; i < sizeof(bytes); i++) {
+        bytes[i] = (uint8_t)random_next(random);
+    }
+    case_decode_any(program, bytes, sizeof(bytes), &case_limits_schedule);
+    uint32_t counts[EXPLORE_THREADS] = {0};
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < program->ops_count; i++) {
+        struct case_op op = program->ops[i];
+        unsigned thread = i < plan->ops ? 0 : 1 + (unsigned)(random_next(random) % plan->threads);
+        if (thread != 0 && counts[thread - 1]++ >= plan->ops) {
+            continue;
+        }
+        op.thread = thread & CASE_HALF_MASK;
+        program->ops[kept++] = op;
+    }
+    program->ops_count = kept;
+}
+
+static void explore_random(struct explorer_job *job)
+{
+    struct random random;
+    struct explored_case subject = {.done = false};
+    random_init(&random, job->plan->seed, job->index);
+    program_init(&subject.program);
+    bool goes_on = true;
+    while (goes_on) {
+        draw_program(&subject.program, job->plan, &random);
+        if (program_threads(&subject.program) < 2) {
+            continue;
+        }
+        subject.strategy = make_strategy(job, job->attempt->programs++);
+        subject.done = false;
+        goes_on = take_turn(job, &subject) && !time_is_up(job);
+        strategy_close(subject.strategy);
+    }
+    program_free(&subject.program);
+}
+
+static void explore_files(struct explorer_job *job)
+{
+    const struct campaign_plan *plan = job->plan;
+    char error[FAILURE_ERROR_MAX];
+    struct failure *failure = malloc(sizeof(*failure));
+    struct explored_case *cases = calloc((size_t)plan->files_count, sizeof(*cases));
+    if (cases == NULL || failure == NULL) {
+        abort();
+    }
+    for (int i = 0; i < plan->files_count; i++) {
+        if (!failure_load(failure, plan->files[i], error)) {
+            snprintf(job->attempt->error, SCHEDULE_ERROR_MAX, "%.40s: %.70s", plan->files[i],
+                     error);
+            job->attempt->bad_program = true;
+            return;
+        }
+        cases[i].program = failure->program;
+        cases[i].strategy = make_strategy(job, (uint64_t)i);
+    }
+    job->attempt->programs = (uint64_t)plan->files_count;
+    bool goes_on = true;
+    for (bool any = true; any && goes_on;) {
+        any = false;
+        for (int i = 0; i < plan->files_count && goes_on; i++) {
+            if (!cases[i].done) {
+                any = true;
+                goes_on = take_turn(job, &cases[i]);
+            }
+        }
+    }
+    for (int i = 0; i < plan->files_count; i++) {
+        strategy_close(cases[i].strategy);
+        program_free(&cases[i].program);
+    }
+    free(cases);
+    free(failure);
+}
+
+static void job_work(void *context)
+{
+    struct explorer_job *job = context;
+    signal(SIGINT, SIG_IGN); /* who waits says when to stop */
+    if (!explorer_open(&job->explorer, &job->attempt->schedule)) {
+        abort();
+    }
+    if (job->plan->files_count > 0) {
+        explore_files(job);
+    } else {
+        explore_random(job);
+    }
+}
+
+static void sum(struct campaign_report *report, struct attempt *const *attempts, unsigned count)
+{
+    report->executions = 0;
+    report->programs = 0;
+    report->covered = 0;
+    report->steps = 0;
+    report->switches = 0;
+    for (unsigned i = 0; i < count; i++) {
+        report->executions += attempts[i]->executions;
+        report->programs += attempts[i]->programs;
+        report->covered += attempts[i]->covered;
+        report->steps += attempts[i]->steps;
+        report->switches += attempts[i]->switches;
+    }
+}
+
+static void progress(const struct campaign_report *report)
+{
+    fprintf(stderr, "potad-stress: %.0f s: %" PRIu64 " programs, %" PRIu64 " executions, %.0f/s\n",
+            report->seconds, report->programs, report->executions,
+            (double)report->executions / report->seconds);
+}
+
+/* Waits for all processes; the first that finds something has the others stop. Return: that one's
+ * number, or @count. */
+static unsigned wait_for_all(struct attempt *const *attempts, const int *processes, unsigned count,
+                             struct campaign_report *report)
+{
+    double start = clock_seconds();
+    uint64_t shown = 0;
+    unsigned running = count;
+    unsigned found = count;
+    bool ended[CAMPAIGN_JOBS_MAX] = {false};
+    while (running > 0) {
+        for (unsigned i = 0; i < count; i++) {
+            siginfo_t info = {0};
+            if (!ended[i] &&
+                waitid(P_PID, (id_t)processes[i], &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+                info.si_pid == processes[i]) {
+                attempt_wait(attempts[i], processes[i]);
+                ended[i] = true;
+                running--;
+                found = found == count && attempt_found(attempts[i]) ? i : found;
+            }
+            attempts[i]->stop = attempts[i]->stop || interrupted != 0 || found < count;
+        }
+        usleep(running > 0 ? POLL_MICROSECONDS : 0);
+        sum(report, attempts, count);
+        report->seconds = clock_seconds() - start;
+        if (report->seconds >= (double)(shown + PROGRESS_SECONDS)) {
+            shown += PROGRESS_SECONDS;
+            progress(report);
+        }
+    }
+    return found;
+}
+
+static bool make_folder(const char *path)
+{
+    return mkdir(path, 0777) == 0 || errno == EEXIST;
+}
+
+/* Saves @failure under a name of its own. Return: whether it is saved. */
+static bool save(const struct campaign_plan *plan, const struct failure *failure,
+                 struct campaign_report *report)
+{
+    if (!make_folder(plan->out)) {
+        fprintf(stderr, "potad-stress: --out: %s: %s\n", plan->out, strerror(errno));
+        return false;
+    }
+    for (unsigned number = 1;; number++) {
+        snprintf(report->path, sizeof(report->path), "%.300s/%s-%u.ops", plan->out, failure->found,
+                 number);
+        if (access(report->path, F_OK) != 0) {
+            break;
+        }
+    }
+    if (!failure_save(failure, report->path)) {
+        fprintf(stderr, "potad-stress: %s: %s\n", report->path, strerror(errno));
+        return false;
+    }
+    return true;
+}
+
+/* Has what was found happen again, makes it small, and saves it. */
+static enum campaign_result settle(const struct campaign_plan *plan, struct attempt *attempt,
+                                   struct campaign_report *report)
+{
+    struct case_error error;
+    struct failure *failure = calloc(1, sizeof(*failure));
+    if (failure == NULL) {
+        abort();
+    }
+    program_init(&failure->program);
+    report->finding = attempt->finding;
+    schedule_copy(&failure->schedule, &attempt->schedule);
+    failure->options = plan->options;
+    snprintf(failure->found, sizeof(failure->found), "%s", attempt->finding.name);
+    snprintf(failure->text, sizeof(failure->text), "%s", attempt->finding.text);
+    snprintf(failure->subject, sizeof(failure->subject), "%s", plan->subject);
+    build_id(failure->build, sizeof(failure->build));
+    if (!case_parse(&failure->program, attempt->program, strlen(attempt->program), &error)) {
+        fprintf(stderr, "potad-stress: the case cannot be read back: %s\n", error.text);
+        free(failure);
+        return CAMPAIGN_INCONCLUSIVE;
+    }
+    for (unsigned i = 0; i < CAMPAIGN_REPLAYS; i++) {
+        attempt_replay(attempt, &failure->program, &plan->options, &failure->schedule, false);
+        report->replays += strcmp(attempt->finding.name, failure->found) == 0 ? 1 : 0;
+    }
+    if (plan->shrinks && report->replays == CAMPAIGN_REPLAYS) {
+        shrink(attempt, &failure->program, &plan->options, &failure->schedule, failure->found,
+               &report->shrunk);
+        attempt_replay(attempt, &failure->program, &plan->options, &failure->schedule, false);
+        report->finding = attempt->finding;
+        snprintf(failure->text, sizeof(failure->text), "%s", attempt->finding.text);
+    }
+    bool saved = save(plan, failure, report);
+    program_free(&failure->program);
+    free(failure);
+    return saved && report->replays > 0 ? CAMPAIGN_FOUND : CAMPAIGN_INCONCLUSIVE;
+}
+
+static bool start(const struct campaign_plan *plan, struct attempt **attempts, int *processes)
+{
+    for (unsigned i = 0; i < plan->jobs; i++) {
+        struct explorer_job *job = calloc(1, sizeof(*job));
+        attempts[i] = attempt_open();
+        if (job == NULL || attempts[i] == NULL) {
+            fprintf(stderr, "potad-stress: no memory for %u processes\n", plan->jobs);
+            return false;
+        }
+        job->plan = plan;
+        job->attempt = attempts[i];
+        job->index = i;
+        job->deadline = plan->seconds == 0 ? 0 : clock_seconds() + (double)plan->seconds;
+        processes[i] = attempt_start(attempts[i], false, job_work, job);
+        free(job);
+        if (processes[i] < 0) {
+            fprintf(stderr, "potad-stress: fork: %s\n", strerror(errno));
+            return false;
+        }
+    }
+    return true;
+}
+
+enum campaign_result campaign_run(const struct campaign_plan *plan, struct campaign_report *report)
+{
+    struct attempt *attempts[CAMPAIGN_JOBS_MAX];
+    int processes[CAMPAIGN_JOBS_MAX];
+    *report = (struct campaign_report){.executions = 0};
+    signal(SIGINT, on_interrupt);
+    signal(SIGTERM, on_interrupt);
+    if (!start(plan, attempts, processes)) {
+        return CAMPAIGN_BAD_INPUT;
+    }
+    unsigned found = wait_for_all(attempts, processes, plan->jobs, report);
+    enum campaign_result result = report->executions > 0 ? CAMPAIGN_NOTHING : CAMPAIGN_INCONCLUSIVE;
+    if (attempts[0]->bad_program) {
+        fprintf(stderr, "potad-stress: %s\n", attempts[0]->error);
+        result = CAMPAIGN_BAD_INPUT;
+    } else if (found < plan->jobs) {
+        result = settle(plan, attempts[found], report);
+    }
+    for (unsigned i = 0; i < plan->jobs; i++) {
+        attempt_close(attempts[i]);
+    }
+    return result;
+}

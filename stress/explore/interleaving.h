@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * interleaving.h: what threads did, as a table: a column a thread, a line a step.
+ */
+#ifndef POTAD_STRESS_EXPLORE_INTERLEAVING_H
+#define POTAD_STRESS_EXPLORE_INTERLEAVING_H
+
+#include "fuzzers/case.h"
+#include "stress/explore/explorer.h"
+
+/* Prints the steps of @log, of @threads threads of @program. @all: every step; else where
+ * operations begin, and steps on a word between which another thread's came, one of which wrote it.
+ */
+void interleaving_print(FILE *out, const struct explore_log *log, const struct program *program,
+                        unsigned threads, bool all);
+
+#endif

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: MIT */
+#include "stress/explore/stage_internal.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { INSTANCE_ALIGN = 64 };
+
+static size_t instance_bytes(const struct stage *stage)
+{
+    size_t bytes = stage->options.subject->instance_bytes;
+    return (bytes + INSTANCE_ALIGN - 1) / INSTANCE_ALIGN * INSTANCE_ALIGN;
+}
+
+void stage_fail(struct stage *stage, const char *name, const char *format, ...)
+{
+    char text[EXPLORE_TEXT_MAX];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    if (explorer_active != NULL) {
+        explorer_report(stage->explorer, name, "%s", text);
+    }
+    if (!stage_failed(stage)) {
+        snprintf(stage->finding.name, sizeof(stage->finding.name), "%s", name);
+        snprintf(stage->finding.text, sizeof(stage->finding.text), "%s", text);
+        stage->finding.thread = NO_THREAD;
+    }
+}
+
+void stage_own(struct stage *stage, pfn_t pfn, uint64_t frames, enum stage_owner from,
+               enum stage_owner to, const char *name)
+{
+    static const char *const words[] = {"free", "metadata", "no memory", "held"};
+    uint64_t first = pfn - stage->memory.start;
+    if (pfn < stage->memory.start || first + frames > stage->memory.frames) {
+        stage_fail(stage, "containment", "%" PRIu64 " frames from %#" PRIx64 " are not in the map",
+                   frames, pfn);
+        return;
+    }
+    for (uint64_t i = first; i < first + frames; i++) {
+        if (stage->state.owners[i] != from) {
+            stage_fail(stage, name, "frame %#" PRIx64 " is made %s: it was %s, not %s",
+                       stage->memory.start + i, words[to], words[stage->state.owners[i]],
+                       words[from]);
+        }
+        stage->state.owners[i] = (uint8_t)to;
+    }
+}
+
+static void owners_init(struct stage *stage)
+{
+    const struct boot_map *map = &stage->program->map;
+    memset(stage->state.owners, OWNER_HOLE, sizeof(stage->state.owners));
+    for (uint32_t i = 0; i < map->ranges_count; i++) {
+        const struct range *range = &map->ranges[i];
+        uint64_t first = range->start - stage->memory.start;
+        memset(&stage->state.owners[first], OWNER_FREE, range->frames);
+        memset(&stage->state.accepted[first], range->unaccepted ? 0 : 1, range->frames);
+    }
+}
+
+/* Frames that are in free blocks. */
+static uint64_t count_free(const struct stage *stage)
+{
+    uint64_t frames = 0;
+    for (zone_id_t zone = 0; zone < stage->program->map.zones_count; zone++) {
+        struct subject_blocks blocks;
+        subject_count_blocks(stage->options.subject, stage->instance, zone, ORDERS, &blocks);
+        for (order_t order = 0; order < ORDERS; order++) {
+            frames += (blocks.accepted[order] + blocks.cma[order] + blocks.unaccepted[order])
+                      << order;
+        }
+    }
+    return frames;
+}
+
+static bool boot(struct stage *stage)
+{
+    const struct subject *subject = stage->options.subject;
+    enum status status = subject->open(stage->instance, &stage->port, &stage->program->map);
+    stage->opened = status == STATUS_OK;
+    if (status != STATUS_OK) {
+        stage_fail(stage, "boot", "it answers %d: there is too little memory for it", (int)status);
+        return false;
+    }
+    stage->free_frames = count_free(stage);
+    for (uint32_t cpu = 0; stage->port.cpu_enter != NULL && cpu < stage->program->cpus; cpu++) {
+        const struct case_op online = {.op = OP_CPU_ONLINE, .zone = (uint8_t)cpu};
+        stage_run_op(stage, &online);
+    }
+    return !stage_failed(stage);
+}
+
+static bool phases_find(struct stage *stage)
+{
+    struct program_phase phase = {0};
+    stage->first_phase = STAGE_PHASES_MAX;
+    while (program_next_phase(stage->program, &phase)) {
+        if (phase.concurrent && stage->first_phase == STAGE_PHASES_MAX) {
+            stage->first_phase = stage->phases_count;
+        }
+        stage->phases[stage->phases_count++] = phase;
+    }
+    return stage->first_phase < STAGE_PHASES_MAX;
+}
+
+/* Runs an operation with its fault. */
+static void run_op(struct stage *stage, uint32_t index)
+{
+    const struct case_op *op = &stage->program->ops[index];
+    struct stage_fault *fault = &stage->faults[stage_thread(stage)];
+    *fault = (struct stage_fault){.op = op};
+    stage_run_op(stage, op);
+    fault->op = NULL;
+}
+
+static void run_set_up(struct stage *stage)
+{
+    for (uint32_t i = 0; i < stage->phases[stage->first_phase].first && !stage_failed(stage); i++) {
+        run_op(stage, i);
+    }
+}
+
+static bool memory_open(struct stage *stage)
+{
+    stage->instance = aligned_alloc(INSTANCE_ALIGN, instance_bytes(stage));
+    stage->instance_kept = aligned_alloc(INSTANCE_ALIGN, instance_bytes(stage));
+    if (stage->instance == NULL || stage->instance_kept == NULL) {
+        return false;
+    }
+    memset(stage->instance, 0, instance_bytes(stage));
+    return arena_open(&stage->memory, &stage->program->map);
+}
+
+static bool stage_make(struct stage *stage, char *error)
+{
+    const struct program *program = stage->program;
+    if (program->ops_count > STAGE_OPS_MAX || program->slots != STAGE_SLOTS) {
+        snprintf(error, SCHEDULE_ERROR_MAX, "more than %d operations, or slots", STAGE_OPS_MAX);
+        return false;
+    }
+    if (!phases_find(stage)) {
+        snprintf(error, SCHEDULE_ERROR_MAX, "no operation has a thread");
+        return false;
+    }
+    if (!memory_open(stage)) {
+        snprintf(error, SCHEDULE_ERROR_MAX, "more than %d frames from first to last",
+                 ARENA_FRAMES_MAX);
+        return false;
+    }
+    owners_init(stage);
+    stage_port_init(stage);
+    if (boot(stage)) {
+        run_set_up(stage);
+    }
+    if (stage_failed(stage)) {
+        snprintf(error, SCHEDULE_ERROR_MAX, "before its threads: %s: %.60s", stage->finding.name,
+                 stage->finding.text);
+        return false;
+    }
+    return true;
+}
+
+bool stage_open(struct stage *stage, const struct program *program,
+                const struct stage_options *options, struct explorer *explorer, char *error)
+{
+    memset(stage, 0, sizeof(*stage));
+    stage->options = *options;
+    stage->program = program;
+    stage->explorer = explorer;
+    stage->threads = program_threads(program);
+    if (!stage_make(stage, error)) {
+        stage_close(stage);
+        return false;
+    }
+    arena_keep(&stage->memory);
+    memcpy(stage->instance_kept, stage->instance, instance_bytes(stage));
+    stage->state_kept = stage->state;
+    return true;
+}
+
+void stage_close(struct stage *stage)
+{
+    if (stage->opened) {
+        stage->options.subject->close(stage->instance);
+    }
+    arena_close(&stage->memory);
+    free(stage->instance);
+    free(stage->instance_kept);
+    stage->instance = NULL;
+    stage->instance_kept = NULL;
+}
+
+static void restore(struct stage *stage)
+{
+    arena_restore(&stage->memory);
+    arena_copy(stage->instance, stage->instance_kept, instance_bytes(stage));
+    arena_copy(&stage->state, &stage->state_kept, sizeof(stage->state));
+    memset(stage->faults, 0, sizeof(stage->faults));
+    stage->cpu_taken = 0;
+    stage->finding.name[0] = '\0';
+    (atomic_word_poke)(&stage->arrivals, 0);
+    (atomic_word_poke)(&stage->turns, 0);
+}
+
+/* Waits until all threads have come here for the @times-th time; what they did before is seen. */
+static void meet(struct stage *stage, uint64_t times)
+{
+    (void)atomic_word_add_ordered(&stage->arrivals, 1);
+    while (atomic_word_acquire(&stage->arrivals) < times * stage->threads) {
+        port_relax();
+    }
+}
+
+/* Where an operation begins and ends is a step, on a word that all operations share: so the order
+ * of these is part of the schedule, and no search takes them for independent. It orders no memory:
+ * that is for the subject to do. */
+static void turn(struct stage *stage)
+{
+    (void)atomic_word_add(&stage->turns, 1);
+}
+
+static void run_phase(struct stage *stage, const struct program_phase *phase, unsigned thread)
+{
+    for (uint32_t i = phase->first; i < phase->end; i++) {
+        unsigned whose = phase->concurrent ? stage->program->ops[i].thread - 1U : 0;
+        if (whose == thread) {
+            explorer_begin_op(stage->explorer, i);
+            turn(stage);
+            run_op(stage, i);
+            turn(stage);
+        }
+    }
+}
+
+static void thread_body(void *context, unsigned thread)
+{
+    struct stage *stage = context;
+    uint64_t met = 0;
+    for (uint32_t i = stage->first_phase; i < stage->phases_count; i++) {
+        run_phase(stage, &stage->phases[i], thread);
+        if (i + 1 < stage->phases_count) {
+            meet(stage, ++met);
+        }
+    }
+}
+
+static void validate(struct stage *stage, const char *when)
+{
+    struct violation violation = {0};
+    if (!stage->options.subject->validate(stage->instance, &violation)) {
+        stage_fail(stage, invariant_name(violation.invariant),
+                   "%sframe %#" PRIx64 ": %#" PRIx64 ", expected %#" PRIx64, when, violation.pfn,
+                   violation.actual, violation.expected);
+    }
+}
+
+/* All threads have ended: the subject has to be sound, and whole when all is freed. */
+static void check_end(struct stage *stage)
+{
+    validate(stage, "");
+    if (stage_failed(stage)) {
+        return;
+    }
+    stage_free_all(stage);
+    if (!stage_failed(stage)) {
+        validate(stage, "all is freed: ");
+    }
+    uint64_t frames = count_free(stage);
+    if (!stage_failed(stage) && frames != stage->free_frames) {
+        stage_fail(stage, "not-whole",
+                   "all is freed, and %" PRIu64 " frames are free; after boot it was %" PRIu64,
+                   frames, stage->free_frames);
+    }
+}
+
+bool stage_execute(struct stage *stage, struct strategy *strategy, struct explore_finding *finding)
+{
+    restore(stage);
+    if (!explorer_run(stage->explorer, stage->threads, thread_body, stage, strategy)) {
+        *finding = stage->explorer->finding;
+        return false;
+    }
+    stage->cpu_taken = 0;
+    check_end(stage);
+    *finding = stage->finding;
+    return !stage_failed(stage);
+}
