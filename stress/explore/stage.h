@@ -51,6 +51,7 @@ struct stage_state {
     struct stage_cache caches[CASE_CACHES];
     uint8_t owners[ARENA_FRAMES_MAX]; /* of frames */
     uint8_t accepted[ARENA_FRAMES_MAX];
+    bool accepted_any;                 /* since boot */
     uint64_t failed[ARENA_FRAMES_MAX]; /* 0, or the number of the failure */
     uint64_t failures;                 /* so far */
     uint32_t cpus_online;              /* as bits */

@@ -43,6 +43,7 @@ static void port_conceal(void *context, pfn_t pfn, uint64_t frames)
 static bool port_accept(void *context, pfn_t pfn, uint64_t frames)
 {
     struct stage *stage = context;
+    stage->state.accepted_any = true;
     for (uint64_t i = pfn - stage->memory.start; i < pfn - stage->memory.start + frames; i++) {
         if (stage->state.accepted[i] != 0) {
             stage_fail(stage, "accept", "frame %#" PRIx64 " is accepted twice",
