@@ -249,11 +249,20 @@ static unsigned next_thread(struct explorer *explorer)
     return choose(explorer, enabled);
 }
 
+/* A run is noted when it begins, so that one that never ends, in a crash, is known, too. */
+static void run_begins(struct explorer *explorer, unsigned next)
+{
+    explorer->current = next;
+    schedule_add_run(explorer->schedule,
+                     (struct schedule_run){.thread = (uint8_t)next, .until = SCHEDULE_END});
+}
+
 static void run_ended(struct explorer *explorer, const struct explored_thread *thread)
 {
-    schedule_add_run(explorer->schedule,
-                     (struct schedule_run){.thread = (uint8_t)thread->index,
-                                           .until = thread->finished ? SCHEDULE_END : thread->at});
+    struct schedule *schedule = explorer->schedule;
+    if (!thread->finished && !schedule->overflow) {
+        schedule->runs[schedule->runs_count - 1].until = thread->at;
+    }
 }
 
 /* Has somebody go on; returns when that is the caller's fiber, @self, again. */
@@ -268,7 +277,7 @@ static void reschedule(struct explorer *explorer, struct explored_thread *self)
         fiber_switch(&self->fiber, &main_fiber);
         return;
     }
-    explorer->current = next;
+    run_begins(explorer, next);
     fiber_switch(&self->fiber, &explorer->thread[next].fiber);
 }
 
@@ -330,7 +339,7 @@ bool explorer_run(struct explorer *explorer, unsigned threads,
     strategy->begin(strategy, threads);
     explorer_active = explorer;
     fiber_release(&begin_point);
-    explorer->current = next_thread(explorer);
+    run_begins(explorer, next_thread(explorer));
     fiber_switch(&main_fiber, &explorer->thread[explorer->current].fiber);
     fiber_acquire(&end_point);
     explorer_active = NULL;
