@@ -22,14 +22,14 @@
  * DROP: the last reference went in passing: an owner's release() is called inside a tryget. */
 #define CALL_TABLE(X)                                                                              \
     X(CALL_ALLOC, "alloc", "order, zones, type, descriptor -> status, pfn")                        \
-    X(CALL_FREE, "free", "pfn, order")                                                             \
-    X(CALL_SPLIT, "split", "pfn, order, part -> status")                                           \
+    X(CALL_FREE, "free", "pfn, order, type, descriptor")                                           \
+    X(CALL_SPLIT, "split", "pfn, order, part, type, descriptor -> status")                         \
     X(CALL_LOOKUP, "lookup", "pfn -> found, type, descriptor, seen")                               \
     X(CALL_CONTIG, "contig", "frames, order, zones -> status, pfn")                                \
     X(CALL_CONTIG_FREE, "contig-free", "pfn, frames")                                              \
     X(CALL_FAILURE, "memory-failure", "pfn -> status")                                             \
     X(CALL_UNPOISON, "unpoison", "pfn -> status")                                                  \
-    X(CALL_MOVE, "move", "pfn, to, order -> status")                                               \
+    X(CALL_MOVE, "move", "pfn, to, order, type, descriptor -> status")                             \
     X(CALL_TRYGET, "tryget", "pfn -> found, type, descriptor, seen")                               \
     X(CALL_PUT, "put", "descriptor -> last")                                                       \
     X(CALL_DROP, "drop", "descriptor")
@@ -64,9 +64,12 @@ struct call {
     order_t order;          /* of CONTIG: the alignment of the run */
     order_t part;           /* of the smallest parts of a split */
     uint32_t zones;         /* bit n: zone n may serve */
-    enum memdesc_type type; /* of ALLOC: the owner's, or MEMDESC_NONE */
-    uint64_t descriptor;    /* its number or address; 0: none, or not told */
-    bool counted;           /* of ALLOC: others may take references to the descriptor */
+    enum memdesc_type type; /* of a block; of one without an owner's descriptor: MEMDESC_NONE */
+
+    /* Its number or address; 0: not told. A block keeps what its ALLOC says, and whoever frees,
+     * splits or moves it says the same: of the parts of a split, only the last one has it. */
+    uint64_t descriptor;
+    bool counted; /* of ALLOC: others may take references to the descriptor */
     bool found;
     bool last; /* of PUT: release() was called inside it */
     struct call_seen seen;

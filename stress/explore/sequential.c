@@ -209,7 +209,8 @@ static struct extent *block_of(struct sequential *state, const struct call *call
 {
     struct extent *extent = extent_of(state, call->pfn);
     bool same = extent != NULL && !extent->run && extent->pfn == call->pfn &&
-                extent->frames == order_frames(call->order);
+                extent->frames == order_frames(call->order) && extent->type == call->type &&
+                extent->descriptor == call->descriptor;
     return same ? extent : NULL;
 }
 

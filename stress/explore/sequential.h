@@ -4,8 +4,10 @@
  * which frames have failed, and how many references each descriptor has.
  *
  * Each call that changes anything adds something to that, or takes the same away again: a block, a
- * failed frame, a reference. So the state after some calls, each of which was right when its turn
- * came, follows from which calls these are, in whatever order: linear.h counts on it.
+ * failed frame, a reference. What that is follows from the call alone, so the state after some
+ * calls, each of which was right when its turn came, follows from which calls these are, in
+ * whatever order: linear.h counts on it. It is why who frees a block says its descriptor, too: of
+ * two blocks that were at one place one after the other, either may be the one that is left.
  */
 #ifndef POTAD_STRESS_SEQUENTIAL_H
 #define POTAD_STRESS_SEQUENTIAL_H

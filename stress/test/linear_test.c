@@ -105,6 +105,14 @@ static struct call freed(order_t order, pfn_t pfn)
     return (struct call){.kind = CALL_FREE, .order = order, .pfn = pfn};
 }
 
+static struct call freed_desc(order_t order, pfn_t pfn, uint64_t descriptor)
+{
+    struct call call = freed(order, pfn);
+    call.type = owned;
+    call.descriptor = descriptor;
+    return call;
+}
+
 static struct call split(order_t order, pfn_t pfn, order_t part, enum status status)
 {
     return (struct call){
@@ -130,6 +138,14 @@ static struct call on_frame(enum call_kind kind, pfn_t pfn, enum status status)
 static struct call moved(order_t order, pfn_t pfn, pfn_t to)
 {
     return (struct call){.kind = CALL_MOVE, .order = order, .pfn = pfn, .to = to};
+}
+
+static struct call moved_desc(order_t order, pfn_t pfn, pfn_t to, uint64_t descriptor)
+{
+    struct call call = moved(order, pfn, to);
+    call.type = owned;
+    call.descriptor = descriptor;
+    return call;
 }
 
 static struct call put(uint64_t descriptor, bool last)
@@ -251,6 +267,22 @@ static void linear_free_is_of_what_was_granted(void **state)
     assert_no(bench);
 }
 
+/* Two blocks were at one place: which of them is left depends on which was freed. */
+static void linear_free_says_which_block(void **state)
+{
+    for (uint32_t first = 0; first < 2; first++) {
+        struct bench *bench = bench_of(state);
+        struct call *plain = opens(bench, 0, alloc(1, 4));
+        struct call *owners = opens(bench, 1, alloc_desc(1, 4, 7));
+        struct call *freeing = opens(bench, 2, freed(1, 4));
+        closes(bench, plain);
+        closes(bench, owners);
+        closes(bench, freeing);
+        told(bench, 2, looked(4, first == 0 ? owned : MEMDESC_BUDDY_ALLOCATED, 4, 1));
+        assert_int_equal(judge(bench), first == 0 ? LINEAR_YES : LINEAR_NO);
+    }
+}
+
 static void linear_split_leaves_parts(void **state)
 {
     static const struct {
@@ -260,14 +292,17 @@ static void linear_split_leaves_parts(void **state)
     struct bench *bench = bench_of(state);
     struct call whole = alloc(3, 8);
     struct call upper = looked(13, MEMDESC_BUDDY_ALLOCATED, 12, 2);
-    whole.descriptor = upper.descriptor = 7;
+    struct call cut = split(3, 8, 0, STATUS_OK);
+    whole.descriptor = upper.descriptor = cut.descriptor = 7;
     told(bench, 0, whole);
-    struct call *call = opens(bench, 0, split(3, 8, 0, STATUS_OK));
+    struct call *call = opens(bench, 0, cut);
     told(bench, 1, looked(11, MEMDESC_BUDDY_ALLOCATED, 8, 3));
     closes(bench, call);
     told(bench, 1, upper); /* the last part keeps the handle */
     for (uint32_t i = 0; i < 4; i++) {
-        told(bench, 0, freed(parts[i].order, parts[i].pfn));
+        struct call part = freed(parts[i].order, parts[i].pfn);
+        part.descriptor = i == 3 ? 7 : 0;
+        told(bench, 0, part);
     }
     told(bench, 1, alloc(3, 8));
     assert_yes(bench);
@@ -286,13 +321,16 @@ static void linear_split_leaves_parts(void **state)
 
 static void linear_split_is_refused_for_a_reason(void **state)
 {
+    struct call owners = split(3, 8, 1, STATUS_INVALID);
+    owners.type = owned;
+    owners.descriptor = 7;
     assert_int_equal(judge_two(state, alloc(3, 8), split(3, 8, 3, STATUS_INVALID)), LINEAR_YES);
     assert_int_equal(judge_two(state, alloc(3, 8), split(3, 8, 3, STATUS_OK)), LINEAR_NO);
     assert_int_equal(judge_two(state, alloc(3, 8), split(3, 8, 1, STATUS_INVALID)), LINEAR_NO);
     assert_int_equal(judge_two(state, alloc(3, 8), split(3, 8, 1, STATUS_BUSY)), LINEAR_NO);
-    assert_int_equal(judge_two(state, alloc_desc(3, 8, 7), split(3, 8, 1, STATUS_INVALID)),
-                     LINEAR_YES);
-    assert_int_equal(judge_two(state, alloc_desc(3, 8, 7), split(3, 8, 1, STATUS_OK)), LINEAR_NO);
+    assert_int_equal(judge_two(state, alloc_desc(3, 8, 7), owners), LINEAR_YES);
+    owners.status = STATUS_OK;
+    assert_int_equal(judge_two(state, alloc_desc(3, 8, 7), owners), LINEAR_NO);
     assert_int_equal(judge_two(state, alloc(3, 8), split(3, 8, 1, STATUS_NO_MEMORY)), LINEAR_NO);
 }
 
@@ -414,7 +452,7 @@ static void linear_lookup_is_not_torn(void **state)
     told(bench, 0, alloc_desc(1, 4, 7));
     struct call *look = opens(bench, 1, found(CALL_LOOKUP, 4, 7, 4, 0));
     told(bench, 0, put(7, true));
-    told(bench, 0, freed(1, 4));
+    told(bench, 0, freed_desc(1, 4, 7));
     told(bench, 0, alloc_desc(0, 4, 8));
     closes(bench, look);
     assert_no(bench);
@@ -517,14 +555,14 @@ static void linear_move_takes_the_block_along(void **state)
     struct bench *bench = bench_of(state);
     told(bench, 0, alloc_desc(1, 4, 7));
     struct call *call = opens(bench, 1, contig(4, 2, 4));
-    struct call *move = opens(bench, 1, moved(1, 4, 16));
+    struct call *move = opens(bench, 1, moved_desc(1, 4, 16, 7));
     told(bench, 2, found(CALL_LOOKUP, 5, 7, 4, 1));
     told(bench, 2, found(CALL_LOOKUP, 17, 7, 16, 1));
     told(bench, 2, on_frame(CALL_FAILURE, 16, STATUS_BUSY));
     closes(bench, move);
     closes(bench, call);
     told(bench, 0, put(7, true));
-    told(bench, 0, freed(1, 16));
+    told(bench, 0, freed_desc(1, 16, 7));
     assert_yes(bench);
     move->status = STATUS_BUSY;
     assert_no(bench);
@@ -556,7 +594,7 @@ static void linear_move_needs_sound_frames_and_no_references(void **state)
     struct bench *bench = bench_of(state);
     told(bench, 0, alloc_desc(1, 4, 7));
     told(bench, 1, found(CALL_TRYGET, 5, 7, 4, 1));
-    struct call *move = opens(bench, 2, moved(1, 4, 8));
+    struct call *move = opens(bench, 2, moved_desc(1, 4, 8, 7));
     assert_yes(bench);
     closes(bench, move);
     assert_no(bench);
@@ -585,7 +623,7 @@ static void linear_tryget_finds_what_lives(void **state)
     struct call *last = opens(bench, 0, put(7, true));
     told(bench, 1, none(CALL_TRYGET, 5));
     told(bench, 1, found(CALL_LOOKUP, 5, 7, 4, 1));
-    told(bench, 0, freed(1, 4));
+    told(bench, 0, freed_desc(1, 4, 7));
     closes(bench, last);
     assert_yes(bench);
     told(bench, 1, found(CALL_TRYGET, 5, 7, 4, 1));
@@ -594,7 +632,7 @@ static void linear_tryget_finds_what_lives(void **state)
     /* A block that is just moving gives no references. */
     bench = bench_of(state);
     told(bench, 0, alloc_desc(1, 4, 7));
-    struct call *move = opens(bench, 2, moved(1, 4, 8));
+    struct call *move = opens(bench, 2, moved_desc(1, 4, 8, 7));
     told(bench, 1, none(CALL_TRYGET, 5));
     closes(bench, move);
     assert_yes(bench);
@@ -609,7 +647,7 @@ static void linear_put_tells_the_last(void **state)
     told(bench, 1, found(CALL_TRYGET, 5, 7, 4, 1));
     told(bench, 0, put(7, false));
     told(bench, 1, put(7, true));
-    told(bench, 1, freed(1, 4));
+    told(bench, 1, freed_desc(1, 4, 7));
     assert_yes(bench);
     told(bench, 1, put(7, false));
     assert_no(bench);
@@ -620,14 +658,14 @@ static void linear_put_tells_the_last(void **state)
         told(bench, 1, found(CALL_TRYGET, 5, 7, 4, 1));
         told(bench, 0, put(7, wrong == 0));
         told(bench, 1, put(7, wrong != 1));
-        told(bench, 1, freed(1, 4));
+        told(bench, 1, freed_desc(1, 4, 7));
         assert_int_equal(judge(bench), wrong == 2 ? LINEAR_YES : LINEAR_NO);
     }
 
     /* A block is not freed while there are references. */
     bench = bench_of(state);
     told(bench, 0, alloc_desc(1, 4, 7));
-    told(bench, 1, freed(1, 4));
+    told(bench, 1, freed_desc(1, 4, 7));
     assert_no(bench);
 }
 
@@ -639,7 +677,7 @@ static void linear_reference_in_passing(void **state)
     struct call *passing = opens(bench, 1, none(CALL_TRYGET, 5));
     told(bench, 0, put(7, false));
     struct call *drop = opens(bench, 1, (struct call){.kind = CALL_DROP, .descriptor = 7});
-    told(bench, 1, freed(1, 4));
+    told(bench, 1, freed_desc(1, 4, 7));
     closes(bench, drop);
     closes(bench, passing);
     assert_yes(bench);
@@ -653,7 +691,7 @@ static void linear_reference_in_passing(void **state)
     told(bench, 2, found(CALL_TRYGET, 5, 7, 4, 1));
     closes(bench, passing);
     told(bench, 2, put(7, true));
-    told(bench, 2, freed(1, 4));
+    told(bench, 2, freed_desc(1, 4, 7));
     assert_yes(bench);
 }
 
@@ -701,7 +739,7 @@ static void linear_pending_call_may_have_taken_effect(void **state)
         if (got == 1) {
             told(bench, 1, put(7, true));
         }
-        told(bench, 2, freed(1, 4));
+        told(bench, 2, freed_desc(1, 4, 7));
         assert_yes(bench);
     }
 
@@ -785,6 +823,7 @@ int main(void)
         ON_BENCH(linear_grant_is_of_nobody),
         ON_BENCH(linear_grant_is_where_it_was_asked_for),
         ON_BENCH(linear_free_is_of_what_was_granted),
+        ON_BENCH(linear_free_says_which_block),
         ON_BENCH(linear_split_leaves_parts),
         ON_BENCH(linear_split_is_refused_for_a_reason),
         ON_BENCH(linear_no_memory_needs_a_reason),
