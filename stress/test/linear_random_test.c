@@ -8,10 +8,12 @@
  *                                                  thread 2       ├──────── 2 ────────┤
  *
  * Those are always linearizable. With one answer changed, the judge has to agree with a search
- * through all orders, on an allocator of its own: an array of frames, copied at each step.
+ * through all orders, on an allocator of its own: an array of frames, copied at each step; and what
+ * frames.h finds must be wrong in all orders.
  * POTAD_LINEAR_HISTORIES: so many of each kind; POTAD_LINEAR_SPEED: prints how long it takes.
  */
 #include "stress/clock.h"
+#include "stress/explore/frames.h"
 #include "stress/explore/linear.h"
 #include "stress/random.h"
 
@@ -61,6 +63,7 @@ struct scene {
     uint32_t count;
     struct calls calls; /* widened */
     struct linear linear;
+    struct frames_judge frames;
 };
 
 static uint64_t below(struct scene *scene, uint64_t limit)
@@ -620,7 +623,9 @@ static int open_scene(void **state)
     static struct scene scene;
     random_init(&scene.random, 1, 0);
     *state = &scene;
-    return calls_open(&scene.calls, CALLS) && linear_open(&scene.linear, SEEN_BITS) ? 0 : -1;
+    bool calls = calls_open(&scene.calls, CALLS);
+    bool linear = linear_open(&scene.linear, SEEN_BITS);
+    return frames_judge_open(&scene.frames, 0, FRAMES, CALLS) && calls && linear ? 0 : -1;
 }
 
 static int close_scene(void **state)
@@ -628,6 +633,7 @@ static int close_scene(void **state)
     struct scene *scene = *state;
     calls_close(&scene->calls);
     linear_close(&scene->linear);
+    frames_judge_close(&scene->frames);
     return 0;
 }
 
@@ -640,6 +646,43 @@ static uint64_t histories(uint64_t usual)
 static enum linear_answer judge(struct scene *scene)
 {
     return judge_linear(&scene->linear, &scene->calls, &scene->rules);
+}
+
+/* Whether @call grants frames, or gives some back, or both. */
+static bool call_changes_owner(const struct call *call)
+{
+    return call->kind == CALL_ALLOC || call->kind == CALL_CONTIG || call->kind == CALL_SPLIT ||
+           call->kind == CALL_MOVE || call->kind == CALL_FREE || call->kind == CALL_CONTIG_FREE;
+}
+
+/* Whether everybody who gives something back had been told of it before he began, as it is when
+ * these are not just calls that were given more time. */
+static bool history_is_causal(const struct calls *calls)
+{
+    for (uint32_t i = 0; i < calls->count; i++) {
+        const struct call *back = &calls->calls[i];
+        for (uint32_t j = 0; j < calls->count; j++) {
+            const struct call *grant = &calls->calls[j];
+            pfn_t pfn = grant->kind == CALL_MOVE ? grant->to : grant->pfn;
+            if (i != j && call_changes_owner(back) && call_changes_owner(grant) &&
+                back->kind != CALL_ALLOC && back->kind != CALL_CONTIG && grant->kind != CALL_FREE &&
+                grant->kind != CALL_CONTIG_FREE && grant->returned > back->invoked &&
+                (grant->status == STATUS_OK || call_is_pending(grant)) &&
+                frames_meet(back->pfn, call_frames(back), pfn, call_frames(grant))) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+/* What frames.h finds; nothing where that is not for it to judge. */
+static enum finding find(struct scene *scene)
+{
+    if (!history_is_causal(&scene->calls)) {
+        return FINDINGS;
+    }
+    return judge_frames(&scene->frames, &scene->calls, &scene->rules);
 }
 
 static void print_history(const struct scene *scene)
@@ -667,7 +710,8 @@ static void linear_widened_histories_are_linearizable(void **state)
     for (uint64_t i = 0; i < histories(10000); i++) {
         scene_make(scene, 2 + (uint32_t)below(scene, CALLS - 2));
         scene_widen(scene, 2 + (uint32_t)below(scene, 3), below(scene, 4) == 0);
-        if (judge(scene) != LINEAR_YES) {
+        if (judge(scene) != LINEAR_YES || find(scene) != FINDINGS) {
+            print_error("found in frames: %u\n", (unsigned)find(scene));
             print_history(scene);
             fail();
         }
@@ -679,20 +723,25 @@ static void linear_agrees_with_all_orders(void **state)
     struct scene *scene = *state;
     uint64_t count = histories(20000);
     uint64_t not = 0;
+    uint64_t found = 0;
     for (uint64_t i = 0; i < count; i++) {
         scene_make(scene, 2 + (uint32_t)below(scene, 6));
         scene_falsify(scene);
         scene_widen(scene, 2 + (uint32_t)below(scene, 3), below(scene, 3) == 0);
         struct tiny nothing = {.blocks_count = 0};
         bool linear = orders_search(scene, &nothing, 0);
-        if (judge(scene) != (linear ? LINEAR_YES : LINEAR_NO)) {
-            print_error("there is %s order\n", linear ? "an" : "no");
+        bool finds = find(scene) != FINDINGS;
+        if (judge(scene) != (linear ? LINEAR_YES : LINEAR_NO) || (linear && finds)) {
+            print_error("there is %s order; found in frames: %u\n", linear ? "an" : "no",
+                        (unsigned)find(scene));
             print_history(scene);
             fail();
         }
         not += linear ? 0 : 1;
+        found += finds ? 1 : 0;
     }
     assert_in_range(not, count / 10, count / 10 * 9);
+    assert_in_range(found, count / 20, not );
 }
 
 int main(void)

@@ -1,15 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
  * linear_test.c: histories made by hand, with what must be said of them. Memory is frames 0 to 15
- * in zone 0 and 16 to 31 in zone 1. A call that is not open when the next one is written has
- * returned before:
- *
- *   told(bench, 0, alloc(2, 4));             thread 0  ├ alloc ┤  ├──── free ────┤
- *   call = opens(bench, 0, freed(2, 4));     thread 1                ├ lookup ┤
- *   told(bench, 1, looked(...));
- *   closes(bench, call);
+ * in zone 0 and 16 to 31 in zone 1.
  */
 #include "stress/explore/linear.h"
+#include "stress/test/made_calls.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,9 +14,7 @@
 
 #include <cmocka.h>
 
-enum { CALLS_MAX = 80, SEEN_BITS = 12, ZONES = 3 };
-
-static const enum memdesc_type owned = MEMDESC_FOLIO;
+enum { CALLS_MAX = 80, SEEN_BITS = 12 };
 
 struct bench {
     struct call_rules rules;
@@ -56,135 +49,6 @@ static struct bench *bench_of(void **state)
     return bench;
 }
 
-/* Begins a call like @what, which says the answers, too. */
-static struct call *opens(struct bench *bench, uint32_t thread, struct call what)
-{
-    struct call *call = calls_begin(&bench->calls, what.kind, thread, bench->calls.moment);
-    what.thread = thread;
-    what.invoked = call->invoked;
-    what.returned = call->returned;
-    what.step_invoked = call->step_invoked;
-    *call = what;
-    return call;
-}
-
-static void closes(struct bench *bench, struct call *call)
-{
-    calls_end(&bench->calls, call, bench->calls.moment);
-}
-
-static void told(struct bench *bench, uint32_t thread, struct call what)
-{
-    closes(bench, opens(bench, thread, what));
-}
-
-static struct call alloc(order_t order, pfn_t pfn)
-{
-    return (struct call){.kind = CALL_ALLOC, .order = order, .pfn = pfn, .zones = ZONES};
-}
-
-/* With a descriptor that others may refer to. */
-static struct call alloc_desc(order_t order, pfn_t pfn, uint64_t descriptor)
-{
-    struct call call = alloc(order, pfn);
-    call.type = owned;
-    call.descriptor = descriptor;
-    call.counted = true;
-    return call;
-}
-
-static struct call alloc_short(order_t order)
-{
-    struct call call = alloc(order, 0);
-    call.status = STATUS_NO_MEMORY;
-    return call;
-}
-
-static struct call freed(order_t order, pfn_t pfn)
-{
-    return (struct call){.kind = CALL_FREE, .order = order, .pfn = pfn};
-}
-
-static struct call freed_desc(order_t order, pfn_t pfn, uint64_t descriptor)
-{
-    struct call call = freed(order, pfn);
-    call.type = owned;
-    call.descriptor = descriptor;
-    return call;
-}
-
-static struct call split(order_t order, pfn_t pfn, order_t part, enum status status)
-{
-    return (struct call){
-        .kind = CALL_SPLIT, .order = order, .pfn = pfn, .part = part, .status = status};
-}
-
-static struct call contig(uint64_t frames, order_t align, pfn_t pfn)
-{
-    return (struct call){
-        .kind = CALL_CONTIG, .frames = frames, .order = align, .pfn = pfn, .zones = ZONES};
-}
-
-static struct call contig_freed(uint64_t frames, pfn_t pfn)
-{
-    return (struct call){.kind = CALL_CONTIG_FREE, .frames = frames, .pfn = pfn};
-}
-
-static struct call on_frame(enum call_kind kind, pfn_t pfn, enum status status)
-{
-    return (struct call){.kind = kind, .pfn = pfn, .status = status};
-}
-
-static struct call moved(order_t order, pfn_t pfn, pfn_t to)
-{
-    return (struct call){.kind = CALL_MOVE, .order = order, .pfn = pfn, .to = to};
-}
-
-static struct call moved_desc(order_t order, pfn_t pfn, pfn_t to, uint64_t descriptor)
-{
-    struct call call = moved(order, pfn, to);
-    call.type = owned;
-    call.descriptor = descriptor;
-    return call;
-}
-
-static struct call put(uint64_t descriptor, bool last)
-{
-    return (struct call){.kind = CALL_PUT, .descriptor = descriptor, .last = last};
-}
-
-static struct call none(enum call_kind kind, pfn_t pfn)
-{
-    return (struct call){.kind = kind, .pfn = pfn};
-}
-
-/* A block at @seen. */
-static struct call looked(pfn_t pfn, enum memdesc_type type, pfn_t seen, order_t order)
-{
-    return (struct call){.kind = CALL_LOOKUP,
-                         .pfn = pfn,
-                         .found = true,
-                         .type = type,
-                         .seen = {.pfn = seen, .frames = order_frames(order)}};
-}
-
-static struct call looked_flawed(pfn_t pfn, enum memdesc_type type, pfn_t seen, order_t order)
-{
-    struct call call = looked(pfn, type, seen, order);
-    call.seen.flawed = true;
-    return call;
-}
-
-/* A block of @descriptor at @seen; by a tryget, or a lookup. */
-static struct call found(enum call_kind kind, pfn_t pfn, uint64_t descriptor, pfn_t seen,
-                         order_t order)
-{
-    struct call call = looked(pfn, owned, seen, order);
-    call.kind = kind;
-    call.descriptor = descriptor;
-    return call;
-}
-
 static enum linear_answer judge(struct bench *bench)
 {
     return judge_linear(&bench->linear, &bench->calls, &bench->rules);
@@ -197,8 +61,8 @@ static enum linear_answer judge(struct bench *bench)
 static enum linear_answer judge_two(void **state, struct call first, struct call second)
 {
     struct bench *bench = bench_of(state);
-    told(bench, 0, first);
-    told(bench, 1, second);
+    told(&bench->calls, 0, first);
+    told(&bench->calls, 1, second);
     return judge(bench);
 }
 
@@ -213,26 +77,26 @@ static void linear_grant_is_of_nobody(void **state)
 
     /* A free that overlaps the second grant may have come first; one that began later not. */
     bench = bench_of(state);
-    told(bench, 0, alloc(1, 4));
-    struct call *free = opens(bench, 0, freed(1, 4));
-    told(bench, 1, alloc(1, 4));
-    closes(bench, free);
+    told(&bench->calls, 0, alloc(1, 4));
+    struct call *free = opens(&bench->calls, 0, freed(1, 4));
+    told(&bench->calls, 1, alloc(1, 4));
+    closes(&bench->calls, free);
     assert_yes(bench);
     bench = bench_of(state);
-    told(bench, 0, alloc(1, 4));
-    told(bench, 1, alloc(1, 4));
-    told(bench, 0, freed(1, 4));
+    told(&bench->calls, 0, alloc(1, 4));
+    told(&bench->calls, 1, alloc(1, 4));
+    told(&bench->calls, 0, freed(1, 4));
     assert_no(bench);
 
     /* One free does not make way for two. */
     bench = bench_of(state);
-    told(bench, 0, alloc(1, 4));
-    free = opens(bench, 0, freed(1, 4));
-    struct call *one = opens(bench, 1, alloc(0, 4));
-    struct call *other = opens(bench, 2, alloc(1, 4));
-    closes(bench, free);
-    closes(bench, one);
-    closes(bench, other);
+    told(&bench->calls, 0, alloc(1, 4));
+    free = opens(&bench->calls, 0, freed(1, 4));
+    struct call *one = opens(&bench->calls, 1, alloc(0, 4));
+    struct call *other = opens(&bench->calls, 2, alloc(1, 4));
+    closes(&bench->calls, free);
+    closes(&bench->calls, one);
+    closes(&bench->calls, other);
     assert_no(bench);
 }
 
@@ -261,9 +125,9 @@ static void linear_free_is_of_what_was_granted(void **state)
     assert_int_equal(judge_two(state, alloc(1, 4), contig_freed(2, 4)), LINEAR_NO);
 
     bench = bench_of(state);
-    told(bench, 0, alloc(1, 4));
-    told(bench, 0, freed(1, 4));
-    told(bench, 0, freed(1, 4));
+    told(&bench->calls, 0, alloc(1, 4));
+    told(&bench->calls, 0, freed(1, 4));
+    told(&bench->calls, 0, freed(1, 4));
     assert_no(bench);
 }
 
@@ -272,13 +136,13 @@ static void linear_free_says_which_block(void **state)
 {
     for (uint32_t first = 0; first < 2; first++) {
         struct bench *bench = bench_of(state);
-        struct call *plain = opens(bench, 0, alloc(1, 4));
-        struct call *owners = opens(bench, 1, alloc_desc(1, 4, 7));
-        struct call *freeing = opens(bench, 2, freed(1, 4));
-        closes(bench, plain);
-        closes(bench, owners);
-        closes(bench, freeing);
-        told(bench, 2, looked(4, first == 0 ? owned : MEMDESC_BUDDY_ALLOCATED, 4, 1));
+        struct call *plain = opens(&bench->calls, 0, alloc(1, 4));
+        struct call *owners = opens(&bench->calls, 1, alloc_desc(1, 4, 7));
+        struct call *freeing = opens(&bench->calls, 2, freed(1, 4));
+        closes(&bench->calls, plain);
+        closes(&bench->calls, owners);
+        closes(&bench->calls, freeing);
+        told(&bench->calls, 2, looked(4, first == 0 ? owned : MEMDESC_BUDDY_ALLOCATED, 4, 1));
         assert_int_equal(judge(bench), first == 0 ? LINEAR_YES : LINEAR_NO);
     }
 }
@@ -294,28 +158,28 @@ static void linear_split_leaves_parts(void **state)
     struct call upper = looked(13, MEMDESC_BUDDY_ALLOCATED, 12, 2);
     struct call cut = split(3, 8, 0, STATUS_OK);
     whole.descriptor = upper.descriptor = cut.descriptor = 7;
-    told(bench, 0, whole);
-    struct call *call = opens(bench, 0, cut);
-    told(bench, 1, looked(11, MEMDESC_BUDDY_ALLOCATED, 8, 3));
-    closes(bench, call);
-    told(bench, 1, upper); /* the last part keeps the handle */
+    told(&bench->calls, 0, whole);
+    struct call *call = opens(&bench->calls, 0, cut);
+    told(&bench->calls, 1, looked(11, MEMDESC_BUDDY_ALLOCATED, 8, 3));
+    closes(&bench->calls, call);
+    told(&bench->calls, 1, upper); /* the last part keeps the handle */
     for (uint32_t i = 0; i < 4; i++) {
         struct call part = freed(parts[i].order, parts[i].pfn);
         part.descriptor = i == 3 ? 7 : 0;
-        told(bench, 0, part);
+        told(&bench->calls, 0, part);
     }
-    told(bench, 1, alloc(3, 8));
+    told(&bench->calls, 1, alloc(3, 8));
     assert_yes(bench);
 
     bench = bench_of(state);
-    told(bench, 0, alloc(3, 8));
-    told(bench, 0, split(3, 8, 0, STATUS_OK));
-    told(bench, 1, looked(11, MEMDESC_BUDDY_ALLOCATED, 8, 3));
+    told(&bench->calls, 0, alloc(3, 8));
+    told(&bench->calls, 0, split(3, 8, 0, STATUS_OK));
+    told(&bench->calls, 1, looked(11, MEMDESC_BUDDY_ALLOCATED, 8, 3));
     assert_no(bench);
     bench = bench_of(state);
-    told(bench, 0, alloc(3, 8));
-    told(bench, 0, split(3, 8, 0, STATUS_OK));
-    told(bench, 0, freed(3, 8));
+    told(&bench->calls, 0, alloc(3, 8));
+    told(&bench->calls, 0, split(3, 8, 0, STATUS_OK));
+    told(&bench->calls, 0, freed(3, 8));
     assert_no(bench);
 }
 
@@ -338,52 +202,52 @@ static void linear_split_is_refused_for_a_reason(void **state)
 static void linear_no_memory_needs_a_reason(void **state)
 {
     struct bench *bench = bench_of(state);
-    told(bench, 0, alloc(4, 0));
-    told(bench, 0, alloc_short(4));
+    told(&bench->calls, 0, alloc(4, 0));
+    told(&bench->calls, 0, alloc_short(4));
     assert_no(bench);
     bench->rules.slack = 1;
     assert_yes(bench);
     bench->rules.slack = 0;
 
     bench = bench_of(state);
-    told(bench, 0, alloc(4, 0));
-    struct call *call = opens(bench, 0, alloc(0, 31));
-    told(bench, 1, alloc_short(4));
-    closes(bench, call);
+    told(&bench->calls, 0, alloc(4, 0));
+    struct call *call = opens(&bench->calls, 0, alloc(0, 31));
+    told(&bench->calls, 1, alloc_short(4));
+    closes(&bench->calls, call);
     assert_yes(bench);
 
     /* What is free is free, whoever gives what back. */
     bench = bench_of(state);
-    told(bench, 0, alloc(4, 0));
-    told(bench, 0, alloc(3, 16));
-    call = opens(bench, 0, freed(4, 0));
-    told(bench, 1, alloc_short(3));
-    closes(bench, call);
+    told(&bench->calls, 0, alloc(4, 0));
+    told(&bench->calls, 0, alloc(3, 16));
+    call = opens(&bench->calls, 0, freed(4, 0));
+    told(&bench->calls, 1, alloc_short(3));
+    closes(&bench->calls, call);
     assert_no(bench);
 
     /* Only zones that may serve count, and runs are counted on their alignment. */
     bench = bench_of(state);
-    told(bench, 0, alloc(4, 0));
+    told(&bench->calls, 0, alloc(4, 0));
     struct call low = alloc_short(0);
     low.zones = 1;
-    told(bench, 1, low);
-    told(bench, 0, contig(9, 0, 20));
+    told(&bench->calls, 1, low);
+    told(&bench->calls, 0, contig(9, 0, 20));
     struct call run = contig(4, 2, 0);
     run.status = STATUS_NO_MEMORY;
     bench->rules.slack = 1;
-    told(bench, 1, run);
+    told(&bench->calls, 1, run);
     assert_yes(bench);
     bench->rules.slack = 0;
     assert_no(bench);
     bench = bench_of(state);
-    told(bench, 0, alloc(4, 0));
-    told(bench, 0, contig(9, 0, 19));
-    told(bench, 1, run);
+    told(&bench->calls, 0, alloc(4, 0));
+    told(&bench->calls, 0, contig(9, 0, 19));
+    told(&bench->calls, 1, run);
     assert_no(bench);
     bench = bench_of(state);
-    told(bench, 0, alloc(4, 0));
-    told(bench, 0, contig(10, 0, 19));
-    told(bench, 1, run);
+    told(&bench->calls, 0, alloc(4, 0));
+    told(&bench->calls, 0, contig(10, 0, 19));
+    told(&bench->calls, 1, run);
     assert_yes(bench);
 }
 
@@ -449,12 +313,12 @@ static void linear_lookup_of_nobodys_frame(void **state)
 static void linear_lookup_is_not_torn(void **state)
 {
     struct bench *bench = bench_of(state);
-    told(bench, 0, alloc_desc(1, 4, 7));
-    struct call *look = opens(bench, 1, found(CALL_LOOKUP, 4, 7, 4, 0));
-    told(bench, 0, put(7, true));
-    told(bench, 0, freed_desc(1, 4, 7));
-    told(bench, 0, alloc_desc(0, 4, 8));
-    closes(bench, look);
+    told(&bench->calls, 0, alloc_desc(1, 4, 7));
+    struct call *look = opens(&bench->calls, 1, found(CALL_LOOKUP, 4, 7, 4, 0));
+    told(&bench->calls, 0, put(7, true));
+    told(&bench->calls, 0, freed_desc(1, 4, 7));
+    told(&bench->calls, 0, alloc_desc(0, 4, 8));
+    closes(&bench->calls, look);
     assert_no(bench);
     *look =
         (struct call){.kind = CALL_LOOKUP, .invoked = look->invoked, .returned = look->returned};
@@ -470,15 +334,15 @@ static void linear_lookup_is_not_torn(void **state)
 static void linear_lookups_agree_on_the_order(void **state)
 {
     struct bench *bench = bench_of(state);
-    struct call *one = opens(bench, 0, alloc(0, 4));
-    struct call *other = opens(bench, 1, alloc(0, 5));
-    told(bench, 2, looked(4, MEMDESC_BUDDY_ALLOCATED, 4, 0));
-    told(bench, 2, looked(5, MEMDESC_BUDDY_FREE, 5, 0));
-    told(bench, 3, looked(5, MEMDESC_BUDDY_FREE, 5, 0));
-    told(bench, 3, looked(5, MEMDESC_BUDDY_ALLOCATED, 5, 0));
-    told(bench, 3, looked(4, MEMDESC_BUDDY_FREE, 4, 0));
-    closes(bench, one);
-    closes(bench, other);
+    struct call *one = opens(&bench->calls, 0, alloc(0, 4));
+    struct call *other = opens(&bench->calls, 1, alloc(0, 5));
+    told(&bench->calls, 2, looked(4, MEMDESC_BUDDY_ALLOCATED, 4, 0));
+    told(&bench->calls, 2, looked(5, MEMDESC_BUDDY_FREE, 5, 0));
+    told(&bench->calls, 3, looked(5, MEMDESC_BUDDY_FREE, 5, 0));
+    told(&bench->calls, 3, looked(5, MEMDESC_BUDDY_ALLOCATED, 5, 0));
+    told(&bench->calls, 3, looked(4, MEMDESC_BUDDY_FREE, 4, 0));
+    closes(&bench->calls, one);
+    closes(&bench->calls, other);
     assert_no(bench);
 }
 
@@ -495,14 +359,14 @@ static void linear_failed_frame_is_not_granted(void **state)
     assert_int_equal(judge_two(state, failure, looked(4, MEMDESC_BUDDY_FREE, 4, 1)), LINEAR_NO);
 
     bench = bench_of(state);
-    told(bench, 0, alloc(1, 4));
-    told(bench, 1, failure);
-    told(bench, 1, looked_flawed(4, MEMDESC_BUDDY_ALLOCATED, 4, 1));
-    told(bench, 0, freed(1, 4));
-    told(bench, 1, looked(5, MEMDESC_POISONED, 5, 0));
-    told(bench, 0, alloc_short(4));
-    told(bench, 1, on_frame(CALL_UNPOISON, 5, STATUS_OK));
-    told(bench, 0, alloc(1, 4));
+    told(&bench->calls, 0, alloc(1, 4));
+    told(&bench->calls, 1, failure);
+    told(&bench->calls, 1, looked_flawed(4, MEMDESC_BUDDY_ALLOCATED, 4, 1));
+    told(&bench->calls, 0, freed(1, 4));
+    told(&bench->calls, 1, looked(5, MEMDESC_POISONED, 5, 0));
+    told(&bench->calls, 0, alloc_short(4));
+    told(&bench->calls, 1, on_frame(CALL_UNPOISON, 5, STATUS_OK));
+    told(&bench->calls, 0, alloc(1, 4));
     assert_no(bench); /* the upper zone was free */
     bench->calls.calls[5].order = 5;
     assert_yes(bench);
@@ -541,33 +405,33 @@ static void linear_failure_is_told_as_it_is(void **state)
 static void linear_memory_for_the_allocator_runs_short(void **state)
 {
     struct bench *bench = bench_of(state);
-    told(bench, 0, alloc(4, 0));
-    told(bench, 0, alloc(4, 16));
-    told(bench, 1, on_frame(CALL_FAILURE, 5, STATUS_NO_MEMORY));
-    told(bench, 0, split(4, 16, 0, STATUS_NO_MEMORY));
+    told(&bench->calls, 0, alloc(4, 0));
+    told(&bench->calls, 0, alloc(4, 16));
+    told(&bench->calls, 1, on_frame(CALL_FAILURE, 5, STATUS_NO_MEMORY));
+    told(&bench->calls, 0, split(4, 16, 0, STATUS_NO_MEMORY));
     assert_yes(bench);
-    told(bench, 0, split(4, 16, 4, STATUS_NO_MEMORY));
+    told(&bench->calls, 0, split(4, 16, 4, STATUS_NO_MEMORY));
     assert_no(bench);
 }
 
 static void linear_move_takes_the_block_along(void **state)
 {
     struct bench *bench = bench_of(state);
-    told(bench, 0, alloc_desc(1, 4, 7));
-    struct call *call = opens(bench, 1, contig(4, 2, 4));
-    struct call *move = opens(bench, 1, moved_desc(1, 4, 16, 7));
-    told(bench, 2, found(CALL_LOOKUP, 5, 7, 4, 1));
-    told(bench, 2, found(CALL_LOOKUP, 17, 7, 16, 1));
-    told(bench, 2, on_frame(CALL_FAILURE, 16, STATUS_BUSY));
-    closes(bench, move);
-    closes(bench, call);
-    told(bench, 0, put(7, true));
-    told(bench, 0, freed_desc(1, 16, 7));
+    told(&bench->calls, 0, alloc_desc(1, 4, 7));
+    struct call *call = opens(&bench->calls, 1, contig(4, 2, 4));
+    struct call *move = opens(&bench->calls, 1, moved_desc(1, 4, 16, 7));
+    told(&bench->calls, 2, found(CALL_LOOKUP, 5, 7, 4, 1));
+    told(&bench->calls, 2, found(CALL_LOOKUP, 17, 7, 16, 1));
+    told(&bench->calls, 2, on_frame(CALL_FAILURE, 16, STATUS_BUSY));
+    closes(&bench->calls, move);
+    closes(&bench->calls, call);
+    told(&bench->calls, 0, put(7, true));
+    told(&bench->calls, 0, freed_desc(1, 16, 7));
     assert_yes(bench);
     move->status = STATUS_BUSY;
     assert_no(bench);
     move->status = STATUS_OK;
-    told(bench, 2, found(CALL_LOOKUP, 5, 7, 4, 1));
+    told(&bench->calls, 2, found(CALL_LOOKUP, 5, 7, 4, 1));
     assert_no(bench);
 
     assert_int_equal(judge_two(state, alloc(1, 4), moved(1, 4, 6)), LINEAR_YES);
@@ -575,9 +439,9 @@ static void linear_move_takes_the_block_along(void **state)
     assert_int_equal(judge_two(state, alloc(1, 4), moved(1, 4, 7)), LINEAR_NO);
     assert_int_equal(judge_two(state, alloc(1, 4), moved(1, 4, 32)), LINEAR_NO);
     bench = bench_of(state);
-    told(bench, 0, alloc(1, 4));
-    told(bench, 0, alloc(0, 9));
-    told(bench, 0, moved(1, 4, 8));
+    told(&bench->calls, 0, alloc(1, 4));
+    told(&bench->calls, 0, alloc(0, 9));
+    told(&bench->calls, 0, moved(1, 4, 8));
     assert_no(bench);
 }
 
@@ -586,17 +450,17 @@ static void linear_move_needs_sound_frames_and_no_references(void **state)
 {
     for (pfn_t failed = 5; failed <= 13; failed += 4) {
         struct bench *bench = bench_of(state);
-        told(bench, 0, alloc(1, 4));
-        told(bench, 1, on_frame(CALL_FAILURE, failed, STATUS_OK));
-        told(bench, 1, moved(1, 4, 8));
+        told(&bench->calls, 0, alloc(1, 4));
+        told(&bench->calls, 1, on_frame(CALL_FAILURE, failed, STATUS_OK));
+        told(&bench->calls, 1, moved(1, 4, 8));
         assert_int_equal(judge(bench), failed == 13 ? LINEAR_YES : LINEAR_NO);
     }
     struct bench *bench = bench_of(state);
-    told(bench, 0, alloc_desc(1, 4, 7));
-    told(bench, 1, found(CALL_TRYGET, 5, 7, 4, 1));
-    struct call *move = opens(bench, 2, moved_desc(1, 4, 8, 7));
+    told(&bench->calls, 0, alloc_desc(1, 4, 7));
+    told(&bench->calls, 1, found(CALL_TRYGET, 5, 7, 4, 1));
+    struct call *move = opens(&bench->calls, 2, moved_desc(1, 4, 8, 7));
     assert_yes(bench);
-    closes(bench, move);
+    closes(&bench->calls, move);
     assert_no(bench);
 }
 
@@ -619,53 +483,53 @@ static void linear_tryget_finds_what_lives(void **state)
 
     /* After the last put there is nothing to be had, though the block is still there. */
     bench = bench_of(state);
-    told(bench, 0, alloc_desc(1, 4, 7));
-    struct call *last = opens(bench, 0, put(7, true));
-    told(bench, 1, none(CALL_TRYGET, 5));
-    told(bench, 1, found(CALL_LOOKUP, 5, 7, 4, 1));
-    told(bench, 0, freed_desc(1, 4, 7));
-    closes(bench, last);
+    told(&bench->calls, 0, alloc_desc(1, 4, 7));
+    struct call *last = opens(&bench->calls, 0, put(7, true));
+    told(&bench->calls, 1, none(CALL_TRYGET, 5));
+    told(&bench->calls, 1, found(CALL_LOOKUP, 5, 7, 4, 1));
+    told(&bench->calls, 0, freed_desc(1, 4, 7));
+    closes(&bench->calls, last);
     assert_yes(bench);
-    told(bench, 1, found(CALL_TRYGET, 5, 7, 4, 1));
+    told(&bench->calls, 1, found(CALL_TRYGET, 5, 7, 4, 1));
     assert_no(bench);
 
     /* A block that is just moving gives no references. */
     bench = bench_of(state);
-    told(bench, 0, alloc_desc(1, 4, 7));
-    struct call *move = opens(bench, 2, moved_desc(1, 4, 8, 7));
-    told(bench, 1, none(CALL_TRYGET, 5));
-    closes(bench, move);
+    told(&bench->calls, 0, alloc_desc(1, 4, 7));
+    struct call *move = opens(&bench->calls, 2, moved_desc(1, 4, 8, 7));
+    told(&bench->calls, 1, none(CALL_TRYGET, 5));
+    closes(&bench->calls, move);
     assert_yes(bench);
-    told(bench, 1, none(CALL_TRYGET, 9));
+    told(&bench->calls, 1, none(CALL_TRYGET, 9));
     assert_no(bench);
 }
 
 static void linear_put_tells_the_last(void **state)
 {
     struct bench *bench = bench_of(state);
-    told(bench, 0, alloc_desc(1, 4, 7));
-    told(bench, 1, found(CALL_TRYGET, 5, 7, 4, 1));
-    told(bench, 0, put(7, false));
-    told(bench, 1, put(7, true));
-    told(bench, 1, freed_desc(1, 4, 7));
+    told(&bench->calls, 0, alloc_desc(1, 4, 7));
+    told(&bench->calls, 1, found(CALL_TRYGET, 5, 7, 4, 1));
+    told(&bench->calls, 0, put(7, false));
+    told(&bench->calls, 1, put(7, true));
+    told(&bench->calls, 1, freed_desc(1, 4, 7));
     assert_yes(bench);
-    told(bench, 1, put(7, false));
+    told(&bench->calls, 1, put(7, false));
     assert_no(bench);
 
     for (uint32_t wrong = 0; wrong < 3; wrong++) {
         bench = bench_of(state);
-        told(bench, 0, alloc_desc(1, 4, 7));
-        told(bench, 1, found(CALL_TRYGET, 5, 7, 4, 1));
-        told(bench, 0, put(7, wrong == 0));
-        told(bench, 1, put(7, wrong != 1));
-        told(bench, 1, freed_desc(1, 4, 7));
+        told(&bench->calls, 0, alloc_desc(1, 4, 7));
+        told(&bench->calls, 1, found(CALL_TRYGET, 5, 7, 4, 1));
+        told(&bench->calls, 0, put(7, wrong == 0));
+        told(&bench->calls, 1, put(7, wrong != 1));
+        told(&bench->calls, 1, freed_desc(1, 4, 7));
         assert_int_equal(judge(bench), wrong == 2 ? LINEAR_YES : LINEAR_NO);
     }
 
     /* A block is not freed while there are references. */
     bench = bench_of(state);
-    told(bench, 0, alloc_desc(1, 4, 7));
-    told(bench, 1, freed_desc(1, 4, 7));
+    told(&bench->calls, 0, alloc_desc(1, 4, 7));
+    told(&bench->calls, 1, freed_desc(1, 4, 7));
     assert_no(bench);
 }
 
@@ -673,97 +537,97 @@ static void linear_put_tells_the_last(void **state)
 static void linear_reference_in_passing(void **state)
 {
     struct bench *bench = bench_of(state);
-    told(bench, 0, alloc_desc(1, 4, 7));
-    struct call *passing = opens(bench, 1, none(CALL_TRYGET, 5));
-    told(bench, 0, put(7, false));
-    struct call *drop = opens(bench, 1, (struct call){.kind = CALL_DROP, .descriptor = 7});
-    told(bench, 1, freed_desc(1, 4, 7));
-    closes(bench, drop);
-    closes(bench, passing);
+    told(&bench->calls, 0, alloc_desc(1, 4, 7));
+    struct call *passing = opens(&bench->calls, 1, none(CALL_TRYGET, 5));
+    told(&bench->calls, 0, put(7, false));
+    struct call *drop = opens(&bench->calls, 1, (struct call){.kind = CALL_DROP, .descriptor = 7});
+    told(&bench->calls, 1, freed_desc(1, 4, 7));
+    closes(&bench->calls, drop);
+    closes(&bench->calls, passing);
     assert_yes(bench);
-    told(bench, 1, (struct call){.kind = CALL_DROP, .descriptor = 7});
+    told(&bench->calls, 1, (struct call){.kind = CALL_DROP, .descriptor = 7});
     assert_no(bench);
 
     bench = bench_of(state);
-    told(bench, 0, alloc_desc(1, 4, 7));
-    passing = opens(bench, 1, none(CALL_TRYGET, 9));
-    told(bench, 0, put(7, false));
-    told(bench, 2, found(CALL_TRYGET, 5, 7, 4, 1));
-    closes(bench, passing);
-    told(bench, 2, put(7, true));
-    told(bench, 2, freed_desc(1, 4, 7));
+    told(&bench->calls, 0, alloc_desc(1, 4, 7));
+    passing = opens(&bench->calls, 1, none(CALL_TRYGET, 9));
+    told(&bench->calls, 0, put(7, false));
+    told(&bench->calls, 2, found(CALL_TRYGET, 5, 7, 4, 1));
+    closes(&bench->calls, passing);
+    told(&bench->calls, 2, put(7, true));
+    told(&bench->calls, 2, freed_desc(1, 4, 7));
     assert_yes(bench);
 }
 
 static void linear_pending_call_may_have_taken_effect(void **state)
 {
     struct bench *bench = bench_of(state);
-    told(bench, 0, alloc(1, 4));
-    opens(bench, 0, freed(1, 4));
+    told(&bench->calls, 0, alloc(1, 4));
+    opens(&bench->calls, 0, freed(1, 4));
     assert_yes(bench);
-    told(bench, 1, alloc(1, 4));
+    told(&bench->calls, 1, alloc(1, 4));
     assert_yes(bench);
-    told(bench, 2, alloc(1, 4));
+    told(&bench->calls, 2, alloc(1, 4));
     assert_no(bench);
 
     /* An allocation may have been seen, in one place. */
     bench = bench_of(state);
-    opens(bench, 0, alloc_desc(1, 0, 7));
-    told(bench, 1, found(CALL_TRYGET, 5, 7, 4, 1));
-    told(bench, 1, put(7, false));
-    told(bench, 1, alloc_short(0));
+    opens(&bench->calls, 0, alloc_desc(1, 0, 7));
+    told(&bench->calls, 1, found(CALL_TRYGET, 5, 7, 4, 1));
+    told(&bench->calls, 1, put(7, false));
+    told(&bench->calls, 1, alloc_short(0));
     assert_yes(bench);
-    told(bench, 1, alloc(1, 4));
+    told(&bench->calls, 1, alloc(1, 4));
     assert_no(bench);
     bench->calls.count--;
     bench->calls.moment -= 2;
-    told(bench, 1, found(CALL_LOOKUP, 9, 7, 8, 1));
+    told(&bench->calls, 1, found(CALL_LOOKUP, 9, 7, 8, 1));
     assert_no(bench);
 
     /* A reference that nobody was told of. */
     bench = bench_of(state);
-    told(bench, 0, alloc_desc(1, 4, 7));
-    opens(bench, 1, none(CALL_TRYGET, 5));
-    told(bench, 0, put(7, false));
-    told(bench, 2, put(7, true));
+    told(&bench->calls, 0, alloc_desc(1, 4, 7));
+    opens(&bench->calls, 1, none(CALL_TRYGET, 5));
+    told(&bench->calls, 0, put(7, false));
+    told(&bench->calls, 2, put(7, true));
     assert_yes(bench);
 
     /* A put that was the last, or was not. */
     for (uint32_t got = 0; got < 2; got++) {
         bench = bench_of(state);
-        told(bench, 0, alloc_desc(1, 4, 7));
+        told(&bench->calls, 0, alloc_desc(1, 4, 7));
         if (got == 1) {
-            told(bench, 1, found(CALL_TRYGET, 5, 7, 4, 1));
+            told(&bench->calls, 1, found(CALL_TRYGET, 5, 7, 4, 1));
         }
-        opens(bench, 0, put(7, false));
+        opens(&bench->calls, 0, put(7, false));
         if (got == 1) {
-            told(bench, 1, put(7, true));
+            told(&bench->calls, 1, put(7, true));
         }
-        told(bench, 2, freed_desc(1, 4, 7));
+        told(&bench->calls, 2, freed_desc(1, 4, 7));
         assert_yes(bench);
     }
 
     /* Of a run, nobody knows what it is made of. */
     bench = bench_of(state);
-    told(bench, 1, looked(4, MEMDESC_BUDDY_ALLOCATED, 4, 1));
-    opens(bench, 0, contig(3, 0, 0));
+    told(&bench->calls, 1, looked(4, MEMDESC_BUDDY_ALLOCATED, 4, 1));
+    opens(&bench->calls, 0, contig(3, 0, 0));
     assert_no(bench);
     bench = bench_of(state);
-    opens(bench, 0, contig(3, 0, 0));
-    told(bench, 1, looked(4, MEMDESC_BUDDY_ALLOCATED, 4, 1));
+    opens(&bench->calls, 0, contig(3, 0, 0));
+    told(&bench->calls, 1, looked(4, MEMDESC_BUDDY_ALLOCATED, 4, 1));
     assert_yes(bench);
 }
 
 static void linear_says_how_far_it_came(void **state)
 {
     struct bench *bench = bench_of(state);
-    told(bench, 0, alloc(1, 16)); /* of no interest */
-    told(bench, 0, alloc(1, 4));
-    told(bench, 1, looked(4, MEMDESC_BUDDY_ALLOCATED, 4, 1));
-    struct call *wrong = opens(bench, 0, alloc(0, 5));
-    told(bench, 1, freed(0, 4));
-    closes(bench, wrong);
-    told(bench, 1, freed(1, 4));
+    told(&bench->calls, 0, alloc(1, 16)); /* of no interest */
+    told(&bench->calls, 0, alloc(1, 4));
+    told(&bench->calls, 1, looked(4, MEMDESC_BUDDY_ALLOCATED, 4, 1));
+    struct call *wrong = opens(&bench->calls, 0, alloc(0, 5));
+    told(&bench->calls, 1, freed(0, 4));
+    closes(&bench->calls, wrong);
+    told(&bench->calls, 1, freed(1, 4));
     assert_no(bench);
     assert_int_equal(bench->linear.prefix_count, 2);
     assert_int_equal(bench->linear.prefix[0], 1);
@@ -778,23 +642,23 @@ static void linear_is_undecided_where_there_is_no_room(void **state)
     struct bench *bench = bench_of(state);
     struct call *open[16];
     for (uint32_t i = 0; i < 16; i++) {
-        open[i] = opens(bench, i, alloc(0, i));
+        open[i] = opens(&bench->calls, i, alloc(0, i));
     }
-    told(bench, 16, alloc_short(4));
+    told(&bench->calls, 16, alloc_short(4));
     for (uint32_t i = 0; i < 16; i++) {
-        closes(bench, open[i]);
+        closes(&bench->calls, open[i]);
     }
     assert_int_equal(judge(bench), LINEAR_UNDECIDED);
 
     bench = bench_of(state);
     for (uint32_t i = 0; i < LINEAR_TURNS_MAX; i++) {
-        told(bench, 0, i % 2 == 0 ? alloc(0, 4) : freed(0, 4));
+        told(&bench->calls, 0, i % 2 == 0 ? alloc(0, 4) : freed(0, 4));
     }
     assert_yes(bench);
-    told(bench, 0, alloc(0, 4));
+    told(&bench->calls, 0, alloc(0, 4));
     assert_int_equal(judge(bench), LINEAR_UNDECIDED);
     while (bench->calls.lost == 0) {
-        told(bench, 0, alloc(0, 4));
+        told(&bench->calls, 0, alloc(0, 4));
     }
     assert_int_equal(bench->calls.count, CALLS_MAX);
     assert_int_equal(judge(bench), LINEAR_UNDECIDED);
@@ -804,14 +668,14 @@ static void call_describe_says_what_and_when(void **state)
 {
     struct bench *bench = bench_of(state);
     char text[CALL_TEXT_MAX];
-    told(bench, 3, alloc(1, 4));
+    told(&bench->calls, 3, alloc(1, 4));
     const struct call *call = &bench->calls.calls[0];
     assert_string_equal(call_describe(call, text),
                         "thread 3, step 0: alloc order 1, descriptor 0x0 -> 0x4");
-    call = opens(bench, 2, contig_freed(3, 20));
+    call = opens(&bench->calls, 2, contig_freed(3, 20));
     assert_string_equal(call_describe(call, text),
                         "thread 2, step 2: contig-free 0x14, 3 frames -> never returned");
-    told(bench, 1, found(CALL_TRYGET, 5, 7, 4, 1));
+    told(&bench->calls, 1, found(CALL_TRYGET, 5, 7, 4, 1));
     assert_non_null(strstr(call_describe(call + 1, text), "tryget 0x5 -> 0x4, 2 frames"));
 }
 
