@@ -441,8 +441,9 @@ static enum fit apply_put(struct sequential *state, const struct turn *turn, str
     if (references == NULL || references->count == 0) {
         return FIT_WRONG;
     }
+    /* Whoever has a reference has it to what lives. */
     bool none_left = references->count == 1;
-    if (call->last ? !none_left || references->lives == 0 : none_left && !turn->beside_tryget) {
+    if (call->last ? !none_left : none_left && !turn->beside_tryget) {
         return FIT_WRONG;
     }
     references->count--;

@@ -102,6 +102,24 @@ static void frames_what_is_given_back_was_granted(void **state)
     assert_int_equal(judge_two(state, alloc(1, 4), freed(1, 6)), FINDING_OWNERSHIP);
     assert_int_equal(judge_two(state, alloc(1, 4), freed_desc(1, 4, 7)), FINDING_OWNERSHIP);
     assert_int_equal(judge_two(state, alloc(1, 4), contig_freed(2, 4)), FINDING_OWNERSHIP);
+    struct call back = freed_desc(1, 4, 7);
+    assert_int_equal(judge_two(state, alloc_desc(1, 4, 7), back), FINDINGS);
+    assert_int_equal(judge_two(state, alloc_desc(1, 4, 8), back), FINDING_OWNERSHIP);
+    back.type = MEMDESC_ANONMEM;
+    assert_int_equal(judge_two(state, alloc_desc(1, 4, 7), back), FINDING_OWNERSHIP);
+    calls = calls_of(state);
+    told(calls, 0, alloc(1, 4));
+    opens(calls, 0, freed(1, 4));
+    assert_int_equal(judge(state), FINDINGS);
+    struct call *twice = opens(calls, 1, freed(1, 4));
+    closes(calls, twice);
+    assert_int_equal(judge(state), FINDINGS); /* the first may never have begun */
+    calls = calls_of(state);
+    told(calls, 0, alloc(1, 4));
+    struct call *once = opens(calls, 0, freed(1, 4));
+    told(calls, 1, freed(1, 4));
+    closes(calls, once);
+    assert_int_equal(judge(state), FINDING_OWNERSHIP);
     assert_int_equal(judge_two(state, contig(3, 0, 5), contig_freed(3, 5)), FINDINGS);
 
     calls = calls_of(state);
@@ -169,6 +187,7 @@ static void frames_lookup_sees_what_was_there(void **state)
     assert_int_equal(judge_two(state, alloc(1, 4), looked(5, plain, 4, 1)), FINDINGS);
     assert_int_equal(judge_two(state, alloc(1, 4), looked(5, plain, 4, 0)), FINDING_LOOKUP);
     assert_int_equal(judge_two(state, alloc(1, 4), looked(5, plain, 5, 0)), FINDING_LOOKUP);
+    assert_int_equal(judge_two(state, alloc(1, 4), looked(6, plain, 4, 1)), FINDING_LOOKUP);
     assert_int_equal(judge_two(state, alloc(1, 4), seen), FINDING_LOOKUP);
     assert_int_equal(judge_two(state, alloc_desc(1, 4, 7), seen), FINDINGS);
     assert_int_equal(judge_two(state, alloc_desc(1, 4, 8), seen), FINDING_LOOKUP);

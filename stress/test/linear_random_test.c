@@ -744,11 +744,75 @@ static void linear_agrees_with_all_orders(void **state)
     assert_in_range(found, count / 20, not );
 }
 
+/* Prints how long a history takes, if asked to. */
+static void print_speed(const char *what, double seconds, uint64_t count)
+{
+    if (getenv("POTAD_LINEAR_SPEED") != NULL) {
+        print_message("%s: %.2f us\n", what, seconds * 1e6 / (double)count);
+    }
+}
+
+/* What follows every execution of the explorer. */
+static void linear_speed_of_usual_histories(void **state)
+{
+    enum { KINDS = 200, TIMES = 20 };
+    struct scene *scene = *state;
+    double linear = 0;
+    double frames = 0;
+    for (uint32_t i = 0; i < KINDS; i++) {
+        do {
+            scene_make(scene, 12);
+            scene_widen(scene, 3, false);
+        } while (!history_is_causal(&scene->calls));
+        double begin = clock_seconds();
+        for (uint32_t j = 0; j < TIMES; j++) {
+            assert_int_equal(judge(scene), LINEAR_YES);
+        }
+        double middle = clock_seconds();
+        for (uint32_t j = 0; j < TIMES; j++) {
+            assert_int_equal(judge_frames(&scene->frames, &scene->calls, &scene->rules), FINDINGS);
+        }
+        linear += middle - begin;
+        frames += clock_seconds() - middle;
+    }
+    print_speed("12 calls of 3 threads, linear", linear, (uint64_t)KINDS * TIMES);
+    print_speed("12 calls of 3 threads, frames", frames, (uint64_t)KINDS * TIMES);
+}
+
+/* 20 calls at a time, one of which was wrong after any of the others: every set is looked at. */
+static void linear_speed_of_the_worst(void **state)
+{
+    static const struct call_span wide = {0, 64, 0};
+    struct scene *scene = *state;
+    struct call *open[CALLS];
+    scene->rules = (struct call_rules){.spans = &wide, .spans_count = 1};
+    calls_clear(&scene->calls);
+    for (uint32_t i = 0; i < CALLS; i++) {
+        open[i] = calls_begin(&scene->calls, CALL_ALLOC, i, i);
+        open[i]->zones = 1;
+        open[i]->pfn = i;
+    }
+    open[0]->status = STATUS_NO_MEMORY;
+    for (uint32_t i = 0; i < CALLS; i++) {
+        calls_end(&scene->calls, open[i], i);
+    }
+    double begin = clock_seconds();
+    assert_int_equal(judge(scene), LINEAR_NO);
+    print_speed("20 calls at a time, one of them wrong", clock_seconds() - begin, 1);
+    assert_int_equal(scene->linear.prefix_count, CALLS - 1);
+    open[0]->status = STATUS_OK;
+    begin = clock_seconds();
+    assert_int_equal(judge(scene), LINEAR_YES);
+    print_speed("20 calls at a time, right", clock_seconds() - begin, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(linear_widened_histories_are_linearizable),
         cmocka_unit_test(linear_agrees_with_all_orders),
+        cmocka_unit_test(linear_speed_of_usual_histories),
+        cmocka_unit_test(linear_speed_of_the_worst),
     };
     return cmocka_run_group_tests(tests, open_scene, close_scene);
 }

@@ -145,6 +145,18 @@ static void linear_free_says_which_block(void **state)
         told(&bench->calls, 2, looked(4, first == 0 ? owned : MEMDESC_BUDDY_ALLOCATED, 4, 1));
         assert_int_equal(judge(bench), first == 0 ? LINEAR_YES : LINEAR_NO);
     }
+
+    struct bench *bench = bench_of(state);
+    told(&bench->calls, 0, alloc_desc(1, 4, 7));
+    told(&bench->calls, 0, put(7, true));
+    assert_yes(bench);
+    struct call call = freed_desc(1, 4, 8);
+    told(&bench->calls, 0, call);
+    assert_no(bench);
+    bench->calls.calls[2].descriptor = 7;
+    assert_yes(bench);
+    bench->calls.calls[2].type = MEMDESC_ANONMEM;
+    assert_no(bench);
 }
 
 static void linear_split_leaves_parts(void **state)
@@ -274,6 +286,7 @@ static void linear_lookup_sees_what_is_there(void **state)
     assert_int_equal(judge_two(state, alloc(1, 4), none(CALL_LOOKUP, 33)), LINEAR_YES);
     assert_int_equal(judge_two(state, contig(3, 0, 5), looked(7, plain, 6, 1)), LINEAR_YES);
     assert_int_equal(judge_two(state, contig(3, 0, 5), looked(7, plain, 7, 1)), LINEAR_NO);
+    assert_int_equal(judge_two(state, contig(3, 0, 5), looked(5, plain, 4, 1)), LINEAR_NO);
 
     seen = found(CALL_LOOKUP, 5, 7, 4, 1);
     assert_int_equal(judge_two(state, alloc_desc(1, 4, 7), seen), LINEAR_YES);
@@ -411,6 +424,13 @@ static void linear_memory_for_the_allocator_runs_short(void **state)
     told(&bench->calls, 0, split(4, 16, 0, STATUS_NO_MEMORY));
     assert_yes(bench);
     told(&bench->calls, 0, split(4, 16, 4, STATUS_NO_MEMORY));
+    assert_no(bench);
+
+    bench = bench_of(state);
+    told(&bench->calls, 0, alloc(4, 0));
+    told(&bench->calls, 0, alloc(4, 16));
+    told(&bench->calls, 1, on_frame(CALL_FAILURE, 5, STATUS_OK));
+    told(&bench->calls, 1, on_frame(CALL_FAILURE, 5, STATUS_NO_MEMORY));
     assert_no(bench);
 }
 
@@ -557,6 +577,22 @@ static void linear_reference_in_passing(void **state)
     told(&bench->calls, 2, put(7, true));
     told(&bench->calls, 2, freed_desc(1, 4, 7));
     assert_yes(bench);
+
+    /* He who had it in passing must still be there, and what he drops must be there to be dropped.
+     */
+    for (uint32_t there = 0; there < 2; there++) {
+        bench = bench_of(state);
+        told(&bench->calls, 0, alloc_desc(1, 4, 7));
+        passing = opens(&bench->calls, 1, none(CALL_TRYGET, 9));
+        told(&bench->calls, 0, put(7, there == 0));
+        if (there == 1) {
+            closes(&bench->calls, passing);
+        }
+        told(&bench->calls, 2, found(CALL_TRYGET, 5, 7, 4, 1));
+        assert_no(bench);
+    }
+    struct call dropped = {.kind = CALL_DROP, .descriptor = 7};
+    assert_int_equal(judge_two(state, alloc_desc(1, 4, 7), dropped), LINEAR_NO);
 }
 
 static void linear_pending_call_may_have_taken_effect(void **state)
@@ -650,6 +686,20 @@ static void linear_is_undecided_where_there_is_no_room(void **state)
     }
     assert_int_equal(judge(bench), LINEAR_UNDECIDED);
 
+    /* Of more blocks in use than are counted, nothing is said. */
+    static const struct call_span large = {0, (uint64_t)1 << 62, 0};
+    bench->rules = (struct call_rules){.spans = &large, .spans_count = 1};
+    for (uint32_t few = 0; few < 2; few++) {
+        bench = bench_of(state);
+        for (uint32_t i = few; i < 6; i++) {
+            pfn_t pfn = order_frames(50) * i;
+            told(&bench->calls, 0, alloc(50, pfn));
+            told(&bench->calls, 0, split(50, pfn, 0, STATUS_OK));
+        }
+        told(&bench->calls, 0, alloc_short(0));
+        assert_int_equal(judge(bench), few == 1 ? LINEAR_NO : LINEAR_UNDECIDED);
+    }
+
     bench = bench_of(state);
     for (uint32_t i = 0; i < LINEAR_TURNS_MAX; i++) {
         told(&bench->calls, 0, i % 2 == 0 ? alloc(0, 4) : freed(0, 4));
@@ -661,7 +711,11 @@ static void linear_is_undecided_where_there_is_no_room(void **state)
         told(&bench->calls, 0, alloc(0, 4));
     }
     assert_int_equal(bench->calls.count, CALLS_MAX);
+    bench->calls.count = 1;
+    bench->calls.moment = 2;
     assert_int_equal(judge(bench), LINEAR_UNDECIDED);
+    bench->calls.lost = 0;
+    assert_yes(bench);
 }
 
 static void call_describe_says_what_and_when(void **state)
