@@ -17,9 +17,14 @@
  *
  * A call that never returned may have taken effect, at any time since it began, or not. What an
  * allocation would have granted is known only where others saw it; while there is one, NO_MEMORY is
- * always right, and, for a run, blocks in use and plain of nobody's.
+ * always right, and, for a run, blocks in use and plain of nobody's. Nobody frees, splits, moves or
+ * puts what an allocation grants before it returns, unless he has seen it.
  *
- * Cost: see the test, linear_speed.
+ * Cost (linear_random_test with POTAD_LINEAR_SPEED; a busy 2-core machine, -O2): 1.1 us for a usual
+ * history, 12 calls of 3 threads, and 6 us for 20 calls at a time that are right. The worst of 20
+ * calls at a time, all about one thing and one of them wrong in every order, takes 0.6 s: all 2^19
+ * sets of the others are looked at, 20 turns each. A judge with 2^21 places decides all histories
+ * of 20 calls that returned.
  */
 #ifndef POTAD_STRESS_LINEAR_H
 #define POTAD_STRESS_LINEAR_H
