@@ -6,12 +6,16 @@
 
 #include <stdlib.h>
 
-/* The lane for what was there before the execution: known to all, and no thread's own. */
-enum { LANE_BEFORE = WEAK_LANES - 1, LOCATIONS_LIMIT = 1 << 24 };
+enum { LOCATIONS_LIMIT = 1 << 24 };
 
-_Static_assert((int)WEAK_THREADS <= (int)LANE_BEFORE, "each thread has a lane");
+_Static_assert((int)WEAK_THREADS <= (int)WEAK_LANES, "each thread has a lane");
+_Static_assert((int)WEAK_LANES == 8, "unseen has so many times");
 
 static const struct weak_clock nothing;
+static const struct weak_clock unseen = {
+    {WEAK_NEVER, WEAK_NEVER, WEAK_NEVER, WEAK_NEVER, WEAK_NEVER, WEAK_NEVER, WEAK_NEVER,
+     WEAK_NEVER},
+};
 
 bool weak_open(struct weak *weak, uint32_t locations)
 {
@@ -79,11 +83,11 @@ static ALWAYS_INLINE void clock_join(struct weak_clock *clock, const struct weak
 /* Whether somebody had seen it at a time that @clock has come to. */
 static ALWAYS_INLINE bool clock_knows(const struct weak_clock *clock, const struct weak_clock *seen)
 {
-    bool knows = false;
+    uint16_t knows = 0; /* as wide as a time: so compilers have one instruction for all lanes */
     for (unsigned lane = 0; lane < WEAK_LANES; lane++) {
-        knows |= seen->times[lane] <= clock->times[lane];
+        knows |= seen->times[lane] <= clock->times[lane] ? UINT16_MAX : 0;
     }
-    return knows;
+    return knows != 0;
 }
 
 /* What @thread does from now on is not known to who knows what it has done so far. */
@@ -107,7 +111,7 @@ static ALWAYS_INLINE struct weak_store *store_at(struct weak_location *location,
     return &location->stores[number % WEAK_STORES];
 }
 
-/* All that @location has been is one store of @value, known to all. */
+/* All that @location has been is one store of @value. */
 static void location_begin(struct weak_location *location, uint64_t value)
 {
     struct weak_store *store = &location->stores[0];
@@ -115,10 +119,8 @@ static void location_begin(struct weak_location *location, uint64_t value)
     location->kept = 1;
     location->ordered = 0;
     store->value = value;
+    store->seen = unseen;
     store->released = nothing;
-    for (unsigned lane = 0; lane < WEAK_LANES; lane++) {
-        store->seen.times[lane] = lane == LANE_BEFORE ? 0 : WEAK_NEVER;
-    }
 }
 
 /* The location at @address, perhaps a new one with the value @newest. Return: or NULL, where there
@@ -164,16 +166,14 @@ static ALWAYS_INLINE struct weak_location *word_find(struct weak *weak, const vo
 static ALWAYS_INLINE uint32_t stores_visible(const struct weak *weak, uint32_t thread,
                                              struct weak_location *location, bool ordered)
 {
-    const struct weak_clock *clock = &weak->clocks[thread];
-    uint32_t count = 0;
-    while (count < location->kept) {
-        uint32_t number = location->newest - count;
-        const struct weak_store *store = store_at(location, number);
-        if (UNLIKELY(count > 0 && store->seen.times[thread] <= weak->fresh[thread])) {
+    uint32_t count = 1;
+    for (; count < location->kept; count++) {
+        uint32_t number = location->newest - count + 1;
+        if (clock_knows(&weak->clocks[thread], &store_at(location, number)->seen) ||
+            (ordered && number == location->ordered)) {
             break;
         }
-        count++;
-        if (clock_knows(clock, &store->seen) || (ordered && number == location->ordered)) {
+        if (store_at(location, number - 1)->seen.times[thread] <= weak->fresh[thread]) {
             break;
         }
     }
@@ -192,7 +192,7 @@ static ALWAYS_INLINE uint64_t store_see(struct weak *weak, uint32_t thread,
     if (order_acquires(order)) {
         clock_join(&weak->clocks[thread], &store->released);
     }
-    if (order == SYNC_ORDERED && number > location->ordered) {
+    if (order == SYNC_ORDERED) {
         location->ordered = number;
     }
     return store->value;
@@ -224,9 +224,7 @@ static ALWAYS_INLINE void store_add(struct weak *weak, uint32_t thread,
     struct weak_store *store = store_at(location, ++location->newest);
     location->kept += location->kept < WEAK_STORES ? 1 : 0;
     store->value = value;
-    for (unsigned lane = 0; lane < WEAK_LANES; lane++) {
-        store->seen.times[lane] = WEAK_NEVER;
-    }
+    store->seen = unseen;
     store->seen.times[thread] = weak->clocks[thread].times[thread];
     if (order_releases(order)) {
         clock_release(weak, thread, &released);
