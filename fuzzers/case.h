@@ -231,8 +231,10 @@ enum operand {
       "take an object that was set aside")                                                         \
     X(OP_CACHE_UNRESERVE, "cache-unreserve", 1, 2, 0, 1, 0, OPERAND_CACHE,                         \
       "give back what is left of what was set aside")                                              \
-    X(OP_REF, "ref", 6, 0, 0, 4, 16, OPERAND_SLOT | OPERAND_FRAME,                                 \
+    X(OP_REF, "ref", 2, 0, 0, 2, 10, OPERAND_SLOT | OPERAND_FRAME,                                 \
       "take a reference to what a frame leads to, if that is a folio (D2)")                        \
+    X(OP_REF_FOLIO, "ref-folio", 4, 0, 0, 3, 8, OPERAND_SLOT,                                      \
+      "take a reference to the first folio from a block's slot on, around, by its last frame")     \
     X(OP_PUT, "put", 5, 0, 0, 3, 14, OPERAND_SLOT,                                                 \
       "drop a reference: a folio that was freed before is free with the last one (D1)")
 

@@ -155,13 +155,29 @@ static void run_free(struct executor *executor, const struct case_op *op)
     }
 }
 
-static void run_ref(struct executor *executor, const struct case_op *op)
+/* Takes a reference from frame @pfn, into the first free slot from @slot on. */
+static void take_ref(struct harness *harness, uint32_t slot, pfn_t pfn)
 {
-    struct harness *harness = &executor->harness;
     const struct harness_ref *held = harness->refs.held;
-    uint32_t index = ring_find(&held[0].used, sizeof(held[0]), CASE_REFS, op->slot, false);
+    uint32_t index = ring_find(&held[0].used, sizeof(held[0]), CASE_REFS, slot, false);
     if (index < CASE_REFS) {
-        harness_ref_get(harness, harness->model.start + op->value, index);
+        harness_ref_get(harness, pfn, index);
+    }
+}
+
+static void run_ref_folio(struct executor *executor, const struct case_op *op)
+{
+    const struct slot_map *slots = &executor->block_slots;
+    uint32_t slot = op->slot;
+    for (uint32_t i = 0; i < slots->count; i++) {
+        slot = slot_find(slots, slot, true);
+        const struct harness_block *block = &executor->harness.blocks[slot];
+        if (block->type == MEMDESC_FOLIO) {
+            pfn_t last = block->block.pfn + ((uint64_t)1 << block->block.order) - 1;
+            take_ref(&executor->harness, 0, last);
+            return;
+        }
+        slot++;
     }
 }
 
@@ -373,6 +389,7 @@ static uint32_t op_needs(enum op op)
     case OP_ALLOC_COMPACT:
         return SUBJECT_COMPACT;
     case OP_REF:
+    case OP_REF_FOLIO:
     case OP_PUT:
         return SUBJECT_REFS;
     default:
@@ -428,7 +445,10 @@ static void run_memory_op(struct executor *executor, const struct case_op *op)
         run_split(executor, op);
         break;
     case OP_REF:
-        run_ref(executor, op);
+        take_ref(harness, op->slot, harness->model.start + op->value);
+        break;
+    case OP_REF_FOLIO:
+        run_ref_folio(executor, op);
         break;
     case OP_PUT:
         run_put(executor, op);

@@ -191,6 +191,11 @@ static void d1_freed_folio_lives_until_the_last_put(void **state)
     assert_int_equal(state_after(MAP FOLIO REF("161") FREE("0") DESC("5", "folio") FREE("0")), one);
     assert_int_equal(state_after(MAP FOLIO REF("161") FREE("0") PUT), none);
     assert_int_equal(state_after(MAP FOLIO REF("161") PUT FREE("0")), none);
+    /* From any slot on, past what is no folio, one that has ended too. */
+    assert_int_equal(state_after(MAP FOLIO "ref-folio slot=9\n" FREE("0")), one);
+    assert_int_equal(
+        state_after(MAP FOLIO DESC("1", "anonmem") "ref-folio slot=1\n" FREE("0") FREE("1")), one);
+    assert_int_equal(state_after(MAP FOLIO REF("161") FREE("0") "ref-folio slot=0\n" PUT), one);
     assert_int_equal(state_after(MAP FOLIO REF("161") REF("160") FREE("0") PUT PUT PUT), none);
 }
 
