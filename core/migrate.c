@@ -290,8 +290,9 @@ static void moves_thaw(const struct migrate_window *window, const struct list_he
 }
 
 /* Whether no frame that is to move, or to be moved to, has failed since, and nobody but the owners
- * has references to what is to move: from here on nobody gets any. Context: all zones' locks. */
-static bool moves_are_sound(const struct migrate_window *window)
+ * has references to what is to move: from here on nobody gets any. If not, window->from is behind
+ * such a block, for windows with it are no better. Context: all zones' locks. */
+static bool moves_are_sound(struct migrate_window *window)
 {
     const struct potad *potad = window->potad;
     for (struct list_head *link = window->moves; link != NULL; link = link->next) {
@@ -302,6 +303,7 @@ static bool moves_are_sound(const struct migrate_window *window)
             buddy_of_link(link->prev)->head.flawed ||
             (descriptor != NULL && !memdesc_freeze(descriptor))) {
             moves_thaw(window, link);
+            window->from = buddy->pfn + order_frames(buddy_order(buddy));
             return false;
         }
     }

@@ -524,7 +524,9 @@ static struct case_op op_clamp(struct case_op op, uint32_t slots, const struct c
         op.zone = (uint8_t)ZONE_ANY;
     }
     if ((operands & OPERAND_DESC) != 0) {
-        op.type %= MEMDESC_TYPES;
+        /* Often a type that can be referred to. */
+        bool folio = op.type >= MEMDESC_TYPES && op.type % 2 == 0;
+        op.type = folio ? (uint8_t)MEMDESC_FOLIO : op.type % MEMDESC_TYPES;
     } else {
         op.type %= MIGRATETYPES;
     }

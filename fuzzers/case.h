@@ -31,7 +31,8 @@
  * do that have no threads.
  *
  * Slots: a case has a number of them for blocks, as many for objects and as many for blocks of
- * spaces, and CASE_CACHES for caches, CASE_CONTIGS for runs, CASE_SPACES for spaces.
+ * spaces, and CASE_CACHES for caches, CASE_CONTIGS for runs, CASE_REFS for references, CASE_SPACES
+ * for spaces.
  * An operation that creates something puts it into the first free slot at or after the one it
  * names; one that uses something takes the first used slot at or after it; both wrap around. Where
  * there is none, the operation does nothing. So each operation of a random program means something,
@@ -61,6 +62,7 @@ enum {
     CASE_HALF_MASK = (1 << CASE_HALF_BITS) - 1,
     CASE_CACHES = 8,
     CASE_CONTIGS = 8,
+    CASE_REFS = 16,
     CASE_SECTIONS = 4, /* of readers of the range tree */
     CASE_SPACES = 4,   /* of other things than memory */
     CASE_ERROR_MAX = 160
@@ -139,7 +141,7 @@ enum operand {
       "allocate a block of 2^order frames")                                                        \
     X(OP_ALLOC_DESC, "alloc-desc", 10, 2, 1, 8, 20,                                                \
       OPERAND_SLOT | OPERAND_ORDER | OPERAND_ZONE | OPERAND_DESC,                                  \
-      "allocate a block under the owner's own descriptor (A6)")                                    \
+      "allocate a block under the owner's own descriptor (A6); folios are movable")                \
     X(OP_ALLOC_NODE, "alloc-node", 6, 1, 0, 20, 0,                                                 \
       OPERAND_SLOT | OPERAND_ORDER | OPERAND_NODE | OPERAND_TYPE | OPERAND_BELOW |                 \
           OPERAND_RESERVE,                                                                         \
@@ -228,7 +230,13 @@ enum operand {
     X(OP_CACHE_TAKE, "cache-take", 2, 12, 0, 1, 0, OPERAND_CACHE | OPERAND_SLOT,                   \
       "take an object that was set aside")                                                         \
     X(OP_CACHE_UNRESERVE, "cache-unreserve", 1, 2, 0, 1, 0, OPERAND_CACHE,                         \
-      "give back what is left of what was set aside")
+      "give back what is left of what was set aside")                                              \
+    X(OP_REF, "ref", 2, 0, 0, 2, 10, OPERAND_SLOT | OPERAND_FRAME,                                 \
+      "take a reference to what a frame leads to, if that is a folio (D2)")                        \
+    X(OP_REF_FOLIO, "ref-folio", 4, 0, 0, 3, 8, OPERAND_SLOT,                                      \
+      "take a reference to the first folio from a block's slot on, around, by its last frame")     \
+    X(OP_PUT, "put", 5, 0, 0, 3, 14, OPERAND_SLOT,                                                 \
+      "drop a reference: a folio that was freed before is free with the last one (D1)")
 
 enum op {
 #define X(id, name, page, slab, range, space, schedule, operands, help) id,

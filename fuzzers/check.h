@@ -55,6 +55,11 @@
     X(CHECK_CONTIG, "contig", "a contiguous run is found where there is one (B6)")                 \
     X(CHECK_MIGRATE, "migrate",                                                                    \
       "an owner that agreed to move hears once what became of it, and its block leads to it")      \
+    X(CHECK_REFERENCE, "reference",                                                                \
+      "a frame gives a reference to the descriptor of its block, where its type has them and one " \
+      "is left (D2)")                                                                              \
+    X(CHECK_RELEASE, "release",                                                                    \
+      "a block is released when the last reference to it goes, once, and not before (D1)")         \
     X(CHECK_COMPACT, "compact",                                                                    \
       "compaction makes the block that it says, asks only for what is in the way, and stays in "   \
       "its limits (D3)")

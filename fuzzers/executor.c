@@ -91,6 +91,28 @@ void executor_close(struct executor *executor)
     *executor = (struct executor){0};
 }
 
+/* The first block at or after @from, around the end, that its owner has. Return: whether there is
+ * one. */
+static bool find_block(const struct executor *executor, uint32_t from, uint32_t *slot)
+{
+    const struct slot_map *slots = &executor->block_slots;
+    const struct harness *harness = &executor->harness;
+    if (slots->count == harness->refs.ended) {
+        return false;
+    }
+    *slot = slot_find(slots, from, true);
+    while (harness->blocks[*slot].ended) {
+        *slot = slot_find(slots, *slot + 1, true);
+    }
+    return true;
+}
+
+/* What a type of descriptor is of. */
+static enum migratetype migratetype_of(enum memdesc_type type)
+{
+    return type == MEMDESC_FOLIO ? MIGRATE_MOVABLE : MIGRATE_UNMOVABLE;
+}
+
 static void run_alloc(struct executor *executor, const struct case_op *op)
 {
     struct slot_map *slots = &executor->block_slots;
@@ -107,7 +129,8 @@ static void run_alloc(struct executor *executor, const struct case_op *op)
         .below = node ? (enum zone_class)op->align : ZONE_DMA,
         .reserve = node && op->count != 0,
         .compact = op->op == OP_ALLOC_COMPACT,
-        .migratetype = desc ? MIGRATE_UNMOVABLE : (enum migratetype)op->type,
+        .migratetype =
+            desc ? migratetype_of((enum memdesc_type)op->type) : (enum migratetype)op->type,
         .type = desc ? (enum memdesc_type)op->type : MEMDESC_NONE,
     };
     if (harness_alloc(&executor->harness, &request, slot)) {
@@ -115,24 +138,70 @@ static void run_alloc(struct executor *executor, const struct case_op *op)
     }
 }
 
+/* Empties the slot of a block that is not in use any more. */
+static void block_settle(struct executor *executor, uint32_t slot)
+{
+    if (!executor->harness.blocks[slot].used) {
+        slot_set(&executor->block_slots, slot, false);
+    }
+}
+
 static void run_free(struct executor *executor, const struct case_op *op)
 {
-    struct slot_map *slots = &executor->block_slots;
-    if (slots->count > 0) {
-        uint32_t slot = slot_find(slots, op->slot, true);
+    uint32_t slot;
+    if (find_block(executor, op->slot, &slot)) {
         harness_free(&executor->harness, slot);
-        slot_set(slots, slot, false);
+        block_settle(executor, slot);
     }
+}
+
+/* Takes a reference from frame @pfn, into the first free slot from @slot on. */
+static void take_ref(struct harness *harness, uint32_t slot, pfn_t pfn)
+{
+    const struct harness_ref *held = harness->refs.held;
+    uint32_t index = ring_find(&held[0].used, sizeof(held[0]), CASE_REFS, slot, false);
+    if (index < CASE_REFS) {
+        harness_ref_get(harness, pfn, index);
+    }
+}
+
+static void run_ref_folio(struct executor *executor, const struct case_op *op)
+{
+    const struct slot_map *slots = &executor->block_slots;
+    uint32_t slot = op->slot;
+    for (uint32_t i = 0; i < slots->count; i++) {
+        slot = slot_find(slots, slot, true);
+        const struct harness_block *block = &executor->harness.blocks[slot];
+        if (block->type == MEMDESC_FOLIO) {
+            pfn_t last = block->block.pfn + ((uint64_t)1 << block->block.order) - 1;
+            take_ref(&executor->harness, 0, last);
+            return;
+        }
+        slot++;
+    }
+}
+
+/* Return: whether there was a reference to drop. */
+static bool run_put(struct executor *executor, const struct case_op *op)
+{
+    struct harness *harness = &executor->harness;
+    const struct harness_ref *held = harness->refs.held;
+    uint32_t index = ring_find(&held[0].used, sizeof(held[0]), CASE_REFS, op->slot, true);
+    if (index == CASE_REFS) {
+        return false;
+    }
+    block_settle(executor, harness_ref_put(harness, index));
+    return true;
 }
 
 static void run_split(struct executor *executor, const struct case_op *op)
 {
     struct slot_map *slots = &executor->block_slots;
-    uint32_t parts[ORDERS];
-    if (slots->count == 0) {
+    uint32_t parts[ORDERS] = {0};
+    uint32_t slot;
+    if (!find_block(executor, op->slot, &slot)) {
         return;
     }
-    uint32_t slot = slot_find(slots, op->slot, true);
     order_t whole = executor->harness.blocks[slot].block.order;
     order_t count = op->order < whole ? whole - op->order : 0;
     if (slots_take(slots, slot, count, parts) &&
@@ -318,6 +387,10 @@ uint32_t op_needs(enum op op)
     case OP_COMPACT:
     case OP_ALLOC_COMPACT:
         return SUBJECT_COMPACT;
+    case OP_REF:
+    case OP_REF_FOLIO:
+    case OP_PUT:
+        return SUBJECT_REFS;
     default:
         return (op_is_range(op) ? (uint32_t)SUBJECT_RANGE : 0) |
                (op_is_space(op) ? (uint32_t)SUBJECT_SPACES : 0);
@@ -369,6 +442,15 @@ static void run_memory_op(struct executor *executor, const struct case_op *op)
         break;
     case OP_SPLIT:
         run_split(executor, op);
+        break;
+    case OP_REF:
+        take_ref(harness, op->slot, harness->model.start + op->value);
+        break;
+    case OP_REF_FOLIO:
+        run_ref_folio(executor, op);
+        break;
+    case OP_PUT:
+        run_put(executor, op);
         break;
     case OP_LOOKUP:
         harness_lookup(harness, harness->model.start + op->value);
@@ -459,6 +541,8 @@ static void tear_down(struct executor *executor)
         if (executor->caches[i].used && !harness_violated(harness)) {
             harness_cache_destroy(harness, &executor->caches[i]);
         }
+    }
+    while (!harness_violated(harness) && run_put(executor, &none)) {
     }
     while (executor->block_slots.count > 0 && !harness_violated(harness)) {
         run_free(executor, &none);

@@ -149,6 +149,7 @@ bool harness_boot(struct harness *harness, const struct boot_map *asked)
     harness->contig_parts = 0;
     harness->moving = 0;
     harness->exposed = 0;
+    harness_refs_reset(harness);
     harness_cpus_reset(harness);
     if (!prepare_memory(harness, map) || !model_open(&harness->model, map)) {
         const struct range *last = &map->ranges[map->ranges_count - 1];
@@ -417,6 +418,8 @@ bool harness_alloc(struct harness *harness, const struct subject_request *reques
     block->migratetype = request->migratetype;
     block->used = true;
     block->moving = false;
+    block->ended = false;
+    block->refs = 0;
     check_granted(harness, request, block, index, &before);
     if (!harness_violated(harness)) {
         harness->blocks_used++;
@@ -427,15 +430,25 @@ bool harness_alloc(struct harness *harness, const struct subject_request *reques
     return true;
 }
 
-void harness_free(struct harness *harness, uint32_t index)
+void harness_block_free(struct harness *harness, struct harness_block *block)
 {
-    struct harness_block *block = &harness->blocks[index];
-    harness->operations++;
-    harness->freeing = true;
     model_release(&harness->model, block->block.pfn, block->block.order);
     block->used = false;
     harness->blocks_used--;
+    harness->refs.ended -= block->ended ? 1 : 0;
     harness->subject->free(harness->instance, &block->block);
+}
+
+void harness_free(struct harness *harness, uint32_t index)
+{
+    struct harness_block *block = &harness->blocks[index];
+    if (harness_type_is_shared(harness, block->type)) {
+        harness_block_end(harness, block);
+        return;
+    }
+    harness->operations++;
+    harness->freeing = true;
+    harness_block_free(harness, block);
     harness->freeing = false;
     harness_settle(harness);
 }
@@ -491,6 +504,8 @@ bool harness_split(struct harness *harness, uint32_t index, order_t order, const
         part->migratetype = whole->migratetype;
         part->used = true;
         part->moving = false;
+        part->ended = false;
+        part->refs = 0;
         model_set_owner(&harness->model, results[i].pfn, results[i].order, number);
         harness->blocks_used += number == index ? 0 : 1;
         harness_note_number(harness, number);

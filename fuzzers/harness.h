@@ -34,7 +34,21 @@ struct harness_block {
     enum memdesc_type type;
     enum migratetype migratetype;
     bool used;
-    bool moving; /* has agreed to move, and not heard yet what became of it */
+    bool moving;   /* has agreed to move, and not heard yet what became of it */
+    bool ended;    /* its owner has dropped it; there are other references left */
+    uint32_t refs; /* the harness has to it, beside the owner's own */
+};
+
+/* A reference that the harness holds. */
+struct harness_ref {
+    uint32_t block; /* number */
+    bool used;
+};
+
+struct harness_refs {
+    struct harness_ref held[CASE_REFS];
+    uint32_t ended;            /* blocks that are */
+    struct harness_block *due; /* whose last reference is just being dropped: is to be released */
 };
 
 /* A run that the harness holds. */
@@ -109,6 +123,7 @@ struct harness {
     uint64_t contig_parts; /* blocks that the runs are made of */
     uint32_t moving;       /* blocks that are */
     struct harness_compaction compaction;
+    struct harness_refs refs;
     bool opened;               /* the subject has booted */
     bool freeing;              /* the present operation must not allocate */
     pfn_t boot_metadata_start; /* what the subject exposed while it booted */
@@ -138,6 +153,8 @@ bool harness_boot(struct harness *harness, const struct boot_map *map);
  * a block now; a violation may have been found either way. */
 bool harness_alloc(struct harness *harness, const struct subject_request *request, uint32_t index);
 
+/* Frees block @index, or drops the owner's own reference to it: where there are others, the block
+ * stays in use, and has ended. */
 void harness_free(struct harness *harness, uint32_t index);
 
 /* Splits block @index; its other parts become the @parts, order(block) - @order unused numbers.
@@ -145,6 +162,14 @@ void harness_free(struct harness *harness, uint32_t index);
 bool harness_split(struct harness *harness, uint32_t index, order_t order, const uint32_t *parts);
 
 void harness_lookup(struct harness *harness, pfn_t pfn);
+
+/* Takes a reference to the descriptor that frame @pfn leads to, as number @index, an unused one,
+ * if there is one to be had. */
+void harness_ref_get(struct harness *harness, pfn_t pfn, uint32_t index);
+
+/* Drops reference @index. Return: the number of its block, not in use any more if this was the last
+ * one. */
+uint32_t harness_ref_put(struct harness *harness, uint32_t index);
 
 /* Return of both: whether there is a cache, and whether it is gone. */
 bool harness_cache_create(struct harness *harness, uint64_t size, uint64_t align,

@@ -68,7 +68,7 @@ static bool frame_clears(const void *context, pfn_t pfn)
     const struct harness_block *block = &harness->blocks[model_owner(model, pfn)];
     uint64_t frames = (uint64_t)1 << block->block.order;
     return block->migratetype == MIGRATE_MOVABLE && block->block.order < question->order &&
-           !model_has_failed(model, block->block.pfn, frames);
+           !harness_block_stays(block) && !model_has_failed(model, block->block.pfn, frames);
 }
 
 /* The order of the largest block of @zone that may have to move, for one of @order. */

@@ -36,7 +36,7 @@ static bool frame_serves(const void *context, pfn_t pfn)
     }
     const struct harness_block *block = &harness->blocks[model_owner(model, pfn)];
     uint64_t frames = (uint64_t)1 << block->block.order;
-    return block->migratetype == MIGRATE_MOVABLE &&
+    return block->migratetype == MIGRATE_MOVABLE && !harness_block_stays(block) &&
            !model_has_failed(model, block->block.pfn, frames);
 }
 
@@ -313,6 +313,11 @@ static void block_move(struct harness *harness, struct harness_block *block,
     struct model *model = &harness->model;
     uint32_t number = model_owner(model, move->from);
     uint64_t frames = (uint64_t)1 << move->order;
+    if (block->refs > 0) {
+        harness_fail(harness, CHECK_MIGRATE, "block %#llx moves, with %u references to it",
+                     (unsigned long long)move->from, block->refs);
+        return;
+    }
     if (!model_is_free(model, move->to, move->order) ||
         model_kind_unaccepted(model_frame_kind(model, move->to))) {
         harness_fail(harness, CHECK_OVERLAP,
@@ -351,6 +356,9 @@ bool harness_hear_migrate(void *context, struct memdesc *descriptor, struct migr
     if (stage == MIGRATE_TRY) {
         move->buddy = block->block.handle;
         harness_check_asked(harness, block);
+        if (block->ended) {
+            return false; /* its owner has no say any more */
+        }
     } else if (stage == MIGRATE_COMMIT) {
         block_move(harness, block, move);
     }

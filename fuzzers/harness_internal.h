@@ -120,6 +120,29 @@ static inline uint64_t harness_slack_frames(const struct harness *harness)
 /* Has the subject tell of failures, of blocks of any type. */
 void harness_watch(struct harness *harness);
 
+/* Gives @block back, and tells the model. Context: harness->freeing. */
+void harness_block_free(struct harness *harness, struct harness_block *block);
+
+/* harness_refs.c: no references are held. */
+void harness_refs_reset(struct harness *harness);
+
+/* Whether owners' descriptors of @type can be referred to by others. */
+bool harness_type_is_shared(const struct harness *harness, enum memdesc_type type);
+
+/* The owner of @block, of such a type, drops it. */
+void harness_block_end(struct harness *harness, struct harness_block *block);
+
+/* The last reference to a descriptor is gone. @context: a struct harness_ear. */
+void harness_hear_release(void *context, struct memdesc *descriptor);
+
+#define HARNESS_NO_BLOCK UINT32_MAX
+
+/* Whether @block may not move, for others than its owner have references to it (D3). */
+static inline bool harness_block_stays(const struct harness_block *block)
+{
+    return block->ended || block->refs > 0;
+}
+
 /* harness_contig.c: the owner of a frame that is in use, as the model has it, is run number
  * model_owner() less this where that is not below it. */
 #define HARNESS_CONTIG_OWNER ((uint32_t)MODEL_OWNERS - CASE_CONTIGS)

@@ -27,7 +27,11 @@ void harness_watch(struct harness *harness)
         struct harness_ear *ear = &harness->ears[i];
         *ear = (struct harness_ear){.harness = harness, .type = type};
         struct memdesc_ops ops = {
-            .memory_failure = hear_failure, .migrate = harness_hear_migrate, .context = ear};
+            .release = harness_type_is_shared(harness, type) ? harness_hear_release : NULL,
+            .memory_failure = hear_failure,
+            .migrate = harness_hear_migrate,
+            .context = ear,
+        };
         bool used = type == MEMDESC_BUDDY_ALLOCATED || type == MEMDESC_SLAB ||
                     (type >= MEMDESC_FOLIO && type <= MEMDESC_VMALLOC) || type >= MEMDESC_USER;
         enum status status = subject->watch(harness->instance, type, &ops);

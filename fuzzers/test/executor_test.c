@@ -5,8 +5,8 @@
  * executor must name the check that is violated.
  *
  * Not shown here: forbidden-touch ends the process (the canary shows it), determinism is the
- * replayer's to check, and executor_range_test.c, _zones_test.c and _compact_test.c have those of
- * what they are named after.
+ * replayer's to check, and executor_range_test.c, _zones_test.c, _compact_test.c and _refs_test.c
+ * have those of what they are named after.
  */
 #include "fuzzers/test/flaw.h"
 
@@ -992,7 +992,7 @@ static void executor_run_finds_every_check(void **state)
     for (unsigned check = 0; check < CHECKS; check++) {
         bool shown = check == CHECK_FORBIDDEN_TOUCH || check == CHECK_DETERMINISM ||
                      (check >= CHECK_ZONE_ORDER && check <= CHECK_MIGRATETYPE) ||
-                     check == CHECK_COMPACT ||
+                     (check >= CHECK_REFERENCE && check <= CHECK_COMPACT) ||
                      (check >= CHECK_RANGE_LOOKUP && check <= CHECK_RANGE_PREPARED);
         for (unsigned flaw = FLAW_NONE + 1; flaw < FLAWS; flaw++) {
             shown = shown || flaw_cases[flaw].check == check;
