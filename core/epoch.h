@@ -77,6 +77,12 @@ static inline void epoch_exit(struct epoch_slot *section)
 /* A hint that is the thread's own as far as its stack is. */
 static inline uint32_t epoch_hint(void)
 {
+#ifdef POTAD_EXPLORED
+    uint32_t hint;
+    if (port_sync_hint(&hint)) {
+        return hint;
+    }
+#endif
     uint64_t stack = (uint64_t)(uintptr_t)__builtin_frame_address(0) >> 16;
     return (uint32_t)(stack * 0x9e3779b97f4a7c15U >> 58);
 }

@@ -62,6 +62,10 @@ void port_sync_lock(const struct sync_place *place, const spinlock_t *lock);
 void port_sync_locked(const struct sync_place *place, const spinlock_t *lock);
 void port_sync_unlocked(const struct sync_place *place, const spinlock_t *lock);
 
+/* Numbers the threads from 0 on, in *@hint, where the embedder does: then nothing depends on where
+ * their stacks are. Return: whether it does. */
+bool port_sync_hint(uint32_t *hint);
+
 #define SYNC_PLACE(kind_, order_, bytes_, what_)                                                   \
     __extension__({                                                                                \
         static const struct sync_place sync_place = {.file = __FILE__,                             \

@@ -109,13 +109,13 @@ static void replay_work(void *context)
     const struct replay_work *work = context;
     struct attempt *attempt = work->attempt;
     struct explorer explorer;
-    struct stage *stage = calloc(1, sizeof(*stage));
     struct strategy *strategy = strategy_replay(work->schedule);
     alarm(REPLAY_SECONDS);
-    if (stage == NULL || strategy == NULL || !explorer_open(&explorer, &attempt->schedule)) {
+    if (strategy == NULL || !explorer_open(&explorer, &attempt->schedule)) {
         abort();
     }
-    if (!stage_open(stage, work->program, work->options, &explorer, attempt->error)) {
+    struct stage *stage = stage_open(work->program, work->options, &explorer, attempt->error);
+    if (stage == NULL) {
         attempt->bad_program = true;
         return;
     }

@@ -35,7 +35,7 @@ struct explorer_job {
     unsigned index;
     double deadline; /* or 0 */
     struct explorer explorer;
-    struct stage stage;
+    struct stage *stage; /* of the program that is executed */
 };
 
 static volatile sig_atomic_t interrupted;
@@ -79,7 +79,7 @@ static bool check_replay(struct explorer_job *job)
     }
     schedule_copy(schedule, explorer->schedule);
     struct strategy *strategy = strategy_replay(schedule);
-    bool good = stage_execute(&job->stage, strategy, &finding) && explorer->hash == hash;
+    bool good = stage_execute(job->stage, strategy, &finding) && explorer->hash == hash;
     strategy_close(strategy);
     free(schedule);
     if (!good) {
@@ -96,15 +96,15 @@ static bool take_turn(struct explorer_job *job, struct explored_case *subject)
     struct attempt *attempt = job->attempt;
     struct explore_finding finding;
     note_program(attempt, &subject->program);
-    if (!stage_open(&job->stage, &subject->program, &job->plan->options, &job->explorer,
-                    attempt->error)) {
+    job->stage = stage_open(&subject->program, &job->plan->options, &job->explorer, attempt->error);
+    if (job->stage == NULL) {
         attempt->bad_program = job->plan->files_count > 0;
         subject->done = true;
         return !attempt->bad_program;
     }
     bool goes_on = true;
     for (uint32_t i = 0; i < TURN && goes_on && !subject->done; i++) {
-        bool good = stage_execute(&job->stage, subject->strategy, &finding);
+        bool good = stage_execute(job->stage, subject->strategy, &finding);
         attempt->executions++;
         attempt->steps += job->explorer.steps;
         attempt->switches += job->explorer.schedule->runs_count - 1;
@@ -119,7 +119,7 @@ static bool take_turn(struct explorer_job *job, struct explored_case *subject)
             goes_on = check_replay(job);
         }
     }
-    stage_close(&job->stage);
+    stage_close(job->stage);
     return goes_on;
 }
 

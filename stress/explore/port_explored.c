@@ -99,6 +99,15 @@ void port_sync_unlocked(const struct sync_place *place, const spinlock_t *lock)
     }
 }
 
+bool port_sync_hint(uint32_t *hint)
+{
+    if (explorer_active == NULL) {
+        return false;
+    }
+    *hint = explorer_thread(explorer_active);
+    return true;
+}
+
 /* ThreadSanitizer calls it for each report: that ties it to the schedule. */
 void __tsan_on_report(void *report);
 

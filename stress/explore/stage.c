@@ -6,12 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { INSTANCE_ALIGN = 64 };
+enum { STAGE_ALIGN = 64 };
 
 static size_t instance_bytes(const struct stage *stage)
 {
     size_t bytes = stage->options.subject->instance_bytes;
-    return (bytes + INSTANCE_ALIGN - 1) / INSTANCE_ALIGN * INSTANCE_ALIGN;
+    return (bytes + STAGE_ALIGN - 1) / STAGE_ALIGN * STAGE_ALIGN;
 }
 
 void stage_fail(struct stage *stage, const char *name, const char *format, ...)
@@ -88,6 +88,7 @@ static bool boot(struct stage *stage)
         return false;
     }
     stage->free_frames = count_free(stage);
+    stage_watch(stage);
     for (uint32_t cpu = 0; stage->port.cpu_enter != NULL && cpu < stage->program->cpus; cpu++) {
         const struct case_op online = {.op = OP_CPU_ONLINE, .zone = (uint8_t)cpu};
         stage_run_op(stage, &online);
@@ -127,8 +128,8 @@ static void run_set_up(struct stage *stage)
 
 static bool memory_open(struct stage *stage)
 {
-    stage->instance = aligned_alloc(INSTANCE_ALIGN, instance_bytes(stage));
-    stage->instance_kept = aligned_alloc(INSTANCE_ALIGN, instance_bytes(stage));
+    stage->instance = aligned_alloc(STAGE_ALIGN, instance_bytes(stage));
+    stage->instance_kept = aligned_alloc(STAGE_ALIGN, instance_bytes(stage));
     if (stage->instance == NULL || stage->instance_kept == NULL) {
         return false;
     }
@@ -154,6 +155,10 @@ static bool stage_make(struct stage *stage, char *error)
     }
     owners_init(stage);
     stage_port_init(stage);
+    if (!stage_judge_open(stage)) {
+        snprintf(error, SCHEDULE_ERROR_MAX, "no memory for its judges");
+        return false;
+    }
     if (boot(stage)) {
         run_set_up(stage);
     }
@@ -165,9 +170,15 @@ static bool stage_make(struct stage *stage, char *error)
     return true;
 }
 
-bool stage_open(struct stage *stage, const struct program *program,
-                const struct stage_options *options, struct explorer *explorer, char *error)
+struct stage *stage_open(const struct program *program, const struct stage_options *options,
+                         struct explorer *explorer, char *error)
 {
+    size_t bytes = (sizeof(struct stage) + STAGE_ALIGN - 1) / STAGE_ALIGN * STAGE_ALIGN;
+    struct stage *stage = aligned_alloc(STAGE_ALIGN, bytes);
+    if (stage == NULL) {
+        snprintf(error, SCHEDULE_ERROR_MAX, "no memory for a stage");
+        return NULL;
+    }
     memset(stage, 0, sizeof(*stage));
     stage->options = *options;
     stage->program = program;
@@ -175,12 +186,13 @@ bool stage_open(struct stage *stage, const struct program *program,
     stage->threads = program_threads(program);
     if (!stage_make(stage, error)) {
         stage_close(stage);
-        return false;
+        return NULL;
     }
     arena_keep(&stage->memory);
     memcpy(stage->instance_kept, stage->instance, instance_bytes(stage));
     stage->state_kept = stage->state;
-    return true;
+    stage_judge_keep(stage);
+    return stage;
 }
 
 void stage_close(struct stage *stage)
@@ -188,11 +200,11 @@ void stage_close(struct stage *stage)
     if (stage->opened) {
         stage->options.subject->close(stage->instance);
     }
+    stage_judge_close(stage);
     arena_close(&stage->memory);
     free(stage->instance);
     free(stage->instance_kept);
-    stage->instance = NULL;
-    stage->instance_kept = NULL;
+    free(stage);
 }
 
 static void restore(struct stage *stage)
@@ -200,6 +212,7 @@ static void restore(struct stage *stage)
     arena_restore(&stage->memory);
     arena_copy(stage->instance, stage->instance_kept, instance_bytes(stage));
     arena_copy(&stage->state, &stage->state_kept, sizeof(stage->state));
+    stage_judge_restore(stage);
     memset(stage->faults, 0, sizeof(stage->faults));
     stage->cpu_taken = 0;
     stage->finding.name[0] = '\0';
@@ -292,7 +305,10 @@ bool stage_execute(struct stage *stage, struct strategy *strategy, struct explor
         return false;
     }
     stage->cpu_taken = 0;
-    check_end(stage);
+    stage_judge(stage);
+    if (!stage_failed(stage)) {
+        check_end(stage);
+    }
     *finding = stage->finding;
     return !stage_failed(stage);
 }

@@ -15,13 +15,19 @@
 #include "fuzzers/case.h"
 #include "fuzzers/subject.h"
 #include "stress/explore/arena.h"
+#include "stress/explore/descriptor.h"
 #include "stress/explore/explorer.h"
+#include "stress/explore/frames.h"
+#include "stress/explore/linear.h"
 
 enum { STAGE_SLOTS = 64, STAGE_OPS_MAX = 64, STAGE_PHASES_MAX = STAGE_OPS_MAX + 1 };
 
-enum slot_state { SLOT_FREE, SLOT_BUSY, SLOT_USED };
+/* Of a slot: an operation is on it; it holds something; its block is asked to move; its owner has
+ * dropped it, and others still have references. */
+enum slot_state { SLOT_FREE, SLOT_BUSY, SLOT_USED, SLOT_MOVING, SLOT_ENDED };
 
 struct stage_cache;
+struct call;
 
 struct stage_slot {
     enum slot_state state;
@@ -30,8 +36,11 @@ struct stage_slot {
     struct stage_cache *cache; /* of an object */
     void *object;
     struct contig contig; /* of a run */
-    char handed;          /* ThreadSanitizer's point of handing over */
-    _Alignas(MEMDESC_ALIGN) unsigned char descriptor[64]; /* of a block with a type */
+    enum migratetype migratetype;
+    struct memdesc *referred;     /* of a reference */
+    struct call *move;            /* under way */
+    char handed;                  /* ThreadSanitizer's point of handing over */
+    struct descriptor descriptor; /* of a block with a type */
 };
 
 struct stage_cache {
@@ -47,6 +56,7 @@ struct stage_cache {
 struct stage_state {
     struct stage_slot blocks[STAGE_SLOTS];
     struct stage_slot objects[STAGE_SLOTS];
+    struct stage_slot refs[STAGE_SLOTS];
     struct stage_slot contigs[CASE_CONTIGS];
     struct stage_cache caches[CASE_CACHES];
     uint8_t owners[ARENA_FRAMES_MAX]; /* of frames */
@@ -88,13 +98,21 @@ struct stage {
         uint32_t asked;
     } faults[EXPLORE_THREADS + 1];
     uint64_t free_frames; /* after boot */
+    struct calls calls;   /* the history, from the boot on */
+    struct calls calls_kept;
+    struct call *call[EXPLORE_THREADS + 1]; /* the put or tryget that each thread is in */
+    struct call_span spans[RANGES_MAX];
+    struct call_rules rules;
+    struct frames_judge frames_judge;
+    struct linear linear;
+    uint64_t undecided; /* executions that no judge could decide */
     bool opened;
 };
 
-/* Makes a stage of @program, which stays. Return: false with @error, of SCHEDULE_ERROR_MAX bytes:
- * it is too large, does not boot, or fails before its first phase. */
-bool stage_open(struct stage *stage, const struct program *program,
-                const struct stage_options *options, struct explorer *explorer, char *error)
+/* Makes a stage of @program, which stays. Return: NULL with @error, of SCHEDULE_ERROR_MAX bytes: it
+ * is too large, does not boot, or fails before its first phase. */
+struct stage *stage_open(const struct program *program, const struct stage_options *options,
+                         struct explorer *explorer, char *error)
     __attribute__((warn_unused_result));
 void stage_close(struct stage *stage);
 

@@ -33,6 +33,38 @@ void stage_own(struct stage *stage, pfn_t pfn, uint64_t frames, enum stage_owner
 /* stage_port.c: fills in stage->port. */
 void stage_port_init(struct stage *stage);
 
+/* stage_refs.c: has the subject tell when a folio has no references left, and when a movable block
+ * is to move. */
+void stage_watch(struct stage *stage);
+
+/* Whether others may refer to blocks of @type. */
+bool stage_is_shared(const struct stage *stage, enum memdesc_type type);
+
+/* The owner of @slot's block drops his reference. */
+void stage_end_folio(struct stage *stage, struct stage_slot *slot);
+void stage_run_ref(struct stage *stage, const struct case_op *op);
+void stage_drop_refs(struct stage *stage);
+
+/* Frees the block of @slot, which is the caller's. */
+void stage_free_block(struct stage *stage, struct stage_slot *slot);
+
+/* The first slot at or after @from, around the end, that is in @state, for this operation; or NULL.
+ */
+struct stage_slot *stage_take_slot(struct stage_slot *slots, uint32_t count, uint32_t from,
+                                   enum slot_state state);
+void stage_leave_slot(struct stage_slot *slot, enum slot_state state);
+
+/* stage_judge.c: the history and its judges. */
+bool stage_judge_open(struct stage *stage);
+void stage_judge_close(struct stage *stage);
+void stage_judge_keep(struct stage *stage);
+void stage_judge_restore(struct stage *stage);
+struct call *stage_call(struct stage *stage, enum call_kind kind, pfn_t pfn);
+void stage_called(struct stage *stage, struct call *call);
+uint32_t stage_zones(const struct stage *stage, zone_id_t zone, enum zone_class below,
+                     enum migratetype type);
+void stage_judge(struct stage *stage);
+
 /* stage_ops.c: runs operation @op of the program. */
 void stage_run_op(struct stage *stage, const struct case_op *op);
 

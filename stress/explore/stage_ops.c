@@ -24,9 +24,8 @@ static struct stage_slot *find_slot(struct stage_slot *slots, uint32_t count, ui
     return NULL;
 }
 
-/* The same, of a slot that this operation has from here on. */
-static struct stage_slot *take_slot(struct stage_slot *slots, uint32_t count, uint32_t from,
-                                    enum slot_state state)
+struct stage_slot *stage_take_slot(struct stage_slot *slots, uint32_t count, uint32_t from,
+                                   enum slot_state state)
 {
     struct stage_slot *slot = find_slot(slots, count, from, state);
     if (slot != NULL) {
@@ -36,7 +35,7 @@ static struct stage_slot *take_slot(struct stage_slot *slots, uint32_t count, ui
     return slot;
 }
 
-static void leave_slot(struct stage_slot *slot, enum slot_state state)
+void stage_leave_slot(struct stage_slot *slot, enum slot_state state)
 {
     fiber_release(&slot->handed);
     slot->state = state;
@@ -45,7 +44,8 @@ static void leave_slot(struct stage_slot *slot, enum slot_state state)
 /* The answers that an operation may have where it asks for memory. */
 static void expect(struct stage *stage, const char *what, enum status status)
 {
-    if (status != STATUS_OK && status != STATUS_NO_MEMORY && status != STATUS_ACCEPT_FAILED) {
+    if (status != STATUS_OK && status != STATUS_NO_MEMORY && status != STATUS_ACCEPT_FAILED &&
+        status != STATUS_INVALID) {
         stage_fail(stage, "status", "%s answers %d", what, (int)status);
     }
 }
@@ -81,7 +81,8 @@ static void check_block(struct stage *stage, const struct case_op *op,
 static void run_alloc(struct stage *stage, const struct case_op *op)
 {
     const struct subject *subject = stage->options.subject;
-    struct stage_slot *slot = take_slot(stage->state.blocks, STAGE_SLOTS, op->slot, SLOT_FREE);
+    struct stage_slot *slot =
+        stage_take_slot(stage->state.blocks, STAGE_SLOTS, op->slot, SLOT_FREE);
     bool desc = op->op == OP_ALLOC_DESC;
     bool node = op->op == OP_ALLOC_NODE;
     if (slot == NULL) {
@@ -97,30 +98,61 @@ static void run_alloc(struct stage *stage, const struct case_op *op)
         .compact = op->op == OP_ALLOC_COMPACT,
         .migratetype = desc ? MIGRATE_UNMOVABLE : (enum migratetype)op->type,
         .type = slot->type,
-        .descriptor = desc ? (struct memdesc *)(void *)slot->descriptor : NULL,
+        .descriptor = desc ? &slot->descriptor.head : NULL,
     };
+    slot->migratetype = request.migratetype;
+    descriptor_begin(&slot->descriptor);
     uint64_t failures = failures_now(stage);
+    struct call *call = stage_call(stage, CALL_ALLOC, 0);
     enum status status = subject->alloc(stage->instance, &request, &slot->block);
     if (status == STATUS_OK) {
         check_block(stage, op, &slot->block);
         granted(stage, slot->block.pfn, (uint64_t)1 << slot->block.order, failures);
-    } else if (status != STATUS_INVALID) {
-        expect(stage, op_name((enum op)op->op), status);
+        call->pfn = slot->block.pfn;
     }
-    leave_slot(slot, status == STATUS_OK ? SLOT_USED : SLOT_FREE);
+    expect(stage, op_name((enum op)op->op), status);
+    call->order = op->order;
+    call->zones = stage_zones(stage, request.zone, request.below, request.migratetype);
+    call->type = slot->type;
+    call->descriptor = call->type != MEMDESC_NONE ? (uint64_t)(uintptr_t)&slot->descriptor : 0;
+    call->counted = stage_is_shared(stage, slot->type);
+    call->status = status == STATUS_INVALID ? STATUS_ACCEPT_FAILED : status;
+    stage_called(stage, call);
+    stage_leave_slot(slot, status == STATUS_OK ? SLOT_USED : SLOT_FREE);
+}
+
+/* Notes which block of @slot a call is about. */
+static void call_on_block(struct call *call, const struct stage_slot *slot)
+{
+    call->order = slot->block.order;
+    call->type = slot->type;
+    call->descriptor = slot->type == MEMDESC_NONE ? 0 : (uint64_t)(uintptr_t)&slot->descriptor;
+}
+
+void stage_free_block(struct stage *stage, struct stage_slot *slot)
+{
+    struct call *call = stage_call(stage, CALL_FREE, slot->block.pfn);
+    call_on_block(call, slot);
+    stage_own(stage, slot->block.pfn, (uint64_t)1 << slot->block.order, OWNER_HELD, OWNER_FREE,
+              "ownership");
+    stage->options.subject->free(stage->instance, &slot->block);
+    stage_called(stage, call);
 }
 
 static void free_slot(struct stage *stage, struct stage_slot *slot)
 {
-    stage_own(stage, slot->block.pfn, (uint64_t)1 << slot->block.order, OWNER_HELD, OWNER_FREE,
-              "ownership");
-    stage->options.subject->free(stage->instance, &slot->block);
-    leave_slot(slot, SLOT_FREE);
+    if (stage_is_shared(stage, slot->type)) {
+        stage_end_folio(stage, slot);
+        return;
+    }
+    stage_free_block(stage, slot);
+    stage_leave_slot(slot, SLOT_FREE);
 }
 
 static void run_free(struct stage *stage, const struct case_op *op)
 {
-    struct stage_slot *slot = take_slot(stage->state.blocks, STAGE_SLOTS, op->slot, SLOT_USED);
+    struct stage_slot *slot =
+        stage_take_slot(stage->state.blocks, STAGE_SLOTS, op->slot, SLOT_USED);
     if (slot != NULL) {
         free_slot(stage, slot);
     }
@@ -130,10 +162,10 @@ static void run_free(struct stage *stage, const struct case_op *op)
 static bool take_parts(struct stage *stage, uint32_t from, order_t count, struct stage_slot **parts)
 {
     for (order_t i = 0; i < count; i++) {
-        parts[i] = take_slot(stage->state.blocks, STAGE_SLOTS, from, SLOT_FREE);
+        parts[i] = stage_take_slot(stage->state.blocks, STAGE_SLOTS, from, SLOT_FREE);
         if (parts[i] == NULL) {
             while (i > 0) {
-                leave_slot(parts[--i], SLOT_FREE);
+                stage_leave_slot(parts[--i], SLOT_FREE);
             }
             return false;
         }
@@ -145,37 +177,53 @@ static void run_split(struct stage *stage, const struct case_op *op)
 {
     struct stage_slot *parts[ORDERS];
     struct subject_block blocks[ORDERS];
-    struct stage_slot *slot = take_slot(stage->state.blocks, STAGE_SLOTS, op->slot, SLOT_USED);
+    struct stage_slot *slot =
+        stage_take_slot(stage->state.blocks, STAGE_SLOTS, op->slot, SLOT_USED);
     if (slot == NULL) {
         return;
     }
     order_t count = op->order < slot->block.order ? slot->block.order - op->order : 0;
     if (count == 0 || slot->type != MEMDESC_NONE || !take_parts(stage, op->slot, count, parts)) {
-        leave_slot(slot, SLOT_USED);
+        stage_leave_slot(slot, SLOT_USED);
         return;
     }
+    struct call *call = stage_call(stage, CALL_SPLIT, slot->block.pfn);
+    call_on_block(call, slot);
+    call->part = op->order;
     enum status status =
         stage->options.subject->split(stage->instance, &slot->block, op->order, blocks);
+    call->status = status;
+    stage_called(stage, call);
     for (order_t i = 0; i < count; i++) {
         if (status == STATUS_OK) {
             parts[i]->block = blocks[i];
             parts[i]->type = MEMDESC_NONE;
+            parts[i]->migratetype = slot->migratetype;
         }
-        leave_slot(parts[i], status == STATUS_OK ? SLOT_USED : SLOT_FREE);
+        stage_leave_slot(parts[i], status == STATUS_OK ? SLOT_USED : SLOT_FREE);
     }
     if (status == STATUS_OK) {
         slot->block = blocks[count];
     } else {
         expect(stage, "split", status);
     }
-    leave_slot(slot, SLOT_USED);
+    stage_leave_slot(slot, SLOT_USED);
 }
 
 static void run_lookup(struct stage *stage, const struct case_op *op)
 {
     struct memdesc_info info;
     pfn_t pfn = stage->memory.start + op->value;
+    struct call *call = stage_call(stage, CALL_LOOKUP, pfn);
     bool found = stage->options.subject->lookup(stage->instance, pfn, &info);
+    call->found = found;
+    if (found) {
+        call->type = info.type;
+        call->descriptor =
+            memdesc_type_is_owner(info.type) ? (uint64_t)(uintptr_t)info.descriptor : 0;
+        call->seen = (struct call_seen){info.pfn, info.frames, info.flawed};
+    }
+    stage_called(stage, call);
     if (found && (pfn < info.pfn || pfn - info.pfn >= info.frames)) {
         stage_fail(stage, "lookup",
                    "frame %#" PRIx64 " is said to be in %" PRIu64 " frames from %#" PRIx64, pfn,
@@ -205,9 +253,7 @@ static void run_cache_create(struct stage *stage, const struct case_op *op)
     cache->size = op->value;
     enum status status = stage->options.subject->cache_create(
         stage->instance, op->value, (uint64_t)1 << op->align, &cache->cache);
-    if (status != STATUS_INVALID) {
-        expect(stage, "cache-create", status);
-    }
+    expect(stage, "cache-create", status);
     fiber_release(&cache->handed);
     cache->state = status == STATUS_OK ? SLOT_USED : SLOT_FREE;
 }
@@ -265,7 +311,7 @@ static void run_cache_alloc(struct stage *stage, const struct case_op *op)
         return;
     }
     for (uint32_t i = 0; i < count; i++) {
-        slots[i] = take_slot(stage->state.objects, STAGE_SLOTS, op->slot, SLOT_FREE);
+        slots[i] = stage_take_slot(stage->state.objects, STAGE_SLOTS, op->slot, SLOT_FREE);
         count = slots[i] == NULL ? i : count;
     }
     cache->users++;
@@ -281,7 +327,7 @@ static void run_cache_alloc(struct stage *stage, const struct case_op *op)
     fiber_release(&cache->handed);
     cache->users--;
     for (uint32_t i = 0; i < count; i++) {
-        leave_slot(slots[i], status == STATUS_OK ? SLOT_USED : SLOT_FREE);
+        stage_leave_slot(slots[i], status == STATUS_OK ? SLOT_USED : SLOT_FREE);
     }
 }
 
@@ -296,12 +342,13 @@ static void free_object(struct stage *stage, struct stage_slot *slot)
     stage->options.subject->cache_free(stage->instance, cache->cache, object);
     fiber_release(&cache->handed);
     cache->users--;
-    leave_slot(slot, SLOT_FREE);
+    stage_leave_slot(slot, SLOT_FREE);
 }
 
 static void run_cache_free(struct stage *stage, const struct case_op *op)
 {
-    struct stage_slot *slot = take_slot(stage->state.objects, STAGE_SLOTS, op->slot, SLOT_USED);
+    struct stage_slot *slot =
+        stage_take_slot(stage->state.objects, STAGE_SLOTS, op->slot, SLOT_USED);
     if (slot != NULL) {
         free_object(stage, slot);
     }
@@ -309,7 +356,8 @@ static void run_cache_free(struct stage *stage, const struct case_op *op)
 
 static void run_contig(struct stage *stage, const struct case_op *op)
 {
-    struct stage_slot *slot = take_slot(stage->state.contigs, CASE_CONTIGS, op->slot, SLOT_FREE);
+    struct stage_slot *slot =
+        stage_take_slot(stage->state.contigs, CASE_CONTIGS, op->slot, SLOT_FREE);
     bool cma = op->op == OP_CONTIG_CMA;
     bool limited = op->order != 0 && op->order < ORDERS;
     pfn_t low = stage->memory.start + op->value;
@@ -327,26 +375,37 @@ static void run_contig(struct stage *stage, const struct case_op *op)
         .cma = cma,
     };
     uint64_t failures = failures_now(stage);
+    struct call *call = stage_call(stage, CALL_CONTIG, 0);
     enum status status =
         stage->options.subject->alloc_contig(stage->instance, &request, &slot->contig);
     if (status == STATUS_OK) {
         granted(stage, slot->contig.pfn, slot->contig.units, failures);
-    } else if (status != STATUS_INVALID) {
-        expect(stage, op_name((enum op)op->op), status);
+        call->pfn = slot->contig.pfn;
     }
-    leave_slot(slot, status == STATUS_OK ? SLOT_USED : SLOT_FREE);
+    expect(stage, op_name((enum op)op->op), status);
+    /* Limits, and where runs of a type may be, are not for the judges to know. */
+    call->frames = request.units;
+    call->order = request.align;
+    call->zones = UINT32_MAX;
+    call->status = status == STATUS_OK ? STATUS_OK : STATUS_ACCEPT_FAILED;
+    stage_called(stage, call);
+    stage_leave_slot(slot, status == STATUS_OK ? SLOT_USED : SLOT_FREE);
 }
 
 static void free_contig_slot(struct stage *stage, struct stage_slot *slot)
 {
+    struct call *call = stage_call(stage, CALL_CONTIG_FREE, slot->contig.pfn);
+    call->frames = slot->contig.units;
     stage_own(stage, slot->contig.pfn, slot->contig.units, OWNER_HELD, OWNER_FREE, "ownership");
     stage->options.subject->free_contig(stage->instance, &slot->contig);
-    leave_slot(slot, SLOT_FREE);
+    stage_called(stage, call);
+    stage_leave_slot(slot, SLOT_FREE);
 }
 
 static void run_contig_free(struct stage *stage, const struct case_op *op)
 {
-    struct stage_slot *slot = take_slot(stage->state.contigs, CASE_CONTIGS, op->slot, SLOT_USED);
+    struct stage_slot *slot =
+        stage_take_slot(stage->state.contigs, CASE_CONTIGS, op->slot, SLOT_USED);
     if (slot != NULL) {
         free_contig_slot(stage, slot);
     }
@@ -375,7 +434,10 @@ static bool in_stage(const struct stage *stage, pfn_t pfn)
 static void run_failure(struct stage *stage, const struct case_op *op)
 {
     pfn_t pfn = stage->memory.start + op->value;
+    struct call *call = stage_call(stage, CALL_FAILURE, pfn);
     enum status status = stage->options.subject->memory_failure(stage->instance, pfn);
+    call->status = status;
+    stage_called(stage, call);
     if (status == STATUS_OK && in_stage(stage, pfn)) {
         stage->state.failed[op->value] = ++stage->state.failures;
     }
@@ -387,7 +449,9 @@ static void run_unpoison(struct stage *stage, const struct case_op *op)
     if (in_stage(stage, pfn)) {
         stage->state.failed[op->value] = 0;
     }
-    (void)stage->options.subject->unpoison(stage->instance, pfn);
+    struct call *call = stage_call(stage, CALL_UNPOISON, pfn);
+    call->status = stage->options.subject->unpoison(stage->instance, pfn);
+    stage_called(stage, call);
 }
 
 /* Nobody goes to a CPU that is on its way to or fro; who is on it leaves it first. */
@@ -482,6 +546,11 @@ void stage_run_op(struct stage *stage, const struct case_op *op)
     case OP_CPU_OFFLINE:
         run_cpu(stage, op);
         break;
+    case OP_REF:
+    case OP_REF_FOLIO:
+    case OP_PUT:
+        stage_run_ref(stage, op);
+        break;
     default:
         run_cache_op(stage, op);
         break;
@@ -501,6 +570,7 @@ static void stop_cpus(struct stage *stage)
 void stage_free_all(struct stage *stage)
 {
     struct stage_state *state = &stage->state;
+    stage_drop_refs(stage);
     for (uint32_t i = 0; i < STAGE_SLOTS; i++) {
         if (state->objects[i].state == SLOT_USED) {
             free_object(stage, &state->objects[i]);
