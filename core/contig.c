@@ -165,8 +165,9 @@ static bool contig_resolve(const struct potad *potad, const struct contig_reques
            request_resolve(potad, &pages, &call->block);
 }
 
-/* Allocates what is asked for, or leaves all as it was; *@drained: CPUs had kept something. */
-static enum status contig_once(struct contig_call *call, bool *drained)
+/* Allocates what is asked for, or leaves all as it was: then *@retries says whether to try it
+ * again, having done so @tried times. */
+static enum status contig_once(struct contig_call *call, unsigned tried, bool *retries)
 {
     struct potad *potad = call->potad;
     struct alloc_transaction transaction;
@@ -185,7 +186,7 @@ static enum status contig_once(struct contig_call *call, bool *drained)
     } else {
         transaction_undo(potad, &transaction);
     }
-    *drained = transaction.drains > 0;
+    *retries = status == STATUS_NO_MEMORY && transaction_retries(call->potad, &transaction, tried);
     return status;
 }
 
@@ -193,17 +194,17 @@ enum status alloc_contig(struct potad *potad, const struct contig_request *reque
                          struct contig *contig)
 {
     struct contig_call call = {.potad = potad, .contig = contig};
-    bool drained;
+    unsigned tried = 0;
+    bool retries;
     if (!contig_resolve(potad, request, &call)) {
         return STATUS_INVALID;
     }
     const struct block_request block = call.block;
-    enum status status = contig_once(&call, &drained);
-    if (status == STATUS_NO_MEMORY && drained) {
-        /* As an allocation of one block. */
+    enum status status;
+    do {
         call.block = block;
-        status = contig_once(&call, &drained);
-    }
+        status = contig_once(&call, tried++, &retries);
+    } while (retries);
     if (status == STATUS_OK) {
         zone_accept_ahead(potad, &potad->zones[contig->zone]);
     }

@@ -133,13 +133,16 @@ enum status kmem_cache_alloc_bulk(struct potad *potad, struct kmem_cache *cache,
                                   void **objects)
 {
     struct alloc_transaction transaction;
-    struct alloc_context alloc = transaction_begin(potad, &transaction);
-    if (!cache_take(potad, alloc, cache, count, objects)) {
+    unsigned tried = 0;
+    do {
+        struct alloc_context alloc = transaction_begin(potad, &transaction);
+        if (cache_take(potad, alloc, cache, count, objects)) {
+            transaction_commit(potad, &transaction);
+            return STATUS_OK;
+        }
         transaction_undo(potad, &transaction);
-        return STATUS_NO_MEMORY;
-    }
-    transaction_commit(potad, &transaction);
-    return STATUS_OK;
+    } while (transaction_retries(potad, &transaction, tried++));
+    return STATUS_NO_MEMORY;
 }
 
 /* Adds objects to @chain until there are @count. Return: false where there is no memory for all. */

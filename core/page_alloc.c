@@ -12,6 +12,7 @@ struct alloc_context transaction_begin(struct potad *potad, struct alloc_transac
     transaction->fills = 0;
     transaction->drains = 0;
     transaction->generation = atomic_word_peek(&potad->slab_generation);
+    transaction->in_hand = atomic_word_acquire(&potad->in_hand);
     return (struct alloc_context){.transaction = transaction, .depth = 1};
 }
 
@@ -78,6 +79,39 @@ void transaction_undo(struct potad *potad, struct alloc_transaction *transaction
     while (transaction->drains > 0 && retire_one(potad, 0, pending)) {
         release(potad, pending, false);
     }
+}
+
+enum {
+    RETRIES_MAX = 16,
+    PATIENCE = 10000, /* looks; who waits may have the block in hand himself, further out */
+    PUT_BACK_SHIFT = 32
+};
+
+void block_in_hand(struct potad *potad)
+{
+    (void)atomic_word_add(&potad->in_hand, 1);
+}
+
+void block_put_back(struct potad *potad)
+{
+    (void)atomic_word_add(&potad->in_hand, ((uint64_t)1 << PUT_BACK_SHIFT) - 1);
+}
+
+bool transaction_retries(struct potad *potad, const struct alloc_transaction *transaction,
+                         unsigned tried)
+{
+    if (transaction->drains > 0 && tried == 0) {
+        return true;
+    }
+    uint64_t in_hand = atomic_word_acquire(&potad->in_hand);
+    if (tried >= RETRIES_MAX || (in_hand == transaction->in_hand && (uint32_t)in_hand == 0)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < PATIENCE && (uint32_t)in_hand != 0; i++) {
+        port_relax();
+        in_hand = atomic_word_acquire(&potad->in_hand);
+    }
+    return true;
 }
 
 /* Fills @stash up to @count with what the call has let go. */
@@ -360,9 +394,11 @@ bool request_resolve(const struct potad *potad, const struct page_request *reque
     return any || block->zones != 0;
 }
 
-/* Allocates what is asked for, or leaves all as it was. */
+/* Allocates what is asked for, or leaves all as it was: then *@retries says whether to try it
+ * again, having done so @tried times. */
 static enum status block_request_once(struct potad *potad, const struct block_request *block,
-                                      memdesc_t owner, struct buddy **buddy, bool *drained)
+                                      memdesc_t owner, struct buddy **buddy, unsigned tried,
+                                      bool *retries)
 {
     struct alloc_transaction transaction;
     struct alloc_context alloc = transaction_begin(potad, &transaction);
@@ -372,25 +408,26 @@ static enum status block_request_once(struct potad *potad, const struct block_re
     do {
         status = block_alloc(potad, alloc, &request, owner, buddy);
     } while (status != STATUS_OK && request_again(potad, alloc, &request));
+    *retries = false;
     if (status == STATUS_OK) {
         transaction_commit(potad, &transaction);
     } else {
         transaction_undo(potad, &transaction);
+        *retries = status == STATUS_NO_MEMORY && transaction_retries(potad, &transaction, tried);
     }
-    *drained = transaction.drains > 0;
     return status;
 }
 
-/* The same, but where it fails with all in hand that CPUs and zones had kept, it is tried again
- * when that has gone to where it belongs: blocks may be larger then. */
 static enum status block_request_try(struct potad *potad, const struct block_request *block,
                                      memdesc_t owner, struct buddy **buddy)
 {
-    bool drained;
-    enum status status = block_request_once(potad, block, owner, buddy, &drained);
-    return status == STATUS_NO_MEMORY && drained
-               ? block_request_once(potad, block, owner, buddy, &drained)
-               : status;
+    enum status status;
+    bool retries;
+    unsigned tried = 0;
+    do {
+        status = block_request_once(potad, block, owner, buddy, tried++, &retries);
+    } while (retries);
+    return status;
 }
 
 /* What block_alloc() would do first, where that is simple: no zone keeps memory for others, or

@@ -37,6 +37,18 @@ void transaction_commit(struct potad *potad, struct alloc_transaction *transacti
  * buddys that it made, so that all blocks are as they were before. */
 void transaction_undo(struct potad *potad, struct alloc_transaction *transaction);
 
+/* A thread takes a whole block in hand to cut slabs from, or has put back what is left of it.
+ * Meanwhile other threads do not find that memory, however much it is. */
+void block_in_hand(struct potad *potad);
+void block_put_back(struct potad *potad);
+
+/* Whether a call that found no memory, and undid all, may find some when it is tried once more: it
+ * had in hand itself all that CPUs and zones had kept, and blocks may be larger now; or others had
+ * whole blocks in hand: then waits for these, for some time. @tried: how often that was the answer.
+ * Context: no lock, in no transaction. */
+bool transaction_retries(struct potad *potad, const struct alloc_transaction *transaction,
+                         unsigned tried) __attribute__((warn_unused_result));
+
 /* Gives descriptors back to their slabs, empty slabs to their zone, and so on until nothing more
  * follows; the work is a list, not a recursion. Slabs of struct buddys that can be done without
  * are retired. */

@@ -138,6 +138,7 @@ struct potad {
     atomic_word_t spent_any;       /* a hint: whether spent has any */
     atomic_word_t slab_generation; /* slabs of descriptor caches made so far */
     atomic_word_t spare_most;      /* struct buddys that a zone may keep for its next cuts */
+    atomic_word_t in_hand; /* whole blocks that threads cut slabs from; above: those put back */
     struct zone_spans spans;
 
     /* The end of the port, the table of zones whose map is one, and firsts share a line: with CPUs'

@@ -109,6 +109,7 @@ static struct found_block smallest_try(struct potad *potad, uint64_t pages,
                 spinlock_unlock(&zone->lock);
                 return (struct found_block){.buddy = NULL};
             }
+            block_in_hand(potad);
             space_detach(zone, buddy);
             space_set_word(zone, buddy, memdesc_make(buddy, MEMDESC_BUDDY_ALLOCATED));
             uint64_t frames = order_frames(buddy_order(buddy));
@@ -121,6 +122,7 @@ static struct found_block smallest_try(struct potad *potad, uint64_t pages,
             }
             block_map_attach(&zone->map, &found.nodes);
             spinlock_unlock(&zone->lock);
+            block_put_back(potad);
             break;
         }
     }
@@ -179,6 +181,7 @@ static void single_make(struct potad *potad, struct slab *slab, struct found_blo
     block_map_attach(&zone->map, &found->nodes);
     slab_own_block(zone, slab, found->buddy);
     spinlock_unlock(&zone->lock);
+    block_put_back(potad);
 }
 
 /* Cuts the first two frames off the detached block of @found: frame 0 becomes the self-describing
@@ -207,6 +210,7 @@ static void pair_make(struct potad *potad, struct slab *home, struct slab *descr
     spinlock_unlock(&zone->lock);
     spinlock_unlock(&potad->cache_slab.lock);
     spinlock_unlock(&potad->cache_buddy.lock);
+    block_put_back(potad);
 }
 
 /* __alloc_slab() of requirement A8: the smallest block there is becomes a self-describing slab of
@@ -271,6 +275,7 @@ static enum made self_cut_make(struct potad *potad, struct slab *slab, struct al
     kmem_cache_list(&potad->cache_buddy, slab);
     spinlock_unlock(&zone->lock);
     spinlock_unlock(&potad->cache_buddy.lock);
+    block_put_back(potad);
     return MADE_LISTED;
 }
 
