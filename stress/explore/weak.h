@@ -104,8 +104,10 @@ void weak_update(struct weak *weak, uint32_t thread, const void *address, unsign
 void weak_update_failed(struct weak *weak, uint32_t thread, const void *address, unsigned order,
                         uint64_t newest);
 
-/* @thread has taken @lock, or is about to release it. Context: the word of a lock is not loaded,
- * stored or updated in other ways. */
+/* @thread has taken @lock, or releases it. As well, @lock is the address of anything else by which
+ * users hand over: an object that one thread passes to another, a CPU that it leaves; else, who
+ * gets it may see words in it as they were before. Context: what is at @lock is not loaded, stored
+ * or updated as a word. */
 void weak_lock(struct weak *weak, uint32_t thread, const void *lock);
 void weak_unlock(struct weak *weak, uint32_t thread, const void *lock);
 

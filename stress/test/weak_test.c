@@ -28,6 +28,8 @@ enum { LOCATIONS = 64, NEVER_MAX = 256, LINE_MAX = 768 };
     X("SB, ordered loads", "x=1; a=y(ord) / y=1; b=x(ord)", "ab", "01 01", "")                     \
     X("SB, ordered updates", "x+1(ord); a=y(ord) / y+1(ord); b=x(ord)", "ab", "01 01", "00")       \
     X("SB, one barrier for all", "x=1; barrier; a=y / y=1; b=x", "ab", "01 01", "00")              \
+    X("SB, a CPU's lists", "x=1; a=y(ord) / y=1(ord); barrier; b=x(ord)", "ab", "01 01", "00")     \
+    X("SB, a CPU's lists, no barrier", "x=1; a=y(ord) / y=1(ord); b=x(ord)", "ab", "01 01", "")    \
     X("SB, a barrier elsewhere", "x=1; a=y / y=1; b=x / barrier", "ab", "01 01", "")               \
     X("MP", "x=1; y=1 / a=y; b=x", "ab", "01 01", "")                                              \
     X("MP, release and acquire", "x=1; y=1(rel) / a=y(acq); b=x", "ab", "01 01", "10")             \
