@@ -15,6 +15,7 @@ static bool plan_make(const struct options *options, struct campaign_plan *plan)
     *plan = (struct campaign_plan){
         .files = (const char *const *)options->files,
         .files_count = options->files_count,
+        .pairs = options->pairs,
         .strategy = options->strategy,
         .seed = options_seed(options),
         .seconds = options->seconds,

@@ -60,6 +60,8 @@ static const struct option known[] = {
      offsetof(struct options, out), 0, 0},
     {EXPLORE, "keep", NULL, "saves a failure as it was found, not made small", OPTION_FLAG,
      offsetof(struct options, keep), 0, 0},
+    {EXPLORE, "pairs", NULL, "cases of every two operations, with a strategy that covers them",
+     OPTION_FLAG, offsetof(struct options, pairs), 0, 0},
     {EXPLORE, "any-cpu", NULL, "which CPU a thread is on is a choice, too", OPTION_FLAG,
      offsetof(struct options, any_cpu), 0, 0},
     {EXPLORE, "weak", NULL, "loads may see what weak memory lets them see", OPTION_FLAG,
@@ -215,6 +217,10 @@ static bool check_required(const struct options *options, char *error)
 {
     if (options->command == COMMAND_RUN && options->workload == NULL) {
         snprintf(error, OPTIONS_ERROR_MAX, "--workload: run needs one, see potad-stress list");
+        return false;
+    }
+    if (options->pairs && strncmp(options->strategy, "exhaustive", strlen("exhaustive")) != 0) {
+        snprintf(error, OPTIONS_ERROR_MAX, "--pairs: only --strategy exhaustive covers them");
         return false;
     }
     if (options->command == COMMAND_REPLAY && options->files_count != 1) {

@@ -49,6 +49,7 @@ struct options {
     uint64_t jobs;
     uint64_t times;
     bool any_cpu;
+    bool pairs;
     bool weak;
     bool keep; /* what was found as it was found */
     bool all;

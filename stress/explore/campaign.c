@@ -2,6 +2,7 @@
 #include "stress/explore/campaign.h"
 
 #include "stress/clock.h"
+#include "stress/explore/pairs.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -176,6 +177,25 @@ static void explore_random(struct explorer_job *job)
     program_free(&subject.program);
 }
 
+/* Pairs of operations, each job others, until all executions of each have been. */
+static void explore_pairs(struct explorer_job *job)
+{
+    struct explored_case subject = {.done = false};
+    bool goes_on = true;
+    program_init(&subject.program);
+    for (uint32_t i = job->index; i < pairs_count() && goes_on; i += job->plan->jobs) {
+        pairs_make(&subject.program, i);
+        subject.strategy = make_strategy(job, i);
+        subject.done = false;
+        job->attempt->programs++;
+        while (goes_on && !subject.done) {
+            goes_on = take_turn(job, &subject);
+        }
+        strategy_close(subject.strategy);
+    }
+    program_free(&subject.program);
+}
+
 static void explore_files(struct explorer_job *job)
 {
     const struct campaign_plan *plan = job->plan;
@@ -223,6 +243,8 @@ static void job_work(void *context)
     }
     if (job->plan->files_count > 0) {
         explore_files(job);
+    } else if (job->plan->pairs) {
+        explore_pairs(job);
     } else {
         explore_random(job);
     }

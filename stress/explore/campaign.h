@@ -15,6 +15,7 @@ enum { CAMPAIGN_JOBS_MAX = 64, CAMPAIGN_REPLAYS = 10, CAMPAIGN_PATH_MAX = 400 };
 struct campaign_plan {
     const char *const *files; /* of cases; none: random programs */
     int files_count;
+    bool pairs; /* of operations: in place of random programs, each until it is covered */
     const char *strategy;
     uint64_t seed;
     uint64_t seconds;    /* 0: no limit */
