@@ -262,14 +262,25 @@ static void magazine_restore(struct potad *potad, const struct object_magazine *
     }
 }
 
-/* I18 for the magazines of one number. */
-static bool number_check(struct potad *potad, uint32_t number, struct violation *violation)
+/* The number behind that of the last CPU that is online. */
+static uint32_t cpus_end(const struct potad *potad)
+{
+    uint32_t end = CPUS_MAX;
+    while (end > 0 && cpu_cache_of(potad, end - 1) == NULL) {
+        end--;
+    }
+    return end;
+}
+
+/* I18 for the magazines of one number, of CPUs below @cpus. */
+static bool number_check(struct potad *potad, uint32_t number, uint32_t cpus,
+                         struct violation *violation)
 {
     const struct kmem_cache *cache = potad->numbered[number];
     bool holds = invariant_check(violation, INVARIANT_CPU_MAGAZINE, PFN_NONE, number,
                                  cache == NULL ? number : cache->number);
     uint64_t marked = 0;
-    for (uint32_t cpu = 0; cpu < CPUS_MAX && holds; cpu++) {
+    for (uint32_t cpu = 0; cpu < cpus && holds; cpu++) {
         const struct cpu_cache *keeper = cpu_cache_of(potad, cpu);
         const struct cpu_objects *objects = keeper == NULL ? NULL : &keeper->objects[number];
         if (objects != NULL && cache == NULL) {
@@ -280,7 +291,7 @@ static bool number_check(struct potad *potad, uint32_t number, struct violation 
                     magazine_check(potad, cache, &objects->other, &marked, violation);
         }
     }
-    for (uint32_t cpu = 0; cpu < CPUS_MAX && marked > 0; cpu++) {
+    for (uint32_t cpu = 0; cpu < cpus && marked > 0; cpu++) {
         const struct cpu_cache *keeper = cpu_cache_of(potad, cpu);
         if (keeper != NULL) {
             magazine_restore(potad, &keeper->objects[number].loaded, &marked);
@@ -299,8 +310,9 @@ bool cpu_objects_validate(struct potad *potad, struct violation *violation)
             return false;
         }
     }
+    uint32_t cpus = cpus_end(potad);
     for (uint32_t number = 0; number < CPU_CACHES; number++) {
-        if (!number_check(potad, number, violation)) {
+        if (!number_check(potad, number, cpus, violation)) {
             return false;
         }
     }

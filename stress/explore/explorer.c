@@ -29,6 +29,7 @@ struct explored_thread {
     struct fiber fiber;
     struct explorer *explorer;
     unsigned index;
+    bool started; /* it has come to its first step */
     bool finished;
     bool waits;           /* in a loop, for a store */
     bool yielded;         /* waited, and has not done a step since */
@@ -257,28 +258,68 @@ static void run_begins(struct explorer *explorer, unsigned next)
                      (struct schedule_run){.thread = (uint8_t)next, .until = SCHEDULE_END});
 }
 
+/* A thread that has not come to its first step, or NO_THREAD. All come there before any does it: so
+ * it is known what each will do. */
+static unsigned not_started(const struct explorer *explorer)
+{
+    for (unsigned i = 0; i < explorer->threads; i++) {
+        if (!explorer->thread[i].started && !explorer->thread[i].finished) {
+            return i;
+        }
+    }
+    return NO_THREAD;
+}
+
 static void run_ended(struct explorer *explorer, const struct explored_thread *thread)
 {
     struct schedule *schedule = explorer->schedule;
-    if (!thread->finished && !schedule->overflow) {
+    if (!thread->finished && !schedule->overflow && schedule->runs_count > 0) {
         schedule->runs[schedule->runs_count - 1].until = thread->at;
     }
+}
+
+/* @self is at its first step, or has ended without any: the others shall come as far before anybody
+ * goes on. Return: who is next, NO_THREAD: nobody. */
+static unsigned start_next(struct explorer *explorer, struct explored_thread *self)
+{
+    self->started = true;
+    unsigned next = not_started(explorer);
+    if (next != NO_THREAD) {
+        explorer->current = next;
+        return next;
+    }
+    explorer->all_started = true;
+    explorer->current = NO_THREAD;
+    next = next_thread(explorer);
+    if (next != NO_THREAD) {
+        run_begins(explorer, next);
+    }
+    return next;
+}
+
+/* Return: who goes on after @self, NO_THREAD: nobody. */
+static unsigned go_on(struct explorer *explorer, const struct explored_thread *self)
+{
+    unsigned next = next_thread(explorer);
+    if (next == self->index && !self->finished) {
+        return next;
+    }
+    run_ended(explorer, self);
+    if (next != NO_THREAD) {
+        run_begins(explorer, next);
+    }
+    return next;
 }
 
 /* Has somebody go on; returns when that is the caller's fiber, @self, again. */
 static void reschedule(struct explorer *explorer, struct explored_thread *self)
 {
-    unsigned next = next_thread(explorer);
-    if (next == self->index && !self->finished) {
-        return;
-    }
-    run_ended(explorer, self);
+    unsigned next = explorer->all_started ? go_on(explorer, self) : start_next(explorer, self);
     if (next == NO_THREAD) {
         fiber_switch(&self->fiber, &main_fiber);
-        return;
+    } else if (next != self->index || self->finished) {
+        fiber_switch(&self->fiber, &explorer->thread[next].fiber);
     }
-    run_begins(explorer, next);
-    fiber_switch(&self->fiber, &explorer->thread[next].fiber);
 }
 
 static void thread_main(void *context)
@@ -297,6 +338,7 @@ static void thread_main(void *context)
 
 static void thread_reset(struct explored_thread *thread)
 {
+    thread->started = false;
     thread->finished = false;
     thread->waits = false;
     thread->yielded = false;
@@ -311,7 +353,8 @@ static void execution_begin(struct explorer *explorer, unsigned threads)
 {
     explorer->threads = threads;
     explorer->unfinished = threads;
-    explorer->current = NO_THREAD;
+    explorer->current = 0;
+    explorer->all_started = false;
     explorer->steps = 0;
     explorer->stores = 0;
     explorer->wakes = 0;
@@ -328,6 +371,11 @@ static void execution_begin(struct explorer *explorer, unsigned threads)
     }
 }
 
+void explorer_forget(struct explorer *explorer)
+{
+    sharing_clear(&explorer->sharing);
+}
+
 bool explorer_run(struct explorer *explorer, unsigned threads,
                   void (*body)(void *context, unsigned thread), void *context,
                   struct strategy *strategy)
@@ -339,8 +387,7 @@ bool explorer_run(struct explorer *explorer, unsigned threads,
     strategy->begin(strategy, threads);
     explorer_active = explorer;
     fiber_release(&begin_point);
-    run_begins(explorer, next_thread(explorer));
-    fiber_switch(&main_fiber, &explorer->thread[explorer->current].fiber);
+    fiber_switch(&main_fiber, &explorer->thread[0].fiber);
     fiber_acquire(&end_point);
     explorer_active = NULL;
     for (unsigned i = 0; i < threads; i++) {
@@ -363,7 +410,10 @@ static void arrive(struct explorer *explorer, struct explored_thread *self,
         explorer_report(explorer, "livelock", "%u steps, and no end; thread %u is in %s()",
                         (unsigned)EXPLORE_STEPS_MAX, self->index + 1, place->function);
     }
-    reschedule(explorer, self);
+    bool shared = sharing_note(&explorer->sharing, self->index, address, pending->writes);
+    if (shared || self->wants != NULL || explorer->strategy->complete || !explorer->all_started) {
+        reschedule(explorer, self);
+    }
     if (found_any(explorer)) {
         leave(explorer);
     }

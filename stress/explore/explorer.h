@@ -12,6 +12,7 @@
 #define POTAD_STRESS_EXPLORE_EXPLORER_H
 
 #include "core/sync_explored.h"
+#include "stress/explore/sharing.h"
 #include "stress/explore/strategy.h"
 
 enum { EXPLORE_TEXT_MAX = 400, EXPLORE_NAME_MAX = 32, EXPLORE_HELD_MAX = 16 };
@@ -46,6 +47,7 @@ struct explorer {
     unsigned threads;               /* of this execution */
     unsigned current;
     unsigned unfinished;
+    bool all_started; /* all threads have come to their first step */
     uint64_t steps;
     uint64_t stores; /* and unlocks: what may end a wait */
     uint64_t wakes;  /* in a row, of threads that waited for a store that nobody made */
@@ -53,6 +55,7 @@ struct explorer {
     uint64_t decisions;
     struct pending pending[EXPLORE_THREADS];
     struct strategy *strategy;
+    struct sharing sharing;
     struct schedule *schedule; /* of this execution; the user's own */
     struct explore_finding finding;
     struct explore_log *log; /* or NULL */
@@ -68,6 +71,9 @@ extern struct explorer *explorer_active;
 bool explorer_open(struct explorer *explorer, struct schedule *schedule)
     __attribute__((warn_unused_result));
 void explorer_close(struct explorer *explorer);
+
+/* Forgets which words threads have shared: another program comes. */
+void explorer_forget(struct explorer *explorer);
 
 /* Runs @body for threads 0 to @threads - 1, until all have ended or something is found.
  * Return: whether nothing was; else explorer->finding says what. */

@@ -47,6 +47,7 @@ static inline bool pending_conflict(const struct pending *a, const struct pendin
 struct strategy {
     const char *name;
     const char *summary;
+    bool complete; /* has to be asked at every step, also where nobody was ever seen to conflict */
 
     /* Begins an execution of @threads threads. */
     void (*begin)(struct strategy *strategy, unsigned threads);

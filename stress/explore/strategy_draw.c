@@ -9,7 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STICKY_SWITCH_ONE_IN = 20, PICK_OTHER_ONE_IN = 8, PCT_DEPTH_MAX = 8, PCT_STEPS_FIRST = 64 };
+enum {
+    STICKY_SWITCH_ONE_IN = 20,
+    PICK_OTHER_ONE_IN = 8,
+    PCT_DEPTH_MAX = 8,
+    PCT_STEPS_FIRST = 64,
+    PCT_LEARNS = 32 /* executions that it learns their length from */
+};
 
 struct drawing {
     struct strategy strategy;
@@ -22,7 +28,9 @@ struct drawing {
 
     /* pct: at decision changes[i], who runs gets priority i. */
     unsigned depth;
-    uint64_t steps; /* of an execution, as learned so far */
+    uint64_t steps;   /* of an execution, as learned so far */
+    uint64_t longest; /* of those that it learns from now */
+    uint32_t learned; /* so many */
     uint64_t changes[PCT_DEPTH_MAX];
     uint64_t lowest; /* the next priority below all others */
 };
@@ -160,8 +168,13 @@ static unsigned pct_choose(struct strategy *strategy, const struct decision *dec
 static bool pct_end(struct strategy *strategy, uint64_t decisions)
 {
     struct drawing *drawing = drawing_of(strategy);
-    uint64_t fading = drawing->steps - drawing->steps / 64;
-    drawing->steps = decisions > fading ? decisions : fading;
+    drawing->longest = decisions > drawing->longest ? decisions : drawing->longest;
+    drawing->steps = decisions > drawing->steps ? decisions : drawing->steps;
+    if (++drawing->learned == PCT_LEARNS) {
+        drawing->steps = drawing->longest > 0 ? drawing->longest : 1;
+        drawing->longest = 0;
+        drawing->learned = 0;
+    }
     return true;
 }
 
@@ -180,18 +193,20 @@ static struct strategy *drawing_make(const struct strategy *kind, uint64_t seed)
 struct strategy *strategy_random(uint64_t seed)
 {
     static const struct strategy kind = {"random",      "any thread that can go on",
-                                         drawing_begin, random_choose,
-                                         drawing_pick,  NULL,
-                                         drawing_end,   drawing_close};
+                                         false,         drawing_begin,
+                                         random_choose, drawing_pick,
+                                         NULL,          drawing_end,
+                                         drawing_close};
     return drawing_make(&kind, seed);
 }
 
 struct strategy *strategy_sticky(uint64_t seed)
 {
     static const struct strategy kind = {"sticky",      "as random, but seldom another one",
-                                         drawing_begin, sticky_choose,
-                                         drawing_pick,  NULL,
-                                         drawing_end,   drawing_close};
+                                         false,         drawing_begin,
+                                         sticky_choose, drawing_pick,
+                                         NULL,          drawing_end,
+                                         drawing_close};
     return drawing_make(&kind, seed);
 }
 
@@ -199,9 +214,10 @@ struct strategy *strategy_pos(uint64_t seed)
 {
     static const struct strategy kind = {
         "pos",        "partial order sampling: a priority for each step",
-        pos_begin,    pos_choose,
-        drawing_pick, NULL,
-        drawing_end,  drawing_close};
+        false,        pos_begin,
+        pos_choose,   drawing_pick,
+        NULL,         drawing_end,
+        drawing_close};
     return drawing_make(&kind, seed);
 }
 
@@ -209,9 +225,10 @@ struct strategy *strategy_pct(uint64_t seed, unsigned depth)
 {
     static const struct strategy kind = {
         "pct",        "a priority for each thread, lowered at depth - 1 random steps",
-        pct_begin,    pct_choose,
-        drawing_pick, NULL,
-        pct_end,      drawing_close};
+        false,        pct_begin,
+        pct_choose,   drawing_pick,
+        NULL,         pct_end,
+        drawing_close};
     struct strategy *strategy = drawing_make(&kind, seed);
     if (strategy != NULL) {
         drawing_of(strategy)->depth = depth < PCT_DEPTH_MAX ? depth : PCT_DEPTH_MAX;
@@ -272,10 +289,15 @@ struct strategy *strategy_portfolio(uint64_t seed)
     if (portfolio == NULL) {
         return NULL;
     }
-    portfolio->strategy = (struct strategy){"portfolio",     "all that draw, in turns",
-                                            portfolio_begin, portfolio_choose,
-                                            portfolio_pick,  NULL,
-                                            portfolio_end,   portfolio_close};
+    portfolio->strategy = (struct strategy){"portfolio",
+                                            "all that draw, in turns",
+                                            false,
+                                            portfolio_begin,
+                                            portfolio_choose,
+                                            portfolio_pick,
+                                            NULL,
+                                            portfolio_end,
+                                            portfolio_close};
     unsigned count = 0;
     portfolio->members[count++] = strategy_random(seed);
     portfolio->members[count++] = strategy_sticky(seed + 1);

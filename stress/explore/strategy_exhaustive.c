@@ -198,10 +198,15 @@ struct strategy *strategy_exhaustive(unsigned bound)
     if (search == NULL) {
         return NULL;
     }
-    search->strategy = (struct strategy){"exhaustive",     "all, with at most so many preemptions",
-                                         exhaustive_begin, exhaustive_choose,
-                                         exhaustive_pick,  exhaustive_stepped,
-                                         exhaustive_end,   exhaustive_close};
+    search->strategy = (struct strategy){"exhaustive",
+                                         "all, with at most so many preemptions",
+                                         true,
+                                         exhaustive_begin,
+                                         exhaustive_choose,
+                                         exhaustive_pick,
+                                         exhaustive_stepped,
+                                         exhaustive_end,
+                                         exhaustive_close};
     search->bound = bound;
     search->nodes = calloc(NODES_MAX, sizeof(*search->nodes));
     if (search->nodes == NULL) {

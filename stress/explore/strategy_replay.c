@@ -76,10 +76,11 @@ struct strategy *strategy_replay(const struct schedule *schedule)
     if (replay == NULL) {
         return NULL;
     }
-    replay->strategy = (struct strategy){"replay",     "what a schedule says",
-                                         replay_begin, replay_choose,
-                                         replay_pick,  NULL,
-                                         replay_end,   replay_close};
+    replay->strategy = (struct strategy){"replay",      "what a schedule says",
+                                         true,          replay_begin,
+                                         replay_choose, replay_pick,
+                                         NULL,          replay_end,
+                                         replay_close};
     replay->schedule = schedule;
     return &replay->strategy;
 }
