@@ -25,7 +25,7 @@ enum option_kind { OPTION_TEXT, OPTION_NUMBER, OPTION_FLAG };
 enum { RUN = 1 << COMMAND_RUN, EXPLORE = 1 << COMMAND_EXPLORE, REPLAY = 1 << COMMAND_REPLAY };
 
 struct option {
-    uint32_t commands; /* that have it, as bits */
+    uint64_t commands; /* that have it, as bits */
     const char *name;
     const char *argument;
     const char *help;

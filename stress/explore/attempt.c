@@ -27,6 +27,7 @@ void attempt_close(struct attempt *attempt)
 /* Of this process, for those who end it. */
 static struct attempt *attempt_own;
 
+/* NOLINTNEXTLINE(bugprone-reserved-identifier): the sanitizers' */
 __attribute__((weak)) void __sanitizer_set_death_callback(void (*callback)(void));
 
 static void note_death(void)

@@ -196,27 +196,34 @@ static void explore_pairs(struct explorer_job *job)
     program_free(&subject.program);
 }
 
-static void explore_files(struct explorer_job *job)
+/* Reads the case of each file. Return: whether all can be read; if not, the attempt says why. */
+static bool read_files(struct explorer_job *job, struct explored_case *cases)
 {
     const struct campaign_plan *plan = job->plan;
     char error[FAILURE_ERROR_MAX];
     struct failure *failure = malloc(sizeof(*failure));
-    struct explored_case *cases = calloc((size_t)plan->files_count, sizeof(*cases));
-    if (cases == NULL || failure == NULL) {
-        abort();
-    }
-    for (int i = 0; i < plan->files_count; i++) {
-        if (!failure_load(failure, plan->files[i], error)) {
+    bool good = failure != NULL;
+    for (int i = 0; i < plan->files_count && good; i++) {
+        good = failure_load(failure, plan->files[i], error);
+        if (!good) {
             snprintf(job->attempt->error, SCHEDULE_ERROR_MAX, "%.40s: %.70s", plan->files[i],
                      error);
             job->attempt->bad_program = true;
-            return;
+            break;
         }
         cases[i].program = failure->program;
         cases[i].strategy = make_strategy(job, (uint64_t)i);
     }
+    free(failure);
+    return good;
+}
+
+static void explore_files(struct explorer_job *job)
+{
+    const struct campaign_plan *plan = job->plan;
+    struct explored_case *cases = calloc((size_t)plan->files_count, sizeof(*cases));
+    bool goes_on = cases != NULL && read_files(job, cases);
     job->attempt->programs = (uint64_t)plan->files_count;
-    bool goes_on = true;
     for (bool any = true; any && goes_on;) {
         any = false;
         for (int i = 0; i < plan->files_count && goes_on; i++) {
@@ -226,12 +233,13 @@ static void explore_files(struct explorer_job *job)
             }
         }
     }
-    for (int i = 0; i < plan->files_count; i++) {
-        strategy_close(cases[i].strategy);
-        program_free(&cases[i].program);
+    for (int i = 0; cases != NULL && i < plan->files_count; i++) {
+        if (cases[i].strategy != NULL) {
+            strategy_close(cases[i].strategy);
+            program_free(&cases[i].program);
+        }
     }
     free(cases);
-    free(failure);
 }
 
 static void job_work(void *context)
@@ -373,23 +381,30 @@ static enum campaign_result settle(const struct campaign_plan *plan, struct atte
     return saved && report->replays > 0 ? CAMPAIGN_FOUND : CAMPAIGN_INCONCLUSIVE;
 }
 
+/* Starts process number @index. Return: whether it runs. */
+static bool start_one(const struct campaign_plan *plan, unsigned index, struct attempt *attempt,
+                      int *process)
+{
+    struct explorer_job *job = calloc(1, sizeof(*job));
+    if (job == NULL) {
+        return false;
+    }
+    job->plan = plan;
+    job->attempt = attempt;
+    job->index = index;
+    job->deadline = plan->seconds == 0 ? 0 : clock_seconds() + (double)plan->seconds;
+    *process = attempt_start(attempt, false, job_work, job);
+    free(job);
+    return *process > 0;
+}
+
 static bool start(const struct campaign_plan *plan, struct attempt **attempts, int *processes)
 {
     for (unsigned i = 0; i < plan->jobs; i++) {
-        struct explorer_job *job = calloc(1, sizeof(*job));
         attempts[i] = attempt_open();
-        if (job == NULL || attempts[i] == NULL) {
-            fprintf(stderr, "potad-stress: no memory for %u processes\n", plan->jobs);
-            return false;
-        }
-        job->plan = plan;
-        job->attempt = attempts[i];
-        job->index = i;
-        job->deadline = plan->seconds == 0 ? 0 : clock_seconds() + (double)plan->seconds;
-        processes[i] = attempt_start(attempts[i], false, job_work, job);
-        free(job);
-        if (processes[i] < 0) {
-            fprintf(stderr, "potad-stress: fork: %s\n", strerror(errno));
+        if (attempts[i] == NULL || !start_one(plan, i, attempts[i], &processes[i])) {
+            fprintf(stderr, "potad-stress: process %u cannot be started: %s\n", i + 1,
+                    strerror(errno));
             return false;
         }
     }
@@ -398,7 +413,7 @@ static bool start(const struct campaign_plan *plan, struct attempt **attempts, i
 
 enum campaign_result campaign_run(const struct campaign_plan *plan, struct campaign_report *report)
 {
-    struct attempt *attempts[CAMPAIGN_JOBS_MAX];
+    struct attempt *attempts[CAMPAIGN_JOBS_MAX] = {NULL};
     int processes[CAMPAIGN_JOBS_MAX];
     *report = (struct campaign_report){.executions = 0};
     signal(SIGINT, on_interrupt);
@@ -408,7 +423,7 @@ enum campaign_result campaign_run(const struct campaign_plan *plan, struct campa
     }
     unsigned found = wait_for_all(attempts, processes, plan->jobs, report);
     enum campaign_result result = report->executions > 0 ? CAMPAIGN_NOTHING : CAMPAIGN_INCONCLUSIVE;
-    if (attempts[0]->bad_program) {
+    if (attempts[0] != NULL && attempts[0]->bad_program) {
         fprintf(stderr, "potad-stress: %s\n", attempts[0]->error);
         result = CAMPAIGN_BAD_INPUT;
     } else if (found < plan->jobs) {

@@ -21,15 +21,15 @@ static int find_note(struct dl_phdr_info *info, size_t size, void *context)
         const char *end = at + info->dlpi_phdr[i].p_memsz;
         while (at + sizeof(ElfW(Nhdr)) < end) {
             const ElfW(Nhdr) *note = (const void *)at;
-            const unsigned char *bytes =
-                (const unsigned char *)at + sizeof(*note) + (note->n_namesz + 3U) / 4 * 4;
+            size_t name_bytes = ((size_t)note->n_namesz + 3) / 4 * 4;
+            const unsigned char *bytes = (const unsigned char *)at + sizeof(*note) + name_bytes;
             if (note->n_type == NT_GNU_BUILD_ID) {
                 for (unsigned j = 0; j < note->n_descsz && 2 * j + 2 < FAILURE_BUILD_MAX; j++) {
                     snprintf(text + (size_t)2 * j, 3, "%02x", bytes[j]);
                 }
                 return 1;
             }
-            at = (const char *)bytes + (note->n_descsz + 3U) / 4 * 4;
+            at = (const char *)bytes + ((size_t)note->n_descsz + 3) / 4 * 4;
         }
     }
     return 1;

@@ -13,6 +13,7 @@
 
 #define WEAK __attribute__((weak))
 
+/* NOLINTBEGIN(bugprone-reserved-identifier): the sanitizers' */
 WEAK void __sanitizer_start_switch_fiber(void **fake_stack_save, const void *bottom, size_t size);
 WEAK void __sanitizer_finish_switch_fiber(void *fake_stack_save, const void **bottom_old,
                                           size_t *size_old);
@@ -23,6 +24,7 @@ WEAK void __tsan_destroy_fiber(void *fiber);
 WEAK void __tsan_switch_to_fiber(void *fiber, unsigned flags);
 WEAK void __tsan_acquire(void *address);
 WEAK void __tsan_release(void *address);
+/* NOLINTEND(bugprone-reserved-identifier) */
 
 enum { TSAN_NO_SYNC = 1 };
 

@@ -108,6 +108,7 @@ bool port_sync_hint(uint32_t *hint)
     return true;
 }
 
+/* NOLINTBEGIN(bugprone-reserved-identifier): ThreadSanitizer's */
 /* ThreadSanitizer calls it for each report: that ties it to the schedule. */
 void __tsan_on_report(void *report);
 
@@ -118,3 +119,4 @@ void __tsan_on_report(void *report)
         explorer_note(explorer_active, "tsan", "ThreadSanitizer has a report, above");
     }
 }
+/* NOLINTEND(bugprone-reserved-identifier) */
