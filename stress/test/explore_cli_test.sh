@@ -1,0 +1,76 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# potad-stress explore and replay: what is bad ends in exit status 2 and in one line on stderr; what
+# a schedule says is done; the same seed does the same.
+set -euo pipefail
+
+usage() {
+    cat <<'END'
+usage: explore_cli_test.sh BIN
+
+Tests the commands of potad-stress in the folder BIN that explore schedules.
+
+Exit status: 0 all as it should be; 1 not, with each difference named; 2 bad usage.
+END
+}
+
+# shellcheck source=../../fuzzers/test/cli.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../../fuzzers/test/cli.sh"
+
+stress=$bin/potad-stress
+cat >two.ops <<'END'
+potad-case 2
+slots 64
+range zone=0 start=0x0 frames=32
+alloc slot=0 order=1 zone=any type=unmovable thread=1
+alloc slot=8 order=0 zone=any type=movable thread=2
+END
+sed 's/ thread=.//' two.ops >none.ops
+{ echo '# schedule: 2@4.9 1@end 2@end' && cat two.ops; } >said.ops
+{ echo '# schedule: 2@4.9 one' && cat two.ops; } >torn.ops
+{ printf '# found: overlap: x\n# schedule: 1@end 2@end\n' && cat two.ops; } >gone.ops
+{ echo '# subject: nobody' && cat two.ops; } >nobody.ops
+sed 's/frames=32/frames=32000/' two.ops >large.ops
+
+refused --strategy nothing -- "$stress" explore --strategy nothing
+refused --threads 5 -- "$stress" explore --threads 5
+refused --subject nobody -- "$stress" explore --subject nobody
+refused --pairs exhaustive -- "$stress" explore --pairs --strategy random
+refused --strategy value -- "$stress" explore --strategy
+refused explore --workload -- "$stress" explore --workload churn
+refused FILE -- "$stress" replay
+refused missing.ops -- "$stress" replay missing.ops
+refused torn.ops one -- "$stress" replay torn.ops
+refused none.ops thread -- "$stress" replay none.ops
+refused large.ops frames -- "$stress" replay large.ops
+refused nobody.ops nobody -- "$stress" replay nobody.ops
+
+# The status of a command that prints what it likes.
+ends_in() { # status command...
+    local status=0 due=$1
+    shift
+    "$@" >stdout 2>stderr </dev/null || status=$?
+    [[ $status -eq $due ]] || complain "exit status $status, not $due:" "$@"
+}
+
+ends_in 0 "$stress" replay said.ops
+grep -q '^schedule: 2@4.9 1@end 2@end$' stdout || complain "another schedule was executed:" said.ops
+ends_in 3 "$stress" replay gone.ops
+grep -q '^found overlap: 0 of 1$' stdout || complain "what was not found is not told:" gone.ops
+
+# All executions of two allocations with one preemption at most; the same number each time.
+ends_in 0 "$stress" explore --strategy exhaustive1 two.ops
+grep -oE '[0-9]+ executions' stdout >first.txt
+grep -q 'all executions of 1 programs' stdout || complain "it does not say that all were:" two.ops
+ends_in 0 "$stress" explore --strategy exhaustive1 two.ops
+grep -oE '[0-9]+ executions' stdout | cmp -s first.txt - || complain "another number:" two.ops
+
+# One seed, one thing.
+for try in first second; do
+    ends_in 0 "$stress" explore --executions 2000 --seed 5 --json "$try.json"
+    grep -E '"(programs|executions|steps|switches)"' "$try.json" >"$try.txt"
+done
+cmp -s first.txt second.txt || complain "one seed, and other executions:" "$stress" explore
+
+[[ $failures -eq 0 ]]
