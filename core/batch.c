@@ -5,7 +5,7 @@
  */
 #include "core/page_alloc.h"
 
-enum { JOIN_MOST = 64 };
+enum { JOIN_MOST = 64, FEW = 4 };
 
 /* The descriptors that a batch lacks. */
 struct shortage {
@@ -54,11 +54,7 @@ static bool batch_add(struct alloc_context alloc, struct space *zone,
     space_detach(zone, buddy);
     buddy = space_split_detached(zone, buddy, part, &shortage->stash);
     buddy->head.migratetype = (uint8_t)request->migratetype;
-    struct list_head *parts = NULL;
-    space_split_evenly(zone, buddy, order, &shortage->stash, &parts);
-    /* What was picked first is to be had first. The last part goes with @buddy itself. */
-    *batch->end = parts;
-    batch->end = &buddy->list.next;
+    space_split_evenly(zone, buddy, order, &shortage->stash, &batch->blocks[batch->count]);
     batch->count += cuts + 1;
     return true;
 }
@@ -71,8 +67,8 @@ void batch_take(struct potad *potad, struct alloc_context alloc, struct space *z
     /* Who may draw upon the reserve gets no more of it than a block. */
     modest.reserve = false;
     buddy_stash_init(&shortage.stash);
-    *batch = (struct batch){.end = &batch->blocks,
-                            .target = order_frames(SPACE_EVENLY - request->order)};
+    batch->target = order_frames(SPACE_EVENLY - request->order);
+    batch->count = 0;
     do {
         shortage.need = 0;
         spinlock_lock(&zone->lock);
@@ -101,16 +97,17 @@ static inline bool blocks_join(const struct space *zone, const struct buddy *bel
            order + 1 < zone->pageblock_order && order + 1 < zone->orders;
 }
 
-/* Takes blocks off @chain, and joins neighbours that come one after the other, in either direction:
- * blocks that were got in a row are freed so, more often than not, and then no list has to know the
- * parts. Return: how many @blocks that makes. */
-static unsigned chain_join(struct space *zone, struct list_head **chain, struct buddy **blocks)
+/* Joins neighbours of @count @parts that come one after the other, in either direction: blocks that
+ * were got in a row are freed so, more often than not, and then no list has to know the parts.
+ * Return: how many @blocks that makes. */
+static unsigned parts_join(struct space *zone, struct buddy *const *parts, unsigned count,
+                           struct buddy **blocks)
 {
-    unsigned count = 0;
-    while (*chain != NULL && count < JOIN_MOST) {
-        struct buddy *buddy = buddy_of_link(chain_pop(chain));
-        for (; count > 0; count--) {
-            struct buddy *last = blocks[count - 1];
+    unsigned joined = 0;
+    for (unsigned i = 0; i < count; i++) {
+        struct buddy *buddy = parts[i];
+        for (; joined > 0; joined--) {
+            struct buddy *last = blocks[joined - 1];
             struct buddy *below = last->pfn < buddy->pfn ? last : buddy;
             struct buddy *above = below == last ? buddy : last;
             if (!blocks_join(zone, below, above)) {
@@ -122,21 +119,63 @@ static unsigned chain_join(struct space *zone, struct list_head **chain, struct 
             buddy_stash_put(&zone->spare, above);
             buddy = below;
         }
-        blocks[count++] = buddy;
+        blocks[joined++] = buddy;
     }
-    return count;
+    return joined;
 }
 
-void batch_free(struct potad *potad, struct space *zone, struct list_head *chain,
+/* The free block that the block of @buddy would merge with first, or NULL, or another that is not
+ * far: a hint. */
+static const struct buddy *neighbour_of(const struct space *zone, const struct buddy *buddy)
+{
+    pfn_t other = pfn_buddy(buddy->pfn, buddy_order(buddy));
+    if (!frame_table_has(zone->map.table, other)) {
+        return NULL;
+    }
+    memdesc_t word = frame_table_read(zone->map.table, other);
+    return memdesc_type(word) == MEMDESC_BUDDY_FREE
+               ? (const struct buddy *)(const void *)memdesc_head(word)
+               : NULL;
+}
+
+/* Has what freeing @count @blocks will look at come from memory, all at a time: words, then the
+ * neighbours that they lead to, then these' own on their lists. One by one, each would be waited
+ * for. */
+static void blocks_prefetch(const struct space *zone, struct buddy *const *blocks, unsigned count)
+{
+    const struct frame_table *table = zone->map.table;
+    const struct buddy *neighbours[JOIN_MOST];
+    for (unsigned i = 0; i < count; i++) {
+        __builtin_prefetch(&table->words[blocks[i]->pfn - table->start], 1);
+    }
+    for (unsigned i = 0; i < count; i++) {
+        neighbours[i] = neighbour_of(zone, blocks[i]);
+        __builtin_prefetch(neighbours[i], 1);
+    }
+    for (unsigned i = 0; i < count; i++) {
+        if (neighbours[i] != NULL) {
+            __builtin_prefetch(neighbours[i]->list.next, 1);
+            __builtin_prefetch(neighbours[i]->list.prev, 1);
+        }
+    }
+}
+
+void batch_free(struct potad *potad, struct space *zone, struct buddy *const *parts, unsigned count,
                 struct buddy_stash *released)
 {
     struct buddy *blocks[JOIN_MOST];
     spinlock_lock(&zone->lock);
-    while (chain != NULL) {
-        unsigned count = chain_join(zone, &chain, blocks);
-        for (unsigned i = 0; i < count; i++) {
+    while (count > 0) {
+        unsigned some = count < JOIN_MOST ? count : JOIN_MOST;
+        unsigned joined = parts_join(zone, parts, some, blocks);
+        if (joined > FEW && !block_map_has_tree(&zone->map)) {
+            blocks_prefetch(zone, blocks, joined);
+        }
+        for (unsigned i = 0; i < joined; i++) {
             block_free(potad, zone, blocks[i], NULL, &zone->spare);
         }
+        parts += some;
+        count -= some;
     }
     zone_spare_trim(potad, zone, released);
     spinlock_unlock(&zone->lock);

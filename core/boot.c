@@ -235,7 +235,10 @@ static void boot_caches(struct potad *potad)
         {&potad->cache_poison, "kmem_cache_poison", sizeof(struct poison), MEMDESC_ALIGN,
          FAULT_POISON_DESC},
         {&potad->cache_node, "range_node", RANGE_NODE_BYTES, RANGE_NODE_BYTES, FAULT_RANGE_NODE},
-        {&potad->cache_cpu, "cpu_cache", sizeof(struct cpu_cache), MEMDESC_ALIGN, FAULT_CPU_DESC},
+        {&potad->cache_cpu, "cpu_cache", sizeof(struct cpu_cache), CACHE_PAIR_BYTES,
+         FAULT_CPU_DESC},
+        {&potad->cache_blocks, "cpu_blocks", sizeof(struct cpu_blocks), CACHE_PAIR_BYTES,
+         FAULT_CPU_DESC},
     };
     spinlock_init(&potad->caches_lock, LOCK_CACHES, 0);
     list_init(&potad->caches);

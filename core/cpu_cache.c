@@ -9,13 +9,45 @@ void cpu_cache_turn_away(struct potad *potad, uint32_t cpu)
     cpu_cache_leave(potad, cpu);
 }
 
-void cpu_cache_give_back(struct potad *potad, struct list_head *chain)
+/* Takes the colder half of full @list off, into @surplus. Return: how many blocks. */
+static uint32_t list_halve(struct cpu_list *list, struct buddy **surplus)
 {
+    uint32_t half = list->count / 2;
+    for (uint32_t i = 0; i < half; i++) {
+        surplus[i] = list->blocks[i];
+        list->blocks[i] = list->blocks[i + half];
+    }
+    list->count -= half;
+    return half;
+}
+
+bool cpu_cache_make_room(struct potad *potad, struct buddy *buddy)
+{
+    uint32_t cpu;
+    uint32_t count = 0;
+    struct buddy *surplus[CPU_MAGAZINE];
     struct buddy_stash released;
-    buddy_stash_init(&released);
-    core_event(potad, CORE_EVENT_FULL);
-    batch_free(potad, &potad->zones[buddy_of_link(chain)->head.zone], chain, &released);
-    descriptors_release(potad, &released);
+    order_t order = buddy_order(buddy);
+    struct space *zone = &potad->zones[buddy->head.zone];
+    struct cpu_cache *cache = order < CPU_ORDERS ? cpu_cache_enter(potad, &cpu) : NULL;
+    if (cache == NULL) {
+        return false;
+    }
+    struct cpu_list *list = cpu_list_of(cache, zone->id, buddy->head.migratetype, order);
+    bool keeps = buddy_may_be_kept(buddy) && list->room > 0;
+    if (keeps && list->count == list->room) {
+        count = list_halve(list, surplus);
+    }
+    /* Another thread on this CPU may have made room. */
+    keeps = keeps && cpu_list_push(list, buddy);
+    cpu_cache_leave(potad, cpu);
+    if (count > 0) {
+        buddy_stash_init(&released);
+        core_event(potad, CORE_EVENT_FULL);
+        batch_free(potad, zone, surplus, count, &released);
+        descriptors_release(potad, &released);
+    }
+    return keeps;
 }
 
 /* Where the blocks of a request come from that a list of this CPU would serve. */
@@ -37,61 +69,34 @@ static bool refill_pop(struct potad *potad, const struct refill *refill, struct 
     /* Else the zone may be another one by now: it cannot change while this thread is inside. */
     bool same = atomic_word_acquire(&potad->index.births) == refill->block->as_of;
     if (same) {
-        *buddy = cpu_list_take(
+        *buddy = cpu_list_pop(
             cpu_list_of(cache, refill->zone, refill->block->migratetype, refill->block->order));
-    }
-    if (*buddy != NULL) {
-        buddy_set_use(*buddy, BUDDY_CACHED, false);
     }
     cpu_cache_leave(potad, cpu);
     return same;
 }
 
-/* Marks the plain blocks of @batch as the CPU's. Return: the others, of which a frame has failed
- * since they were taken. Context: inside the CPU's lists: memory_failure() has nobody there when it
- * marks a block. */
-static struct list_head *batch_mark(struct batch *batch)
-{
-    struct list_head *others = NULL;
-    struct list_head **link = &batch->blocks;
-    while (*link != NULL) {
-        struct buddy *buddy = buddy_of_link(*link);
-        uint32_t flags = atomic_flags_peek(&buddy->head.flags);
-        if (LIKELY((flags & BUDDY_PLAIN_MASK) == (uint32_t)BUDDY_ALLOCATED)) {
-            atomic_flags_poke(&buddy->head.flags, flags | (uint32_t)BUDDY_CACHED);
-            link = &buddy->list.next;
-        } else {
-            chain_push(&others, chain_pop(link));
-            batch->count--;
-        }
-    }
-    return others;
-}
-
-/* Keeps the blocks of @batch, as far as they are sound and there is room: another thread may have
- * filled the list meanwhile. */
-static void refill_push(struct potad *potad, const struct refill *refill, struct batch *batch)
+/* Keeps the blocks of @batch but the first, as far as there is room, for another thread may have
+ * filled the list meanwhile, and as far as they are sound: memory_failure() has nobody inside when
+ * it marks a block. Return: how many are left over, the last ones of @batch. */
+static unsigned refill_push(struct potad *potad, const struct refill *refill, struct batch *batch)
 {
     uint32_t cpu;
+    uint64_t rest = batch->count;
     struct cpu_cache *cache = cpu_cache_enter(potad, &cpu);
     if (cache == NULL) {
-        return;
+        return (unsigned)rest - 1;
     }
-    struct list_head *others = batch_mark(batch);
-    struct cpu_magazine *magazine =
-        &cpu_list_of(cache, refill->zone, refill->block->migratetype, refill->block->order)->loaded;
-    if (magazine->blocks == NULL && magazine->room >= batch->count) {
-        magazine->blocks = batch->blocks;
-        magazine->room -= batch->count;
-        batch->blocks = NULL;
-    }
-    while (batch->blocks != NULL && magazine->room > 0) {
-        cpu_magazine_push(magazine, buddy_of_link(chain_pop(&batch->blocks)));
-    }
-    while (others != NULL) {
-        chain_push(&batch->blocks, chain_pop(&others));
+    struct cpu_list *list =
+        cpu_list_of(cache, refill->zone, refill->block->migratetype, refill->block->order);
+    for (uint64_t i = batch->count - 1; i > 0; i--) {
+        struct buddy *buddy = batch->blocks[i];
+        if (UNLIKELY(!buddy_may_be_kept(buddy) || !cpu_list_push(list, buddy))) {
+            batch->blocks[--rest] = buddy;
+        }
     }
     cpu_cache_leave(potad, cpu);
+    return (unsigned)(batch->count - rest);
 }
 
 struct buddy *cpu_cache_refill(struct potad *potad, const struct block_request *block)
@@ -118,53 +123,30 @@ struct buddy *cpu_cache_refill(struct potad *potad, const struct block_request *
     }
     core_event(potad, CORE_EVENT_REFILLED);
     port_window(potad, WINDOW_BATCH_TAKEN);
-    struct buddy *first = buddy_of_link(chain_pop(&batch.blocks));
-    batch.count--;
-    refill_push(potad, &refill, &batch);
-    if (batch.blocks != NULL) {
-        batch_free(potad, &potad->zones[refill.zone], batch.blocks, &transaction.pending);
+    unsigned rest = refill_push(potad, &refill, &batch);
+    if (rest > 0) {
+        batch_free(potad, &potad->zones[refill.zone], &batch.blocks[batch.count - rest], rest,
+                   &transaction.pending);
     }
     transaction_commit(potad, &transaction);
-    return first;
+    return batch.blocks[0];
 }
 
-/* All that caches have held, by zone. */
-struct held {
-    struct list_head *chains[ZONES_MAX];
+/* Frees all that @cache keeps; what that leaves over goes to @released. Context: cpus_lock, with
+ * nobody inside: what is on its way would be nobody's, and kmem_cache_destroy() is to see all
+ * objects in magazines or slabs. Return: whether there was anything. */
+static bool cache_empty(struct potad *potad, struct cpu_cache *cache, struct buddy_stash *released)
+{
     struct list_head slabs; /* that are empty without the objects */
-    uint64_t objects;       /* which are in their slabs again */
-};
-
-static void held_init(struct held *held)
-{
-    *held = (struct held){.objects = 0};
-    list_init(&held->slabs);
-}
-
-/* Moves all of @cache to @held. Context: cpus_lock, so that kmem_cache_destroy() sees all objects
- * in magazines or slabs. */
-static void cache_empty(struct potad *potad, struct cpu_cache *cache, struct held *held)
-{
-    held->objects += cpu_objects_empty(potad, cache, &held->slabs);
-    for (zone_id_t zone = 0; zone < ZONES_MAX; zone++) {
-        struct cpu_list *lists = cpu_list_of(cache, zone, 0, 0);
-        for (unsigned i = 0; i < (unsigned)CPU_TYPES * CPU_ORDERS; i++) {
-            struct buddy *buddy;
-            while ((buddy = cpu_list_take(&lists[i])) != NULL) {
-                chain_push(&held->chains[zone], &buddy->list);
-            }
-        }
-    }
-}
-
-/* Frees it; what that leaves over goes to @released. Return: whether there was anything. */
-static bool held_free(struct potad *potad, struct held *held, struct buddy_stash *released)
-{
-    bool any = held->objects > 0;
-    slabs_give_back(potad, &held->slabs, released);
-    for (zone_id_t zone = 0; zone < ZONES_MAX; zone++) {
-        if (held->chains[zone] != NULL) {
-            batch_free(potad, &potad->zones[zone], held->chains[zone], released);
+    list_init(&slabs);
+    bool any = cpu_objects_empty(potad, cache, &slabs) > 0;
+    slabs_give_back(potad, &slabs, released);
+    for (unsigned i = 0; i < (unsigned)CPU_LISTS; i++) {
+        struct cpu_list *list = &cache->lists[i];
+        if (list->count > 0) {
+            batch_free(potad, &potad->zones[cpu_kind_of(i).zone], list->blocks, list->count,
+                       released);
+            list->count = 0;
             any = true;
         }
     }
@@ -229,20 +211,15 @@ void cpu_cache_start(struct potad *potad)
 /* cpu_cache_drain(), but what it leaves over goes to @released. */
 static bool drain(struct potad *potad, struct buddy_stash *released)
 {
-    struct held held;
+    bool any = false;
     if (potad->port.cpu_enter == NULL) {
         return false;
     }
-    held_init(&held);
     cpu_cache_stop(potad);
     for (uint32_t cpu = 0; cpu < CPUS_MAX; cpu++) {
         struct cpu_cache *cache = cpu_cache_of(potad, cpu);
-        if (cache != NULL) {
-            cache_empty(potad, cache, &held);
-        }
+        any = (cache != NULL && cache_empty(potad, cache, released)) || any;
     }
-    /* Before others can look: what is on its way would be nobody's. */
-    bool any = held_free(potad, &held, released);
     any = spare_empty(potad, released) || any;
     cpu_cache_start(potad);
     return any;
@@ -268,12 +245,119 @@ bool cpu_cache_reclaim(struct potad *potad, struct alloc_context alloc, uint32_t
     return any;
 }
 
-static void cache_init(struct cpu_cache *cache)
+static bool list_has(const struct cpu_list *list, const struct buddy *buddy)
+{
+    for (uint32_t i = 0; i < list->count; i++) {
+        if (list->blocks[i] == buddy) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool cpu_cache_keeps(const struct potad *potad, const struct buddy *buddy)
+{
+    const struct memdesc *head = &buddy->head;
+    bool keeps = false;
+    for (uint32_t cpu = 0; cpu < CPUS_MAX && buddy_order(buddy) < CPU_ORDERS && !keeps; cpu++) {
+        struct cpu_cache *cache = cpu_cache_of(potad, cpu);
+        keeps = cache != NULL &&
+                list_has(cpu_list_of(cache, head->zone, head->migratetype, head->order), buddy);
+    }
+    return keeps;
+}
+
+void cpu_cache_mark(const struct potad *potad, bool kept)
+{
+    for (uint32_t cpu = 0; cpu < CPUS_MAX; cpu++) {
+        const struct cpu_cache *cache = cpu_cache_of(potad, cpu);
+        for (unsigned i = 0; cache != NULL && i < (unsigned)CPU_LISTS; i++) {
+            for (uint32_t k = 0; k < cache->lists[i].count; k++) {
+                buddy_set_use(cache->lists[i].blocks[k], BUDDY_CACHED, kept);
+            }
+        }
+    }
+}
+
+/* Whether the lists of @cache for @zone have arrays. */
+static bool cache_has_blocks(struct cpu_cache *cache, zone_id_t zone)
+{
+    return cpu_list_of(cache, zone, 0, 0)->room > 0;
+}
+
+/* Gives the lists of @cache for @zone, which have none, the arrays of @blocks. */
+static void cache_put_blocks(struct cpu_cache *cache, zone_id_t zone, struct cpu_blocks *blocks)
+{
+    for (unsigned type = 0; type < MIGRATETYPES; type++) {
+        struct buddy **at = blocks->blocks[type];
+        for (order_t order = 0; order < CPU_ORDERS; order++) {
+            uint32_t room = cpu_list_room(order);
+            *cpu_list_of(cache, zone, type, order) = (struct cpu_list){.blocks = at, .room = room};
+            at += room;
+        }
+    }
+}
+
+/* Lists without arrays keep nothing: so a CPU does without those that there is no memory for. */
+static struct cpu_blocks *blocks_take(struct potad *potad, struct alloc_context alloc)
+{
+    void *object;
+    return cache_take(potad, alloc, &potad->cache_blocks, 1, &object) ? object : NULL;
+}
+
+static void cache_init(struct potad *potad, struct alloc_context alloc, struct cpu_cache *cache)
 {
     cpu_objects_init(cache);
+    cache->recent_number = CPU_LISTS;
     for (unsigned i = 0; i < (unsigned)CPU_LISTS; i++) {
-        struct cpu_magazine empty = cpu_magazine_empty((order_t)(i % CPU_ORDERS));
-        cache->lists[i] = (struct cpu_list){empty, empty};
+        cache->lists[i] = (struct cpu_list){.blocks = NULL};
+    }
+    zones_for_each(zones_present(potad), zone)
+    {
+        struct cpu_blocks *blocks = blocks_take(potad, alloc);
+        if (blocks != NULL) {
+            cache_put_blocks(cache, zone, blocks);
+        }
+    }
+}
+
+/* Ends what cache_init() began; what that frees goes to @released. Context: its lists are empty. */
+static void cache_end(struct potad *potad, struct cpu_cache *cache, struct buddy_stash *released)
+{
+    for (zone_id_t zone = 0; zone < ZONES_MAX; zone++) {
+        if (cache_has_blocks(cache, zone)) {
+            /* Its first array begins there. */
+            cache_put(potad, &potad->cache_blocks, cpu_list_of(cache, zone, 0, 0)->blocks,
+                      released);
+        }
+    }
+    cache_put(potad, &potad->cache_cpu, cache, released);
+}
+
+void cpu_cache_extend(struct potad *potad, zone_id_t zone)
+{
+    for (uint32_t cpu = 0; cpu < CPUS_MAX; cpu++) {
+        struct alloc_transaction transaction;
+        if (cpu_cache_of(potad, cpu) == NULL) {
+            continue;
+        }
+        struct alloc_context alloc = transaction_begin(potad, &transaction);
+        struct cpu_blocks *blocks = blocks_take(potad, alloc);
+        if (blocks == NULL) {
+            transaction_undo(potad, &transaction);
+            return;
+        }
+        cpu_cache_stop(potad);
+        struct cpu_cache *cache = cpu_cache_of(potad, cpu);
+        bool lacks = cache != NULL && !cache_has_blocks(cache, zone);
+        if (lacks) {
+            cache_put_blocks(cache, zone, blocks);
+        }
+        cpu_cache_start(potad);
+        if (!lacks) {
+            cache_put(potad, &potad->cache_blocks, blocks, &transaction.pending);
+        }
+        transaction_commit(potad, &transaction);
     }
 }
 
@@ -292,7 +376,7 @@ enum status potad_cpu_online(struct potad *potad, uint32_t cpu)
         transaction_undo(potad, &transaction);
         return STATUS_NO_MEMORY;
     }
-    cache_init(object);
+    cache_init(potad, alloc, object);
     spinlock_lock(&potad->cpus_lock);
     bool first = cpu_cache_of(potad, cpu) == NULL;
     if (first) {
@@ -303,7 +387,7 @@ enum status potad_cpu_online(struct potad *potad, uint32_t cpu)
     }
     spinlock_unlock(&potad->cpus_lock);
     if (!first) {
-        cache_put(potad, &potad->cache_cpu, object, &transaction.pending);
+        cache_end(potad, object, &transaction.pending);
         transaction_undo(potad, &transaction);
         return STATUS_EXISTS;
     }
@@ -313,20 +397,17 @@ enum status potad_cpu_online(struct potad *potad, uint32_t cpu)
 
 enum status potad_cpu_offline(struct potad *potad, uint32_t cpu)
 {
-    struct held held;
     struct buddy_stash released;
     if (cpu >= CPUS_MAX) {
         return STATUS_INVALID;
     }
-    held_init(&held);
     buddy_stash_init(&released);
     spinlock_lock(&potad->cpus_lock);
     struct cpu_cache *cache = cpu_cache_of(potad, cpu);
     atomic_word_release(&potad->cpus[cpu], 0);
     atomic_word_release(&potad->cpu_slots[cpu].cache, 0);
     if (cache != NULL) {
-        cache_empty(potad, cache, &held);
-        (void)held_free(potad, &held, &released);
+        (void)cache_empty(potad, cache, &released);
         potad->cpus_online--;
     }
     if (cache != NULL && potad->cpus_online == 0) {
@@ -337,7 +418,7 @@ enum status potad_cpu_offline(struct potad *potad, uint32_t cpu)
     if (cache == NULL) {
         return STATUS_INVALID;
     }
-    cache_put(potad, &potad->cache_cpu, cache, &released);
+    cache_end(potad, cache, &released);
     descriptors_release(potad, &released);
     return STATUS_OK;
 }

@@ -506,6 +506,9 @@ void free_pages_slow(struct potad *potad, struct buddy *buddy)
 {
     struct buddy_stash released;
     struct space *zone = &potad->zones[buddy->head.zone];
+    if (cpu_cache_make_room(potad, buddy)) {
+        return;
+    }
     buddy_stash_init(&released);
     spinlock_lock(&zone->lock);
     ASSERT(buddy_state(buddy) == BUDDY_ALLOCATED);

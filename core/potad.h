@@ -128,7 +128,7 @@ enum core_event {
 
 /* Where a thread finds the lists of the CPU that it is on (cpu_cache.h). */
 struct cpu_slot {
-    _Alignas(CACHE_LINE_BYTES) atomic_flags_t inside; /* written by who is on the CPU */
+    _Alignas(CACHE_PAIR_BYTES) atomic_flags_t inside; /* written by who is on the CPU */
     atomic_word_t cache; /* its lists; 0: claimed by others, or there are none */
 };
 
@@ -170,6 +170,7 @@ struct potad {
     struct kmem_cache cache_poison; /* of records of failed frames */
     struct kmem_cache cache_node;   /* of nodes of zones whose map is a tree */
     struct kmem_cache cache_cpu;    /* of struct cpu_caches */
+    struct kmem_cache cache_blocks; /* of struct cpu_blocks */
     spinlock_t caches_lock;
     struct list_head caches;                 /* all of them */
     struct kmem_cache *numbered[CPU_CACHES]; /* those with magazines */
@@ -287,11 +288,8 @@ enum status alloc_pages_desc(struct potad *potad, const struct page_request *req
  * fails, never allocates (requirement A3). */
 static ALWAYS_INLINE void free_pages(struct potad *potad, struct buddy *buddy)
 {
-    struct list_head *surplus;
-    if (UNLIKELY(!cpu_cache_free(potad, buddy, &surplus))) {
+    if (UNLIKELY(!cpu_cache_free(potad, buddy))) {
         free_pages_slow(potad, buddy);
-    } else if (UNLIKELY(surplus != NULL)) {
-        cpu_cache_give_back(potad, surplus);
     }
 }
 

@@ -71,21 +71,18 @@ static void count_records(const struct space *zone, struct record_census *census
     }
 }
 
-/* I17 for one magazine of a CPU. */
-static bool check_magazine(const struct potad *potad, const struct cpu_magazine *magazine,
-                           const struct buddy *kind, struct cpu_census *census,
-                           struct violation *violation)
+/* I17 for one list of a CPU. */
+static bool check_list(const struct potad *potad, const struct cpu_list *list, struct cpu_kind kind,
+                       struct cpu_census *census, struct violation *violation)
 {
-    uint64_t counted = 0;
-    const struct list_head *chain = magazine->blocks;
-    for (; chain != NULL; chain = chain->next, counted++) {
-        const struct buddy *buddy = list_item(chain, const struct buddy, list);
-        const struct space *zone = &potad->zones[kind->head.zone];
+    for (uint32_t i = 0; i < list->count; i++) {
+        const struct buddy *buddy = list->blocks[i];
+        const struct space *zone = &potad->zones[kind.zone];
         uint32_t flags = atomic_flags_peek(&buddy->head.flags);
         bool fits = buddy_state(buddy) == BUDDY_ALLOCATED &&
                     (flags & (uint32_t)BUDDY_USE_MASK) == BUDDY_CACHED &&
-                    buddy->head.order == kind->head.order && buddy->head.zone == kind->head.zone &&
-                    buddy->head.migratetype == kind->head.migratetype && !buddy->head.flawed;
+                    buddy->head.order == kind.order && buddy->head.zone == kind.zone &&
+                    buddy->head.migratetype == kind.type && !buddy->head.flawed;
         if (!invariant_check(violation, INVARIANT_CPU_LIST, buddy->pfn, true, fits) ||
             !invariant_check(violation, INVARIANT_CPU_LIST, buddy->pfn,
                              memdesc_make(buddy, MEMDESC_BUDDY_ALLOCATED),
@@ -93,9 +90,8 @@ static bool check_magazine(const struct potad *potad, const struct cpu_magazine 
             return false;
         }
     }
-    census->blocks += counted;
-    return invariant_check(violation, INVARIANT_CPU_LIST, PFN_NONE,
-                           cpu_magazine_empty(kind->head.order).room, magazine->room + counted);
+    census->blocks += list->count;
+    return true;
 }
 
 /* I17 for one CPU. */
@@ -103,20 +99,17 @@ static bool check_cpu(const struct potad *potad, const struct cpu_cache *cache,
                       struct cpu_census *census, struct violation *violation)
 {
     for (unsigned i = 0; i < CPU_LISTS; i++) {
-        struct buddy kind = {.pfn = 0};
-        kind.head.order = (uint8_t)(i % CPU_ORDERS);
-        kind.head.migratetype = (uint8_t)(i / CPU_ORDERS % CPU_TYPES);
-        kind.head.zone = (uint8_t)(i / CPU_ORDERS / CPU_TYPES);
         const struct cpu_list *list = &cache->lists[i];
-        if (!check_magazine(potad, &list->loaded, &kind, census, violation) ||
-            !check_magazine(potad, &list->other, &kind, census, violation)) {
+        bool fits = list->count <= list->room;
+        if (!invariant_check(violation, INVARIANT_CPU_LIST, PFN_NONE, true, fits) ||
+            !check_list(potad, list, cpu_kind_of(i), census, violation)) {
             return false;
         }
     }
     return true;
 }
 
-/* Blocks of @zone that say that a CPU keeps them. */
+/* Blocks of @zone that are marked as what CPUs keep. */
 static uint64_t count_cached(const struct space *zone)
 {
     uint64_t count = 0;
@@ -180,7 +173,14 @@ bool potad_validate(struct potad *potad, struct violation *violation)
             return false;
         }
     }
-    if (!check_cpus(potad, &cpus, violation) || !cpu_objects_validate(potad, violation)) {
+    if (!CPU_MARKS) {
+        cpu_cache_mark(potad, true);
+    }
+    bool kept_right = check_cpus(potad, &cpus, violation);
+    if (!CPU_MARKS) {
+        cpu_cache_mark(potad, false);
+    }
+    if (!kept_right || !cpu_objects_validate(potad, violation)) {
         return false;
     }
     uint64_t buddys = potad->cache_buddy.live + atomic_word_peek(&potad->boot_buddies);
