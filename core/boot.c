@@ -279,6 +279,10 @@ enum status potad_boot(struct potad *potad, const struct port *port, const struc
     buddy_stash_init(&potad->boot_spare);
     spinlock_init(&potad->cpus_lock, LOCK_CPUS, 0);
     potad->cpus_online = 0;
+    spinlock_init(&potad->depot.lock, LOCK_DEPOT, 0);
+    for (unsigned i = 0; i < (unsigned)CPU_LISTS; i++) {
+        potad->depot.lists[i] = (struct cpu_list){.blocks = NULL};
+    }
     atomic_word_poke(&potad->spare_most, 0);
     for (uint32_t cpu = 0; cpu < CPUS_MAX; cpu++) {
         atomic_word_poke(&potad->cpus[cpu], 0);

@@ -6,7 +6,9 @@
  *   alloc_pages()   pops ──┐                       ┌── pushes   free_pages()
  *                          ▼                       ▲
  *              lists of one CPU, by zone, migrate type and order
- *                          ▲ a batch: refill       ▼ a batch: drain
+ *                          ▲ a magazine            ▼ a magazine
+ *                    the depot of all CPUs, frames only, under its lock
+ *                          ▲ a batch: refill       ▼ what it has no room for
  *                              zone, under its lock
  *
  * To the zone, what is in a list is in use: BUDDY_ALLOCATED, of the list's type, its word leading
@@ -31,9 +33,8 @@
 
 enum {
     CPU_MAGAZINE = 64, /* frames that come and go at a time */
-    ZONE_SPARE = 256,  /* struct buddys that a zone keeps for its next cuts */
-    CPU_TYPES = 4,     /* lists for so many migrate types, more than there are */
-    CPU_LISTS = ZONES_MAX * CPU_TYPES * CPU_ORDERS
+    CPU_BLOCKS = 4 * CPU_MAGAZINE - (4 * CPU_MAGAZINE >> CPU_ORDERS), /* of all orders */
+    ZONE_SPARE = 256, /* struct buddys that a zone keeps for its next cuts */
 };
 
 /* Builds that check locks mark what is in a list BUDDY_CACHED, so that they see at once when it is
@@ -45,17 +46,13 @@ enum { CPU_MARKS = 1 };
 enum { CPU_MARKS = 0 };
 #endif
 
-/* Blocks of one kind, the warmest last. Where there is no room, half of them go; where there are
- * none, as many come: so no pattern of allocations and frees has each of them do so. */
-struct cpu_list {
-    struct buddy **blocks; /* in a struct cpu_blocks of the list's zone */
-    uint32_t count;
-    uint32_t room; /* for so many, in all; 0: there is no array */
-};
+/* A struct cpu_list that is full gives half of it away; one that is empty gets as many: so no
+ * pattern of allocations and frees has each of them do so. */
 
-/* The arrays of a CPU's lists for one zone, by type and order: two magazines of each. */
+/* The arrays of a CPU's lists for one zone, by type and order: two magazines of each. The depot has
+ * as many frames of each type instead. */
 struct cpu_blocks {
-    struct buddy *blocks[MIGRATETYPES][4 * CPU_MAGAZINE - (4 * CPU_MAGAZINE >> CPU_ORDERS)];
+    struct buddy *blocks[MIGRATETYPES][CPU_BLOCKS];
 };
 
 struct object_magazine {
@@ -124,10 +121,21 @@ static ALWAYS_INLINE uint32_t cpu_list_number(zone_id_t zone, unsigned type, ord
 }
 
 /* The list for blocks of @zone, one that there is. */
-static ALWAYS_INLINE struct cpu_list *cpu_list_of(struct cpu_cache *cache, zone_id_t zone,
+static ALWAYS_INLINE struct cpu_list *cpu_list_of(struct cpu_list *lists, zone_id_t zone,
                                                   unsigned type, order_t order)
 {
-    return &cache->lists[cpu_list_number(zone, type, order)];
+    return &lists[cpu_list_number(zone, type, order)];
+}
+
+enum { CPU_KEEPERS = CPUS_MAX + 1, CPU_KEEPER_DEPOT = CPUS_MAX };
+
+/* The CPU_LISTS lists of CPU number @keeper, or of the depot; NULL: there are none. Context: who
+ * looks into them has claimed them, or no other thread is inside the allocator. */
+static inline struct cpu_list *cpu_keeper_lists(struct potad *potad, unsigned keeper)
+{
+    struct cpu_cache *cache = keeper < CPUS_MAX ? cpu_cache_of(potad, keeper) : NULL;
+    struct cpu_list *depot = keeper == CPU_KEEPER_DEPOT ? potad->depot.lists : NULL;
+    return cache != NULL ? cache->lists : depot;
 }
 
 /* The list that the block of @buddy, of @order, is freed to. Mostly it is that of the one before:
@@ -218,7 +226,7 @@ static ALWAYS_INLINE struct buddy *cpu_cache_alloc(struct potad *potad,
                          : request->zone;
     struct buddy *buddy = NULL;
     if (LIKELY(zone < ZONES_MAX)) {
-        buddy = cpu_list_pop(cpu_list_of(cache, zone, request->migratetype, request->order));
+        buddy = cpu_list_pop(cpu_list_of(cache->lists, zone, request->migratetype, request->order));
     }
     cpu_cache_leave(potad, cpu);
     return buddy;

@@ -220,18 +220,18 @@ bool block_find(const struct space *zone, pfn_t pfn, struct frame_entry *entry);
 bool cpu_cache_make_room(struct potad *potad, struct buddy *buddy);
 
 /* Whether a CPU keeps the block of @buddy. Context: between cpu_cache_stop() and _start(). */
-bool cpu_cache_keeps(const struct potad *potad, const struct buddy *buddy);
+bool cpu_cache_keeps(struct potad *potad, const struct buddy *buddy);
 
 /* Marks all blocks that CPUs keep BUDDY_CACHED, or none: for potad_validate(), where nothing else
  * does. Context: no other thread is inside the allocator. */
-void cpu_cache_mark(const struct potad *potad, bool kept);
+void cpu_cache_mark(struct potad *potad, bool kept);
 
 /* cpu_cache.c: fills the list that @block would come from, and takes a block from it. Context: no
  * lock, in no transaction. Return: NULL where it cannot. */
 struct buddy *cpu_cache_refill(struct potad *potad, const struct block_request *block);
 
-/* Gives the lists of CPUs that are online arrays for blocks of @zone, a new one, as far as there is
- * memory. Context: no lock, in no transaction. */
+/* Gives the lists of CPUs that are online, and the depot where these are several, arrays for blocks
+ * of @zone, as far as there is memory. Context: no lock, in no transaction. */
 void cpu_cache_extend(struct potad *potad, zone_id_t zone);
 
 /* Frees all blocks that CPUs keep. Never allocates. Context: no lock. Return: whether there was

@@ -104,6 +104,8 @@ struct zone_claim {
 #define CORE_EVENT_TABLE(X)                                                                        \
     X(CORE_EVENT_REFILLED, "list-refilled")    /* a CPU got blocks of its zone, a batch */         \
     X(CORE_EVENT_FULL, "list-drained-full")    /* a CPU had too many: a magazine went back */      \
+    X(CORE_EVENT_STORED, "magazine-stored")    /* the same, and it is kept for other CPUs */       \
+    X(CORE_EVENT_FETCHED, "magazine-fetched")  /* a CPU got what another one had too much of */    \
     X(CORE_EVENT_PRESSURE, "drained-pressure") /* memory was short: CPUs' lists were emptied */    \
     X(CORE_EVENT_OBJECTS_REFILLED, "magazine-refilled") /* a CPU got objects of slabs */           \
     X(CORE_EVENT_FLUSHED, "magazine-flushed")  /* a CPU had too many: a magazine went back */      \
@@ -128,8 +130,28 @@ enum core_event {
 
 /* Where a thread finds the lists of the CPU that it is on (cpu_cache.h). */
 struct cpu_slot {
-    _Alignas(CACHE_PAIR_BYTES) atomic_flags_t inside; /* written by who is on the CPU */
+    _Alignas(CACHE_LINE_BYTES) atomic_flags_t inside; /* written by who is on the CPU */
     atomic_word_t cache; /* its lists; 0: claimed by others, or there are none */
+    /* Machines fetch lines in pairs: this is what the next slot's shares a pair with. */
+    _Alignas(CACHE_LINE_BYTES) unsigned char apart[CACHE_LINE_BYTES];
+};
+
+/* A list of blocks of one kind: cpu_cache.h. */
+struct cpu_list {
+    struct buddy **blocks; /* the warmest last, in a struct cpu_blocks of the list's zone */
+    uint32_t count;
+    uint32_t room; /* for so many, in all; 0: there is no array */
+};
+
+enum {
+    CPU_TYPES = 4, /* lists for so many migrate types, more than there are */
+    CPU_LISTS = ZONES_MAX * CPU_TYPES * CPU_ORDERS
+};
+
+/* What one CPU had too much of, for others that have none. */
+struct cpu_depot {
+    _Alignas(CACHE_LINE_BYTES) spinlock_t lock;
+    struct cpu_list lists[CPU_LISTS]; /* cpu_list_of(); those of frames have arrays */
 };
 
 struct potad {
@@ -150,6 +172,7 @@ struct potad {
                            * movable ones */
     atomic_word_t cpus[CPUS_MAX]; /* struct cpu_cache of each CPU that is online, or 0 */
     struct cpu_slot cpu_slots[CPUS_MAX];
+    struct cpu_depot depot;
 
     struct slab_source source;
     struct epoch epoch;              /* of those who look into trees without the zone's lock */

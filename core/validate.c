@@ -94,12 +94,12 @@ static bool check_list(const struct potad *potad, const struct cpu_list *list, s
     return true;
 }
 
-/* I17 for one CPU. */
-static bool check_cpu(const struct potad *potad, const struct cpu_cache *cache,
-                      struct cpu_census *census, struct violation *violation)
+/* I17 for one CPU, or the depot. */
+static bool check_lists(const struct potad *potad, const struct cpu_list *lists,
+                        struct cpu_census *census, struct violation *violation)
 {
     for (unsigned i = 0; i < CPU_LISTS; i++) {
-        const struct cpu_list *list = &cache->lists[i];
+        const struct cpu_list *list = &lists[i];
         bool fits = list->count <= list->room;
         if (!invariant_check(violation, INVARIANT_CPU_LIST, PFN_NONE, true, fits) ||
             !check_list(potad, list, cpu_kind_of(i), census, violation)) {
@@ -125,16 +125,15 @@ static uint64_t count_cached(const struct space *zone)
 }
 
 /* I17: the lists of all CPUs, and that no other block says it is on one. */
-static bool check_cpus(const struct potad *potad, struct cpu_census *census,
-                       struct violation *violation)
+static bool check_cpus(struct potad *potad, struct cpu_census *census, struct violation *violation)
 {
     uint64_t marked = 0;
     if (potad->port.cpu_enter == NULL) {
         return true;
     }
-    for (uint32_t cpu = 0; cpu < CPUS_MAX; cpu++) {
-        const struct cpu_cache *cache = cpu_cache_of(potad, cpu);
-        if (cache != NULL && !check_cpu(potad, cache, census, violation)) {
+    for (unsigned keeper = 0; keeper < CPU_KEEPERS; keeper++) {
+        const struct cpu_list *lists = cpu_keeper_lists(potad, keeper);
+        if (lists != NULL && !check_lists(potad, lists, census, violation)) {
             return false;
         }
     }

@@ -221,11 +221,10 @@ static void core_cached(void *instance,
                         void (*visit)(void *context, const struct subject_cached *kept),
                         void *context)
 {
-    const struct potad *potad = instance;
-    for (uint32_t cpu = 0; cpu < CPUS_MAX; cpu++) {
-        const struct cpu_cache *cache = cpu_cache_of(potad, cpu);
-        for (unsigned i = 0; cache != NULL && i < CPU_LISTS; i++) {
-            const struct cpu_list *list = &cache->lists[i];
+    for (unsigned keeper = 0; keeper < CPU_KEEPERS; keeper++) {
+        const struct cpu_list *lists = cpu_keeper_lists(instance, keeper);
+        for (unsigned i = 0; lists != NULL && i < CPU_LISTS; i++) {
+            const struct cpu_list *list = &lists[i];
             const struct cpu_kind kind = cpu_kind_of(i);
             for (uint32_t k = 0; k < list->count; k++) {
                 struct subject_cached kept = {
