@@ -222,8 +222,8 @@ bool cpu_cache_make_room(struct potad *potad, struct buddy *buddy);
 /* Whether a CPU keeps the block of @buddy. Context: between cpu_cache_stop() and _start(). */
 bool cpu_cache_keeps(struct potad *potad, const struct buddy *buddy);
 
-/* Marks all blocks that CPUs keep BUDDY_CACHED, or none: for potad_validate(), where nothing else
- * does. Context: no other thread is inside the allocator. */
+/* Marks all blocks that CPUs keep BUDDY_CACHED, or none: for potad_validate(). Context: no other
+ * thread is inside the allocator. */
 void cpu_cache_mark(struct potad *potad, bool kept);
 
 /* cpu_cache.c: fills the list that @block would come from, and takes a block from it. Context: no

@@ -877,7 +877,7 @@ static void i17_sees_lists_that_are_wrong(void **state)
     assert_i17(&machine);
     list->room = room;
     list->count--;
-    assert_int_equal(violates_i17(&machine), CPU_MARKS);
+    assert_int_equal(violates_i17(&machine), CPU_MARKS); /* not on its list, but marked */
     list->blocks[list->count++] = list->blocks[0]; /* the same one twice */
     assert_i17(&machine);
     list->blocks[list->count - 1] = buddy;
