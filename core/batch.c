@@ -5,7 +5,10 @@
  */
 #include "core/page_alloc.h"
 
-enum { JOIN_MOST = 64, FEW = 4 };
+enum {
+    JOIN_MOST = 64,
+    PREFETCH_FROM = 5 /* blocks: for fewer it does not pay */
+};
 
 /* The descriptors that a batch lacks. */
 struct shortage {
@@ -82,44 +85,87 @@ void batch_take(struct potad *potad, struct alloc_context alloc, struct space *z
     buddy_stash_move(&shortage.stash, &alloc.transaction->pending);
 }
 
-/* Whether @below and @above, both in use and off all lists, make one block. */
-static inline bool blocks_join(const struct space *zone, const struct buddy *below,
-                               const struct buddy *above)
+/* Blocks alike that lie side by side, in the order of their addresses or the other way round. */
+struct run {
+    struct buddy *const *parts;
+    unsigned count;
+    bool downwards;
+};
+
+static inline struct buddy *run_part(const struct run *run, unsigned nth)
 {
-    order_t order = buddy_order(below);
-    uint32_t flags = atomic_flags_peek(&below->head.flags);
-    /* The next order is one that counts in pageblocks as this one does. */
-    return below->pfn + order_frames(order) == above->pfn && order == buddy_order(above) &&
-           (below->pfn & order_frames(order)) == 0 &&
-           flags == atomic_flags_peek(&above->head.flags) &&
-           (flags & ((uint32_t)BUDDY_TOLD_MASK | (uint32_t)BUDDY_BOOT)) == 0 &&
-           below->head.migratetype == above->head.migratetype &&
-           order + 1 < zone->pageblock_order && order + 1 < zone->orders;
+    return run->parts[run->downwards ? run->count - 1 - nth : nth];
 }
 
-/* Joins neighbours of @count @parts that come one after the other, in either direction: blocks that
- * were got in a row are freed so, more often than not, and then no list has to know the parts.
- * Return: how many @blocks that makes. */
+/* The run that the first of @count @parts begins: blocks that were got in a row are freed so, more
+ * often than not. */
+static struct run run_find(struct buddy *const *parts, unsigned count)
+{
+    const struct buddy *first = parts[0];
+    const uint32_t flags = atomic_flags_peek(&first->head.flags);
+    const uint64_t frames = order_frames(buddy_order(first));
+    struct run run = {.parts = parts, .count = 1};
+    if ((flags & ((uint32_t)BUDDY_TOLD_MASK | (uint32_t)BUDDY_BOOT)) != 0 || count == 1) {
+        return run;
+    }
+    run.downwards = parts[1]->pfn < first->pfn;
+    pfn_t next = first->pfn;
+    for (; run.count < count; run.count++) {
+        const struct buddy *part = parts[run.count];
+        next = run.downwards ? next - frames : next + frames;
+        if (part->pfn != next || buddy_order(part) != buddy_order(first) ||
+            part->head.migratetype != first->head.migratetype ||
+            atomic_flags_peek(&part->head.flags) != flags) {
+            break;
+        }
+    }
+    return run;
+}
+
+/* The order of the largest block that begins with part number @nth of @run, and counts in
+ * pageblocks as its parts do. */
+static order_t run_order(const struct space *zone, const struct run *run, unsigned nth)
+{
+    const struct buddy *part = run_part(run, nth);
+    order_t order = buddy_order(part);
+    order_t most = zone->orders < zone->pageblock_order ? zone->orders : zone->pageblock_order;
+    order_t fits = pfn_order_max(part->pfn, (uint64_t)(run->count - nth) << order);
+    if (fits >= most) {
+        fits = most > 0 ? most - 1 : 0;
+    }
+    return fits > order ? fits : order;
+}
+
+/* Makes as few @blocks as can be of @run: then no list has to know the parts. Return: how many. */
+static unsigned run_join(struct space *zone, const struct run *run, struct buddy **blocks)
+{
+    unsigned joined = 0;
+    for (unsigned nth = 0; nth < run->count;) {
+        struct buddy *block = run_part(run, nth);
+        order_t order = run_order(zone, run, nth);
+        unsigned end = nth + (1U << (order - buddy_order(block)));
+        zone->blocks -= end - nth - 1;
+        for (nth++; nth < end; nth++) {
+            struct buddy *part = run_part(run, nth);
+            space_erase_word(zone, part->pfn);
+            buddy_stash_put(&zone->spare, part);
+        }
+        block->head.order = (uint8_t)order;
+        blocks[joined++] = block;
+    }
+    return joined;
+}
+
+/* Joins neighbours of @count @parts that come one after the other. Return: how many @blocks that
+ * makes. */
 static unsigned parts_join(struct space *zone, struct buddy *const *parts, unsigned count,
                            struct buddy **blocks)
 {
     unsigned joined = 0;
-    for (unsigned i = 0; i < count; i++) {
-        struct buddy *buddy = parts[i];
-        for (; joined > 0; joined--) {
-            struct buddy *last = blocks[joined - 1];
-            struct buddy *below = last->pfn < buddy->pfn ? last : buddy;
-            struct buddy *above = below == last ? buddy : last;
-            if (!blocks_join(zone, below, above)) {
-                break;
-            }
-            space_erase_word(zone, above->pfn);
-            below->head.order++;
-            zone->blocks--;
-            buddy_stash_put(&zone->spare, above);
-            buddy = below;
-        }
-        blocks[joined++] = buddy;
+    for (unsigned i = 0; i < count;) {
+        struct run run = run_find(&parts[i], count - i);
+        joined += run_join(zone, &run, &blocks[joined]);
+        i += run.count;
     }
     return joined;
 }
@@ -168,7 +214,7 @@ void batch_free(struct potad *potad, struct space *zone, struct buddy *const *pa
     while (count > 0) {
         unsigned some = count < JOIN_MOST ? count : JOIN_MOST;
         unsigned joined = parts_join(zone, parts, some, blocks);
-        if (joined > FEW && !block_map_has_tree(&zone->map)) {
+        if (joined >= PREFETCH_FROM && !block_map_has_tree(&zone->map)) {
             blocks_prefetch(zone, blocks, joined);
         }
         for (unsigned i = 0; i < joined; i++) {

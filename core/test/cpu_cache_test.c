@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdlib.h>
 
 enum { BATCH = 32, ANYWHERE = 1024 };
 
@@ -141,6 +142,46 @@ static void surplus_goes_back_in_magazines(void **state)
 {
     (void)state;
     machine_for_each_kind(4096, 1, surplus_test);
+}
+
+static int compare_pfn(const void *left, const void *right)
+{
+    const struct buddy *const *one = left;
+    const struct buddy *const *other = right;
+    return ((*one)->pfn > (*other)->pfn) - ((*one)->pfn < (*other)->pfn);
+}
+
+/* Words of the map that are written for each block that goes back, of @count that are freed from
+ * the first or the last on. */
+static double writes_each(struct machine *machine, unsigned count, bool downwards)
+{
+    static struct buddy *blocks[512];
+    const struct space *zone = &machine->arena.potad.zones[0];
+    for (unsigned i = 0; i < count; i++) {
+        blocks[i] = take(machine, 0);
+    }
+    qsort(blocks, count, sizeof(blocks[0]), compare_pfn);
+    uint64_t writes = zone->frame_writes;
+    uint64_t free = zone->frames[BUDDY_FREE];
+    for (unsigned i = 0; i < count; i++) {
+        give(machine, blocks[downwards ? count - 1 - i : i]);
+    }
+    arena_validate(&machine->arena);
+    return (double)(zone->frame_writes - writes) / (double)(zone->frames[BUDDY_FREE] - free);
+}
+
+/* Neighbours are one block before the zone hears of them: their own words are taken off, and
+ * hardly any is written and taken off again. */
+static void joined_test(struct machine *machine)
+{
+    assert_true(writes_each(machine, 512, false) < 1.25);
+    assert_true(writes_each(machine, 512, true) < 1.25);
+}
+
+static void b1_neighbours_go_back_as_one_block(void **state)
+{
+    (void)state;
+    machine_for_each_kind(4096, 1, joined_test);
 }
 
 /* Frames that the depot has of one kind. */
@@ -878,7 +919,7 @@ static void i17_sees_lists_that_are_wrong(void **state)
     list->room = room;
     list->count--;
     assert_int_equal(violates_i17(&machine), CPU_MARKS); /* not on its list, but marked */
-    list->blocks[list->count++] = list->blocks[0]; /* the same one twice */
+    list->blocks[list->count++] = list->blocks[0];       /* the same one twice */
     assert_i17(&machine);
     list->blocks[list->count - 1] = buddy;
     buddy_set_use(buddy, BUDDY_OWNED, true);
@@ -952,6 +993,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(b1_pairs_on_a_cpu_take_nothing_from_the_zone),
         cmocka_unit_test(surplus_goes_back_in_magazines),
+        cmocka_unit_test(b1_neighbours_go_back_as_one_block),
         cmocka_unit_test(b1_cpus_hand_magazines_over_without_the_zone),
         cmocka_unit_test(f2_what_the_depot_has_is_free_memory),
         cmocka_unit_test(depot_goes_with_the_last_but_one),
