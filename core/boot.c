@@ -277,18 +277,7 @@ enum status potad_boot(struct potad *potad, const struct port *port, const struc
         potad->table.frames = last->start + last->frames - potad->table.start;
     }
     buddy_stash_init(&potad->boot_spare);
-    spinlock_init(&potad->cpus_lock, LOCK_CPUS, 0);
-    potad->cpus_online = 0;
-    spinlock_init(&potad->depot.lock, LOCK_DEPOT, 0);
-    for (unsigned i = 0; i < (unsigned)CPU_LISTS; i++) {
-        potad->depot.lists[i] = (struct cpu_list){.blocks = NULL};
-    }
-    atomic_word_poke(&potad->spare_most, 0);
-    for (uint32_t cpu = 0; cpu < CPUS_MAX; cpu++) {
-        atomic_word_poke(&potad->cpus[cpu], 0);
-        atomic_word_poke(&potad->cpu_slots[cpu].cache, 0);
-        atomic_flags_poke(&potad->cpu_slots[cpu].inside, 0);
-    }
+    cpu_cache_init(potad);
     memory_failure_init(potad);
     atomic_word_poke(&potad->boot_buddies, 0);
     atomic_word_poke(&potad->slab_generation, 0);

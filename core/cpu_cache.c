@@ -1,6 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/page_alloc.h"
 
+void cpu_cache_init(struct potad *potad)
+{
+    spinlock_init(&potad->cpus_lock, LOCK_CPUS, 0);
+    potad->cpus_online = 0;
+    spinlock_init(&potad->depot.lock, LOCK_DEPOT, 0);
+    for (unsigned i = 0; i < (unsigned)CPU_LISTS; i++) {
+        potad->depot.lists[i] = (struct cpu_list){.blocks = NULL};
+    }
+    atomic_word_poke(&potad->spare_most, 0);
+    for (uint32_t cpu = 0; cpu < CPUS_MAX; cpu++) {
+        atomic_word_poke(&potad->cpus[cpu], 0);
+        atomic_word_poke(&potad->cpu_slots[cpu].cache, 0);
+        atomic_flags_poke(&potad->cpu_slots[cpu].inside, 0);
+    }
+}
+
 void cpu_cache_turn_away(struct potad *potad, uint32_t cpu)
 {
     if (cpu_cache_of(potad, cpu) != NULL) {

@@ -215,7 +215,10 @@ struct frame_entry block_of_slab(void *context, pfn_t pfn);
  * where it is in none: boot metadata, or a hole. */
 bool block_find(const struct space *zone, pfn_t pfn, struct frame_entry *entry);
 
-/* cpu_cache.c: keeps the block of @buddy where the list that it would be on is full: half of that
+/* cpu_cache.c: an allocator without CPUs. */
+void cpu_cache_init(struct potad *potad);
+
+/* Keeps the block of @buddy where the list that it would be on is full: half of that
  * list goes. Context: no lock. Return: whether it does. */
 bool cpu_cache_make_room(struct potad *potad, struct buddy *buddy);
 
