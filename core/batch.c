@@ -49,15 +49,17 @@ static bool batch_add(struct alloc_context alloc, struct space *zone,
                              block_map_nodes(&zone->map, (unsigned)cuts, 1))) {
         return false;
     }
-    zone_spare_take(zone, &shortage->stash, whole - part + cuts);
-    if (shortage->stash.count < whole - part + cuts) {
-        shortage->need = whole - part + cuts;
+    uint64_t need = whole - part + cuts;
+    struct buddy_stash *stash = zone->spare.count >= need ? &zone->spare : &shortage->stash;
+    zone_spare_take(zone, stash, need);
+    if (stash->count < need) {
+        shortage->need = need;
         return false;
     }
     space_detach(zone, buddy);
-    buddy = space_split_detached(zone, buddy, part, &shortage->stash);
+    buddy = space_split_detached(zone, buddy, part, stash);
     buddy->head.migratetype = (uint8_t)request->migratetype;
-    space_split_evenly(zone, buddy, order, &shortage->stash, &batch->blocks[batch->count]);
+    space_split_evenly(zone, buddy, order, stash, &batch->blocks[batch->count]);
     batch->count += cuts + 1;
     return true;
 }
@@ -136,8 +138,10 @@ static order_t run_order(const struct space *zone, const struct run *run, unsign
     return fits > order ? fits : order;
 }
 
-/* Makes as few @blocks as can be of @run: then no list has to know the parts. Return: how many. */
-static unsigned run_join(struct space *zone, const struct run *run, struct buddy **blocks)
+/* Makes as few @blocks as can be of @run: then no list has to know the parts. Descriptors that are
+ * left over go to @left. Return: how many. */
+static unsigned run_join(struct space *zone, const struct run *run, struct buddy **blocks,
+                         struct buddy_stash *left)
 {
     unsigned joined = 0;
     for (unsigned nth = 0; nth < run->count;) {
@@ -148,7 +152,7 @@ static unsigned run_join(struct space *zone, const struct run *run, struct buddy
         for (nth++; nth < end; nth++) {
             struct buddy *part = run_part(run, nth);
             space_erase_word(zone, part->pfn);
-            buddy_stash_put(&zone->spare, part);
+            buddy_stash_put(left, part);
         }
         block->head.order = (uint8_t)order;
         blocks[joined++] = block;
@@ -156,15 +160,15 @@ static unsigned run_join(struct space *zone, const struct run *run, struct buddy
     return joined;
 }
 
-/* Joins neighbours of @count @parts that come one after the other. Return: how many @blocks that
- * makes. */
+/* Joins neighbours of @count @parts that come one after the other. @left: as for run_join().
+ * Return: how many @blocks that makes. */
 static unsigned parts_join(struct space *zone, struct buddy *const *parts, unsigned count,
-                           struct buddy **blocks)
+                           struct buddy **blocks, struct buddy_stash *left)
 {
     unsigned joined = 0;
     for (unsigned i = 0; i < count;) {
         struct run run = run_find(&parts[i], count - i);
-        joined += run_join(zone, &run, &blocks[joined]);
+        joined += run_join(zone, &run, &blocks[joined], left);
         i += run.count;
     }
     return joined;
@@ -213,12 +217,15 @@ void batch_free(struct potad *potad, struct space *zone, struct buddy *const *pa
     spinlock_lock(&zone->lock);
     while (count > 0) {
         unsigned some = count < JOIN_MOST ? count : JOIN_MOST;
-        unsigned joined = parts_join(zone, parts, some, blocks);
+        /* What would be too much for the zone does not go by way of it. */
+        bool full = zone->spare.count >= atomic_word_peek(&potad->spare_most);
+        struct buddy_stash *left = full ? released : &zone->spare;
+        unsigned joined = parts_join(zone, parts, some, blocks, left);
         if (joined >= PREFETCH_FROM && !block_map_has_tree(&zone->map)) {
             blocks_prefetch(zone, blocks, joined);
         }
         for (unsigned i = 0; i < joined; i++) {
-            block_free(potad, zone, blocks[i], NULL, &zone->spare);
+            block_free(potad, zone, blocks[i], NULL, left);
         }
         parts += some;
         count -= some;
