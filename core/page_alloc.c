@@ -459,10 +459,9 @@ static enum status request_alloc(struct potad *potad, const struct page_request 
     return status;
 }
 
-enum status alloc_pages_slow(struct potad *potad, const struct page_request *request,
-                             struct buddy **buddy)
+enum status alloc_pages_slow(struct potad *potad, struct page_request request, struct buddy **buddy)
 {
-    return request_alloc(potad, request, 0, buddy);
+    return request_alloc(potad, &request, 0, buddy);
 }
 
 enum status alloc_pages_desc(struct potad *potad, const struct page_request *request,

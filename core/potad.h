@@ -270,8 +270,8 @@ struct page_request {
 };
 
 /* What alloc_pages() and free_pages() come to where this CPU's lists do not serve. */
-enum status alloc_pages_slow(struct potad *potad, const struct page_request *request,
-                             struct buddy **buddy) __attribute__((warn_unused_result));
+enum status alloc_pages_slow(struct potad *potad, struct page_request request, struct buddy **buddy)
+    __attribute__((warn_unused_result));
 void free_pages_slow(struct potad *potad, struct buddy *buddy);
 
 #include "core/cpu_cache.h"
@@ -287,11 +287,12 @@ void free_pages_slow(struct potad *potad, struct buddy *buddy);
 static ALWAYS_INLINE enum status __attribute__((warn_unused_result))
 alloc_pages(struct potad *potad, const struct page_request *request, struct buddy **buddy)
 {
-    /* A copy, of which the compiler knows that nobody else sees it. */
+    /* Copies, of which the compiler knows that nobody else sees them: what the caller has just
+     * written there need not be in memory unless the slow call is made. */
     const struct page_request wanted = *request;
     struct buddy *cached = cpu_cache_alloc(potad, &wanted);
     if (UNLIKELY(cached == NULL)) {
-        return alloc_pages_slow(potad, request, buddy);
+        return alloc_pages_slow(potad, wanted, buddy);
     }
     *buddy = cached;
     return STATUS_OK;
