@@ -46,11 +46,9 @@ enum { CPU_MARKS = 1 };
 enum { CPU_MARKS = 0 };
 #endif
 
-/* A struct cpu_list that is full gives half of it away; one that is empty gets as many: so no
- * pattern of allocations and frees has each of them do so. */
-
-/* The arrays of a CPU's lists for one zone, by type and order: two magazines of each. The depot has
- * as many frames of each type instead. */
+/* The arrays of a CPU's lists for one zone, by type and order: two magazines of each. A full list
+ * gives one of them away, and an empty one gets no more than one: so no pattern of allocations and
+ * frees has each of them do so. The depot has as many frames of each type instead. */
 struct cpu_blocks {
     struct buddy *blocks[MIGRATETYPES][CPU_BLOCKS];
 };

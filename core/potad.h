@@ -251,7 +251,8 @@ enum status potad_zone_remove(struct potad *potad, zone_id_t id)
 /* Gives CPU number @cpu, as port.cpu_enter() answers it, lists of its own for small blocks: from
  * here on most allocations and frees of less than 2^CPU_ORDERS frames on it take no lock. What such
  * lists hold is memory that allocations get where there is no other, whichever CPU they are on.
- * Return: OK; or with nothing changed: EXISTS where it is online, NO_MEMORY, INVALID. */
+ * Return: OK; or with nothing changed: EXISTS where it is online; NO_MEMORY; INVALID, also where
+ * the port has no CPUs. */
 enum status potad_cpu_online(struct potad *potad, uint32_t cpu) __attribute__((warn_unused_result));
 
 /* Ends that: frees what the lists hold. Never allocates. Context: no thread is on the CPU until it
