@@ -5,7 +5,10 @@
  */
 #include "core/page_alloc.h"
 
-enum { JOIN_MOST = 64 };
+enum {
+    JOIN_MOST = 64,
+    PREFETCH_FROM = 5 /* blocks: for fewer it does not pay */
+};
 
 /* The descriptors that a batch lacks. */
 struct shortage {
@@ -46,19 +49,17 @@ static bool batch_add(struct alloc_context alloc, struct space *zone,
                              block_map_nodes(&zone->map, (unsigned)cuts, 1))) {
         return false;
     }
-    zone_spare_take(zone, &shortage->stash, whole - part + cuts);
-    if (shortage->stash.count < whole - part + cuts) {
-        shortage->need = whole - part + cuts;
+    uint64_t need = whole - part + cuts;
+    struct buddy_stash *stash = zone->spare.count >= need ? &zone->spare : &shortage->stash;
+    zone_spare_take(zone, stash, need);
+    if (stash->count < need) {
+        shortage->need = need;
         return false;
     }
     space_detach(zone, buddy);
-    buddy = space_split_detached(zone, buddy, part, &shortage->stash);
+    buddy = space_split_detached(zone, buddy, part, stash);
     buddy->head.migratetype = (uint8_t)request->migratetype;
-    struct list_head *parts = NULL;
-    space_split_evenly(zone, buddy, order, &shortage->stash, &parts);
-    /* What was picked first is to be had first. The last part goes with @buddy itself. */
-    *batch->end = parts;
-    batch->end = &buddy->list.next;
+    space_split_evenly(zone, buddy, order, stash, &batch->blocks[batch->count]);
     batch->count += cuts + 1;
     return true;
 }
@@ -71,8 +72,8 @@ void batch_take(struct potad *potad, struct alloc_context alloc, struct space *z
     /* Who may draw upon the reserve gets no more of it than a block. */
     modest.reserve = false;
     buddy_stash_init(&shortage.stash);
-    *batch = (struct batch){.end = &batch->blocks,
-                            .target = order_frames(SPACE_EVENLY - request->order)};
+    batch->target = order_frames(SPACE_EVENLY - request->order);
+    batch->count = 0;
     do {
         shortage.need = 0;
         spinlock_lock(&zone->lock);
@@ -86,57 +87,148 @@ void batch_take(struct potad *potad, struct alloc_context alloc, struct space *z
     buddy_stash_move(&shortage.stash, &alloc.transaction->pending);
 }
 
-/* Whether @below and @above, both in use and off all lists, make one block. */
-static inline bool blocks_join(const struct space *zone, const struct buddy *below,
-                               const struct buddy *above)
+/* Blocks alike that lie side by side, in the order of their addresses or the other way round. */
+struct run {
+    struct buddy *const *parts;
+    unsigned count;
+    bool downwards;
+};
+
+static inline struct buddy *run_part(const struct run *run, unsigned nth)
 {
-    order_t order = buddy_order(below);
-    uint32_t flags = atomic_flags_peek(&below->head.flags);
-    /* The next order is one that counts in pageblocks as this one does. */
-    return below->pfn + order_frames(order) == above->pfn && order == buddy_order(above) &&
-           (below->pfn & order_frames(order)) == 0 &&
-           flags == atomic_flags_peek(&above->head.flags) &&
-           (flags & ((uint32_t)BUDDY_TOLD_MASK | (uint32_t)BUDDY_BOOT)) == 0 &&
-           below->head.migratetype == above->head.migratetype &&
-           order + 1 < zone->pageblock_order && order + 1 < zone->orders;
+    return run->parts[run->downwards ? run->count - 1 - nth : nth];
 }
 
-/* Takes blocks off @chain, and joins neighbours that come one after the other, in either direction:
- * blocks that were got in a row are freed so, more often than not, and then no list has to know the
- * parts. Return: how many @blocks that makes. */
-static unsigned chain_join(struct space *zone, struct list_head **chain, struct buddy **blocks)
+/* The run that the first of @count @parts begins: blocks that were got in a row are freed so, more
+ * often than not. */
+static struct run run_find(struct buddy *const *parts, unsigned count)
 {
-    unsigned count = 0;
-    while (*chain != NULL && count < JOIN_MOST) {
-        struct buddy *buddy = buddy_of_link(chain_pop(chain));
-        for (; count > 0; count--) {
-            struct buddy *last = blocks[count - 1];
-            struct buddy *below = last->pfn < buddy->pfn ? last : buddy;
-            struct buddy *above = below == last ? buddy : last;
-            if (!blocks_join(zone, below, above)) {
-                break;
-            }
-            space_erase_word(zone, above->pfn);
-            below->head.order++;
-            zone->blocks--;
-            buddy_stash_put(&zone->spare, above);
-            buddy = below;
-        }
-        blocks[count++] = buddy;
+    const struct buddy *first = parts[0];
+    const uint32_t flags = atomic_flags_peek(&first->head.flags);
+    const uint64_t frames = order_frames(buddy_order(first));
+    struct run run = {.parts = parts, .count = 1};
+    if ((flags & ((uint32_t)BUDDY_TOLD_MASK | (uint32_t)BUDDY_BOOT)) != 0 || count == 1) {
+        return run;
     }
-    return count;
+    run.downwards = parts[1]->pfn < first->pfn;
+    pfn_t next = first->pfn;
+    for (; run.count < count; run.count++) {
+        const struct buddy *part = parts[run.count];
+        next = run.downwards ? next - frames : next + frames;
+        if (part->pfn != next || buddy_order(part) != buddy_order(first) ||
+            part->head.migratetype != first->head.migratetype ||
+            atomic_flags_peek(&part->head.flags) != flags) {
+            break;
+        }
+    }
+    return run;
 }
 
-void batch_free(struct potad *potad, struct space *zone, struct list_head *chain,
+/* The order of the largest block that begins with part number @nth of @run, and counts in
+ * pageblocks as its parts do. */
+static order_t run_order(const struct space *zone, const struct run *run, unsigned nth)
+{
+    const struct buddy *part = run_part(run, nth);
+    order_t order = buddy_order(part);
+    order_t most = zone->orders < zone->pageblock_order ? zone->orders : zone->pageblock_order;
+    order_t fits = pfn_order_max(part->pfn, (uint64_t)(run->count - nth) << order);
+    if (fits >= most) {
+        fits = most > 0 ? most - 1 : 0;
+    }
+    return fits > order ? fits : order;
+}
+
+/* Makes as few @blocks as can be of @run: then no list has to know the parts. Descriptors that are
+ * left over go to @left. Return: how many. */
+static unsigned run_join(struct space *zone, const struct run *run, struct buddy **blocks,
+                         struct buddy_stash *left)
+{
+    unsigned joined = 0;
+    for (unsigned nth = 0; nth < run->count;) {
+        struct buddy *block = run_part(run, nth);
+        order_t order = run_order(zone, run, nth);
+        unsigned end = nth + (1U << (order - buddy_order(block)));
+        zone->blocks -= end - nth - 1;
+        for (nth++; nth < end; nth++) {
+            struct buddy *part = run_part(run, nth);
+            space_erase_word(zone, part->pfn);
+            buddy_stash_put(left, part);
+        }
+        block->head.order = (uint8_t)order;
+        blocks[joined++] = block;
+    }
+    return joined;
+}
+
+/* Joins neighbours of @count @parts that come one after the other. @left: as for run_join().
+ * Return: how many @blocks that makes. */
+static unsigned parts_join(struct space *zone, struct buddy *const *parts, unsigned count,
+                           struct buddy **blocks, struct buddy_stash *left)
+{
+    unsigned joined = 0;
+    for (unsigned i = 0; i < count;) {
+        struct run run = run_find(&parts[i], count - i);
+        joined += run_join(zone, &run, &blocks[joined], left);
+        i += run.count;
+    }
+    return joined;
+}
+
+/* The free block that the block of @buddy would merge with first, or NULL, or another that is not
+ * far: a hint. */
+static const struct buddy *neighbour_of(const struct space *zone, const struct buddy *buddy)
+{
+    pfn_t other = pfn_buddy(buddy->pfn, buddy_order(buddy));
+    if (!frame_table_has(zone->map.table, other)) {
+        return NULL;
+    }
+    memdesc_t word = frame_table_read(zone->map.table, other);
+    return memdesc_type(word) == MEMDESC_BUDDY_FREE
+               ? (const struct buddy *)(const void *)memdesc_head(word)
+               : NULL;
+}
+
+/* Has what freeing @count @blocks will look at come from memory, all at a time: words, then the
+ * neighbours that they lead to, then these' own on their lists. One by one, each would be waited
+ * for. */
+static void blocks_prefetch(const struct space *zone, struct buddy *const *blocks, unsigned count)
+{
+    const struct frame_table *table = zone->map.table;
+    const struct buddy *neighbours[JOIN_MOST];
+    for (unsigned i = 0; i < count; i++) {
+        __builtin_prefetch(&table->words[blocks[i]->pfn - table->start], 1);
+    }
+    for (unsigned i = 0; i < count; i++) {
+        neighbours[i] = neighbour_of(zone, blocks[i]);
+        __builtin_prefetch(neighbours[i], 1);
+    }
+    for (unsigned i = 0; i < count; i++) {
+        if (neighbours[i] != NULL) {
+            __builtin_prefetch(neighbours[i]->list.next, 1);
+            __builtin_prefetch(neighbours[i]->list.prev, 1);
+        }
+    }
+}
+
+void batch_free(struct potad *potad, struct space *zone, struct buddy *const *parts, unsigned count,
                 struct buddy_stash *released)
 {
     struct buddy *blocks[JOIN_MOST];
     spinlock_lock(&zone->lock);
-    while (chain != NULL) {
-        unsigned count = chain_join(zone, &chain, blocks);
-        for (unsigned i = 0; i < count; i++) {
-            block_free(potad, zone, blocks[i], NULL, &zone->spare);
+    while (count > 0) {
+        unsigned some = count < JOIN_MOST ? count : JOIN_MOST;
+        /* What would be too much for the zone does not go by way of it. */
+        bool full = zone->spare.count >= atomic_word_peek(&potad->spare_most);
+        struct buddy_stash *left = full ? released : &zone->spare;
+        unsigned joined = parts_join(zone, parts, some, blocks, left);
+        if (joined >= PREFETCH_FROM && !block_map_has_tree(&zone->map)) {
+            blocks_prefetch(zone, blocks, joined);
         }
+        for (unsigned i = 0; i < joined; i++) {
+            block_free(potad, zone, blocks[i], NULL, left);
+        }
+        parts += some;
+        count -= some;
     }
     zone_spare_trim(potad, zone, released);
     spinlock_unlock(&zone->lock);

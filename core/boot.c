@@ -235,7 +235,10 @@ static void boot_caches(struct potad *potad)
         {&potad->cache_poison, "kmem_cache_poison", sizeof(struct poison), MEMDESC_ALIGN,
          FAULT_POISON_DESC},
         {&potad->cache_node, "range_node", RANGE_NODE_BYTES, RANGE_NODE_BYTES, FAULT_RANGE_NODE},
-        {&potad->cache_cpu, "cpu_cache", sizeof(struct cpu_cache), MEMDESC_ALIGN, FAULT_CPU_DESC},
+        {&potad->cache_cpu, "cpu_cache", sizeof(struct cpu_cache), CACHE_PAIR_BYTES,
+         FAULT_CPU_DESC},
+        {&potad->cache_blocks, "cpu_blocks", sizeof(struct cpu_blocks), CACHE_PAIR_BYTES,
+         FAULT_CPU_DESC},
     };
     spinlock_init(&potad->caches_lock, LOCK_CACHES, 0);
     list_init(&potad->caches);
@@ -274,14 +277,7 @@ enum status potad_boot(struct potad *potad, const struct port *port, const struc
         potad->table.frames = last->start + last->frames - potad->table.start;
     }
     buddy_stash_init(&potad->boot_spare);
-    spinlock_init(&potad->cpus_lock, LOCK_CPUS, 0);
-    potad->cpus_online = 0;
-    atomic_word_poke(&potad->spare_most, 0);
-    for (uint32_t cpu = 0; cpu < CPUS_MAX; cpu++) {
-        atomic_word_poke(&potad->cpus[cpu], 0);
-        atomic_word_poke(&potad->cpu_slots[cpu].cache, 0);
-        atomic_flags_poke(&potad->cpu_slots[cpu].inside, 0);
-    }
+    cpu_cache_init(potad);
     memory_failure_init(potad);
     atomic_word_poke(&potad->boot_buddies, 0);
     atomic_word_poke(&potad->slab_generation, 0);

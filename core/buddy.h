@@ -30,7 +30,7 @@ enum {
     BUDDY_BOOT = 1 << 3,       /* made at boot, outside of all slabs: outlives every merge */
     BUDDY_UNACCEPTED = 1 << 4, /* its block must be accepted before use (requirement E2) */
     BUDDY_CMA = 1 << 5,        /* its block is lent to movable owners only (requirement B6) */
-    BUDDY_CACHED = 1 << 6,     /* beside BUDDY_ALLOCATED: a CPU keeps it (cpu_cache.h) */
+    BUDDY_CACHED = 1 << 6,     /* beside BUDDY_ALLOCATED: a CPU keeps it, where CPU_MARKS says so */
     BUDDY_OWNED = 1 << 7,  /* beside BUDDY_ALLOCATED: its word leads to an owner's descriptor, or it
                             * is a part of a run: no plain block */
     BUDDY_FLAWED = 1 << 8, /* head.flawed, where its word leads here: for a look without a lock */

@@ -106,6 +106,7 @@ static enum status run_take(struct contig_call *call, struct space *zone, enum w
 static enum status contig_try_above(struct contig_call *call, enum watermark watermark)
 {
     struct potad *potad = call->potad;
+    uint32_t drains = call->alloc.transaction->drains;
     enum status status = STATUS_NO_MEMORY;
     uint64_t list = atomic_word_acquire(&potad->index.lists[call->block.node]);
     zone_id_t id;
@@ -115,7 +116,12 @@ static enum status contig_try_above(struct contig_call *call, enum watermark wat
             continue;
         }
         enum status tried = run_take(call, zone, watermark);
-        if (tried == STATUS_NO_MEMORY && (call->goal.kinds >> CONTIG_CMA & 1) != 0) {
+        bool cma = (call->goal.kinds >> CONTIG_CMA & 1) != 0;
+        if (cma && tried == STATUS_NO_MEMORY && cpu_cache_reclaim(potad, call->alloc, &drains)) {
+            /* What CPUs keep has no owner to ask. */
+            tried = run_take(call, zone, watermark);
+        }
+        if (cma && tried == STATUS_NO_MEMORY) {
             tried = contig_move_out(call, zone, watermark);
         }
         if (tried == STATUS_OK) {

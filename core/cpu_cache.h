@@ -6,12 +6,15 @@
  *   alloc_pages()   pops ──┐                       ┌── pushes   free_pages()
  *                          ▼                       ▲
  *              lists of one CPU, by zone, migrate type and order
- *                          ▲ a batch: refill       ▼ a batch: drain
+ *                          ▲ a magazine            ▼ a magazine
+ *                    the depot of all CPUs, frames only, under its lock
+ *                          ▲ a batch: refill       ▼ what it has no room for
  *                              zone, under its lock
  *
  * To the zone, what is in a list is in use: BUDDY_ALLOCATED, of the list's type, its word leading
- * to its struct buddy, which is marked BUDDY_CACHED. So a pop and a push write the list and the
- * struct buddy's flags, and nothing else.
+ * to its struct buddy. A list is an array of pointers, and only the array knows what is in it: so a
+ * pop and a push write the list, and nothing else. Two struct buddys share a cache line, and their
+ * blocks may be two CPUs': did a push write to them, each would take the line from the other.
  *
  * Who is on a CPU (port.cpu_enter()) has its lists for itself, without a lock: it says so in
  * slot->inside, a plain store, and then sees whether slot->cache leads to them. Others claim all
@@ -29,23 +32,25 @@
 #define POTAD_CORE_CPU_CACHE_H
 
 enum {
-    CPU_MAGAZINE = 64, /* frames in a magazine */
-    ZONE_SPARE = 256,  /* struct buddys that a zone keeps for its next cuts */
-    CPU_TYPES = 4,     /* lists for so many migrate types, more than there are */
-    CPU_LISTS = ZONES_MAX * CPU_TYPES * CPU_ORDERS
+    CPU_MAGAZINE = 64, /* frames that come and go at a time */
+    CPU_BLOCKS = 4 * CPU_MAGAZINE - (4 * CPU_MAGAZINE >> CPU_ORDERS), /* of all orders */
+    ZONE_SPARE = 256, /* struct buddys that a zone keeps for its next cuts */
 };
 
-/* Blocks linked by list.next, the warmest first. */
-struct cpu_magazine {
-    struct list_head *blocks;
-    uint64_t room; /* for so many more */
-};
+/* Builds that check locks mark what is in a list BUDDY_CACHED, so that they see at once when it is
+ * freed again; in others, a second free is seen when the zone gets the block for the second time.
+ */
+#ifdef POTAD_CHECK_LOCKS
+enum { CPU_MARKS = 1 };
+#else
+enum { CPU_MARKS = 0 };
+#endif
 
-/* Blocks of one kind, in two magazines: only when both are empty, or full, blocks come or go; so no
- * pattern of allocations and frees has each of them do so. */
-struct cpu_list {
-    struct cpu_magazine loaded;
-    struct cpu_magazine other;
+/* The arrays of a CPU's lists for one zone, by type and order: two magazines of each. A full list
+ * gives one of them away, and an empty one gets no more than one: so no pattern of allocations and
+ * frees has each of them do so. The depot has as many frames of each type instead. */
+struct cpu_blocks {
+    struct buddy *blocks[MIGRATETYPES][CPU_BLOCKS];
 };
 
 struct object_magazine {
@@ -60,6 +65,8 @@ struct cpu_objects {
 };
 
 struct cpu_cache {
+    struct cpu_list *recent;                /* where a block was freed to last, */
+    uint32_t recent_number;                 /* and its number */
     struct cpu_objects objects[CPU_CACHES]; /* by kmem_cache.number */
     struct cpu_list lists[CPU_LISTS];       /* cpu_list_of() */
 };
@@ -106,70 +113,89 @@ static ALWAYS_INLINE struct cpu_cache *cpu_cache_enter(struct potad *potad, uint
     return (struct cpu_cache *)(uintptr_t)cache;
 }
 
+static ALWAYS_INLINE uint32_t cpu_list_number(zone_id_t zone, unsigned type, order_t order)
+{
+    return (zone * CPU_TYPES + type) * CPU_ORDERS + order;
+}
+
 /* The list for blocks of @zone, one that there is. */
-static ALWAYS_INLINE struct cpu_list *cpu_list_of(struct cpu_cache *cache, zone_id_t zone,
+static ALWAYS_INLINE struct cpu_list *cpu_list_of(struct cpu_list *lists, zone_id_t zone,
                                                   unsigned type, order_t order)
 {
-    return &cache->lists[(zone * CPU_TYPES + type) * CPU_ORDERS + order];
+    return &lists[cpu_list_number(zone, type, order)];
 }
 
-static ALWAYS_INLINE struct cpu_magazine cpu_magazine_empty(order_t order)
+enum { CPU_KEEPERS = CPUS_MAX + 1, CPU_KEEPER_DEPOT = CPUS_MAX };
+
+/* The CPU_LISTS lists of CPU number @keeper, or of the depot; NULL: there are none. Context: who
+ * looks into them has claimed them, or no other thread is inside the allocator. */
+static inline struct cpu_list *cpu_keeper_lists(struct potad *potad, unsigned keeper)
 {
-    return (struct cpu_magazine){.blocks = NULL, .room = (uint64_t)CPU_MAGAZINE >> order};
+    struct cpu_cache *cache = keeper < CPUS_MAX ? cpu_cache_of(potad, keeper) : NULL;
+    struct cpu_list *depot = keeper == CPU_KEEPER_DEPOT ? potad->depot.lists : NULL;
+    return cache != NULL ? cache->lists : depot;
 }
 
-static ALWAYS_INLINE void chain_push(struct list_head **chain, struct list_head *link)
+/* The list that the block of @buddy, of @order, is freed to. Mostly it is that of the one before:
+ * then a CPU that guesses so need not wait for the struct buddy to come from memory before it goes
+ * on with the next free. */
+static ALWAYS_INLINE struct cpu_list *cpu_list_for(struct cpu_cache *cache,
+                                                   const struct buddy *buddy, order_t order)
 {
-    link->next = *chain;
-    *chain = link;
+    uint32_t number = cpu_list_number(buddy->head.zone, buddy->head.migratetype, order);
+    if (UNLIKELY(number != cache->recent_number)) {
+        cache->recent_number = number;
+        cache->recent = &cache->lists[number];
+    }
+    return cache->recent;
 }
 
-static ALWAYS_INLINE struct list_head *chain_pop(struct list_head **chain)
+/* What list number @number is for. */
+struct cpu_kind {
+    zone_id_t zone;
+    enum migratetype type;
+    order_t order;
+};
+
+static inline struct cpu_kind cpu_kind_of(unsigned number)
 {
-    struct list_head *link = *chain;
-    *chain = link->next;
-    return link;
+    return (struct cpu_kind){
+        .zone = number / CPU_ORDERS / CPU_TYPES,
+        .type = (enum migratetype)(number / CPU_ORDERS % CPU_TYPES),
+        .order = number % CPU_ORDERS,
+    };
 }
 
-static ALWAYS_INLINE void cpu_list_swap(struct cpu_list *list)
+/* Blocks of @order that a list has room for. */
+static inline uint32_t cpu_list_room(order_t order)
 {
-    struct cpu_magazine before = list->loaded;
-    list->loaded = list->other;
-    list->other = before;
+    return 2 * (uint32_t)CPU_MAGAZINE >> order;
 }
 
 /* Return: the warmest block, or NULL. */
-static ALWAYS_INLINE struct buddy *cpu_list_take(struct cpu_list *list)
+static ALWAYS_INLINE struct buddy *cpu_list_pop(struct cpu_list *list)
 {
-    if (UNLIKELY(list->loaded.blocks == NULL)) {
-        if (list->other.blocks == NULL) {
-            return NULL;
-        }
-        cpu_list_swap(list);
+    if (UNLIKELY(list->count == 0)) {
+        return NULL;
     }
-    list->loaded.room++;
-    return buddy_of_link(chain_pop(&list->loaded.blocks));
+    struct buddy *buddy = list->blocks[--list->count];
+    if (CPU_MARKS) {
+        buddy_set_use(buddy, BUDDY_CACHED, false);
+    }
+    return buddy;
 }
 
-/* Adds @buddy. Context: there is room. */
-static ALWAYS_INLINE void cpu_magazine_push(struct cpu_magazine *magazine, struct buddy *buddy)
+/* Adds @buddy, if there is room. Return: whether there was. */
+static ALWAYS_INLINE bool cpu_list_push(struct cpu_list *list, struct buddy *buddy)
 {
-    magazine->room--;
-    chain_push(&magazine->blocks, &buddy->list);
-}
-
-/* Keeps @buddy. Return: the chain of blocks that there is no room for any more, or NULL. */
-static ALWAYS_INLINE struct list_head *cpu_list_give(struct cpu_list *list, struct buddy *buddy,
-                                                     order_t order)
-{
-    struct list_head *surplus = NULL;
-    if (UNLIKELY(list->loaded.room == 0)) {
-        cpu_list_swap(list);
-        surplus = list->loaded.blocks;
-        list->loaded = cpu_magazine_empty(order);
+    if (UNLIKELY(list->count >= list->room)) {
+        return false;
     }
-    cpu_magazine_push(&list->loaded, buddy);
-    return surplus;
+    if (CPU_MARKS) {
+        buddy_set_use(buddy, BUDDY_CACHED, true);
+    }
+    list->blocks[list->count++] = buddy;
+    return true;
 }
 
 /* The zone that an allocation of @type tries first on @node, or ZONE_ANY. */
@@ -198,23 +224,25 @@ static ALWAYS_INLINE struct buddy *cpu_cache_alloc(struct potad *potad,
                          : request->zone;
     struct buddy *buddy = NULL;
     if (LIKELY(zone < ZONES_MAX)) {
-        buddy = cpu_list_take(cpu_list_of(cache, zone, request->migratetype, request->order));
-        if (LIKELY(buddy != NULL)) {
-            buddy_set_use(buddy, BUDDY_CACHED, false);
-        }
+        buddy = cpu_list_pop(cpu_list_of(cache->lists, zone, request->migratetype, request->order));
     }
     cpu_cache_leave(potad, cpu);
     return buddy;
 }
 
-/* Keeps the block of @buddy where it is small, plain and sound. Blocks of its zone that there is no
- * room for any more are @surplus, a chain. Return: whether it does. */
-static ALWAYS_INLINE bool cpu_cache_free(struct potad *potad, struct buddy *buddy,
-                                         struct list_head **surplus)
+/* Whether the block of @buddy is one that lists may have: plain, in use, and sound. */
+static ALWAYS_INLINE bool buddy_may_be_kept(const struct buddy *buddy)
+{
+    uint32_t flags = atomic_flags_peek(&buddy->head.flags);
+    return (flags & BUDDY_PLAIN_MASK) == BUDDY_ALLOCATED;
+}
+
+/* Keeps the block of @buddy where it is small, plain and sound, and there is room. Return: whether
+ * it does. */
+static ALWAYS_INLINE bool cpu_cache_free(struct potad *potad, struct buddy *buddy)
 {
     uint32_t cpu;
     order_t order = buddy_order(buddy);
-    *surplus = NULL;
     if (order >= CPU_ORDERS) {
         return false;
     }
@@ -222,19 +250,10 @@ static ALWAYS_INLINE bool cpu_cache_free(struct potad *potad, struct buddy *budd
     if (UNLIKELY(cache == NULL)) {
         return false;
     }
-    uint32_t flags = atomic_flags_peek(&buddy->head.flags);
-    bool keeps = (flags & BUDDY_PLAIN_MASK) == BUDDY_ALLOCATED;
-    if (LIKELY(keeps)) {
-        atomic_flags_poke(&buddy->head.flags, flags | BUDDY_CACHED);
-        *surplus = cpu_list_give(
-            cpu_list_of(cache, buddy->head.zone, buddy->head.migratetype, order), buddy, order);
-    }
+    bool keeps =
+        buddy_may_be_kept(buddy) && cpu_list_push(cpu_list_for(cache, buddy, order), buddy);
     cpu_cache_leave(potad, cpu);
     return keeps;
 }
-
-/* cpu_cache.c: frees the chain of blocks, all of one zone, which no CPU keeps any more. Context: no
- * lock. */
-void cpu_cache_give_back(struct potad *potad, struct list_head *chain);
 
 #endif

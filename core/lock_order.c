@@ -86,6 +86,9 @@ static bool may_take(const struct lock_name *held, const struct lock_name *asked
         /* Owners have an order of their own among theirs. */
         return true;
     }
+    if (rule == LOCK_WITHIN) {
+        return held->class == LOCK_CPU_LISTS;
+    }
     if (rule == LOCK_ALONE || lock_class_rule(held->class) == LOCK_ALONE) {
         return false;
     }

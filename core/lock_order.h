@@ -17,7 +17,8 @@
     X(LOCK_OUTSIDE, "taken by owners, with none of the core's")                                    \
     X(LOCK_SINGLE, "one of them")                                                                  \
     X(LOCK_ASCENDING, "several, by ascending number")                                              \
-    X(LOCK_ALONE, "with none of the core's")
+    X(LOCK_ALONE, "with none of the core's")                                                       \
+    X(LOCK_WITHIN, "inside a CPU's lists, and with nothing else")
 
 enum lock_rule {
 #define X(id, words) id,
@@ -42,7 +43,8 @@ enum lock_rule {
     X(LOCK_OWNERS, LOCK_ALONE, "owners", "the owners to be told")                                  \
     X(LOCK_CPU_LISTS, LOCK_ALONE, "cpu-lists",                                                     \
       "a CPU's lists, by being inside: no lock, but "                                              \
-      "who claims them waits for it")
+      "who claims them waits for it")                                                              \
+    X(LOCK_DEPOT, LOCK_WITHIN, "depot", "what CPUs keep for each other")
 
 enum lock_class {
 #define X(id, rule, name, what) id,

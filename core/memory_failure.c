@@ -157,7 +157,7 @@ static enum status failure_try(struct failure *failure)
     if (type == MEMDESC_BUDDY_ALLOCATED && buddy_state(buddy) == BUDDY_TAKEN) {
         return STATUS_BUSY;
     }
-    failure->cached = type == MEMDESC_BUDDY_ALLOCATED && buddy_is(buddy, BUDDY_CACHED);
+    failure->cached = type == MEMDESC_BUDDY_ALLOCATED && cpu_cache_keeps(failure->potad, buddy);
     if (failure->cached) {
         return STATUS_NO_MEMORY;
     }
@@ -187,7 +187,7 @@ static bool failure_gather(struct failure *failure, struct alloc_context alloc)
     if (failure->cached) {
         /* It is free, and then it can be cut out of its block. */
         if (!cpu_cache_drain(potad)) {
-            /* Somebody is on his way to free it. */
+            /* Another call has drained it. */
             port_relax();
         }
         return true;

@@ -49,13 +49,10 @@ bool migrate_can_move(const struct migrate_window *window, memdesc_t word)
         head->order >= window->order_end || head->flawed) {
         return false;
     }
-    /* Else another thread is just allocating it; or it is a part of a run, and stays with it; or a
-     * CPU keeps it, and it has no owner to ask: where no other window serves, CPUs' lists are
-     * drained, and it is free. */
+    /* Else another thread is just allocating it, or it is a part of a run, and stays with it. */
     const struct buddy *buddy = (const struct buddy *)(const void *)head;
     return type != MEMDESC_BUDDY_ALLOCATED ||
-           (buddy_state(buddy) == BUDDY_ALLOCATED && !buddy_is(buddy, BUDDY_CACHED) &&
-            !buddy_is(buddy, BUDDY_OWNED));
+           (buddy_state(buddy) == BUDDY_ALLOCATED && !buddy_is(buddy, BUDDY_OWNED));
 }
 
 /* Tells the owner of the block of @buddy. Context: no lock; the owner holds still. */

@@ -496,10 +496,9 @@ static enum status request_alloc(struct potad *potad, const struct page_request 
     return status;
 }
 
-enum status alloc_pages_slow(struct potad *potad, const struct page_request *request,
-                             struct buddy **buddy)
+enum status alloc_pages_slow(struct potad *potad, struct page_request request, struct buddy **buddy)
 {
-    return request_alloc(potad, request, 0, buddy);
+    return request_alloc(potad, &request, 0, buddy);
 }
 
 enum status alloc_pages_desc(struct potad *potad, const struct page_request *request,
@@ -543,6 +542,9 @@ void free_pages_slow(struct potad *potad, struct buddy *buddy)
 {
     struct buddy_stash released;
     struct space *zone = &potad->zones[buddy->head.zone];
+    if (cpu_cache_make_room(potad, buddy)) {
+        return;
+    }
     buddy_stash_init(&released);
     spinlock_lock(&zone->lock);
     ASSERT(buddy_state(buddy) == BUDDY_ALLOCATED);

@@ -78,11 +78,10 @@ static inline void zone_spare_trim(const struct potad *potad, struct space *zone
     }
 }
 
-/* Blocks in use, linked by list.next. */
+/* Blocks in use, in the order in which they are to be had. */
 struct batch {
-    struct list_head *blocks;
-    struct list_head **end; /* while it grows */
-    uint64_t target;        /* to so many */
+    struct buddy *blocks[1 << SPACE_EVENLY];
+    uint64_t target; /* while it grows: to so many */
     uint64_t count;
 };
 
@@ -91,9 +90,9 @@ struct batch {
 void batch_take(struct potad *potad, struct alloc_context alloc, struct space *zone,
                 const struct block_request *request, struct batch *batch);
 
-/* Frees the blocks of @chain, all of @zone; descriptors that are left over go to @released.
- * Context: no lock. */
-void batch_free(struct potad *potad, struct space *zone, struct list_head *chain,
+/* Frees @count blocks, all of @zone; descriptors that are left over go to @released. Context: no
+ * lock. */
+void batch_free(struct potad *potad, struct space *zone, struct buddy *const *parts, unsigned count,
                 struct buddy_stash *released);
 
 /* Frees the block of @buddy, a caller's or a slab's: space_free(), but frames of it that have
@@ -228,9 +227,27 @@ struct frame_entry block_of_slab(void *context, pfn_t pfn);
  * where it is in none: boot metadata, or a hole. */
 bool block_find(const struct space *zone, pfn_t pfn, struct frame_entry *entry);
 
+/* cpu_cache.c: an allocator without CPUs. */
+void cpu_cache_init(struct potad *potad);
+
+/* Keeps the block of @buddy where the list that it would be on is full: half of that
+ * list goes. Context: no lock. Return: whether it does. */
+bool cpu_cache_make_room(struct potad *potad, struct buddy *buddy);
+
+/* Whether a CPU keeps the block of @buddy. Context: between cpu_cache_stop() and _start(). */
+bool cpu_cache_keeps(struct potad *potad, const struct buddy *buddy);
+
+/* Marks all blocks that CPUs keep BUDDY_CACHED, or none: for potad_validate(). Context: no other
+ * thread is inside the allocator. */
+void cpu_cache_mark(struct potad *potad, bool kept);
+
 /* cpu_cache.c: fills the list that @block would come from, and takes a block from it. Context: no
  * lock, in no transaction. Return: NULL where it cannot. */
 struct buddy *cpu_cache_refill(struct potad *potad, const struct block_request *block);
+
+/* Gives the lists of CPUs that are online, and the depot where these are several, arrays for blocks
+ * of @zone, as far as there is memory. Context: no lock, in no transaction. */
+void cpu_cache_extend(struct potad *potad, zone_id_t zone);
 
 /* Frees all blocks that CPUs keep. Never allocates. Context: no lock. Return: whether there was
  * anything. */

@@ -104,6 +104,8 @@ struct zone_claim {
 #define CORE_EVENT_TABLE(X)                                                                        \
     X(CORE_EVENT_REFILLED, "list-refilled")    /* a CPU got blocks of its zone, a batch */         \
     X(CORE_EVENT_FULL, "list-drained-full")    /* a CPU had too many: a magazine went back */      \
+    X(CORE_EVENT_STORED, "magazine-stored")    /* the same, and it is kept for other CPUs */       \
+    X(CORE_EVENT_FETCHED, "magazine-fetched")  /* a CPU got what another one had too much of */    \
     X(CORE_EVENT_PRESSURE, "drained-pressure") /* memory was short: CPUs' lists were emptied */    \
     X(CORE_EVENT_OBJECTS_REFILLED, "magazine-refilled") /* a CPU got objects of slabs */           \
     X(CORE_EVENT_FLUSHED, "magazine-flushed")  /* a CPU had too many: a magazine went back */      \
@@ -130,6 +132,26 @@ enum core_event {
 struct cpu_slot {
     _Alignas(CACHE_LINE_BYTES) atomic_flags_t inside; /* written by who is on the CPU */
     atomic_word_t cache; /* its lists; 0: claimed by others, or there are none */
+    /* Machines fetch lines in pairs: this is what the next slot's shares a pair with. */
+    _Alignas(CACHE_LINE_BYTES) unsigned char apart[CACHE_LINE_BYTES];
+};
+
+/* A list of blocks of one kind: cpu_cache.h. */
+struct cpu_list {
+    struct buddy **blocks; /* the warmest last, in a struct cpu_blocks of the list's zone */
+    uint32_t count;
+    uint32_t room; /* for so many, in all; 0: there is no array */
+};
+
+enum {
+    CPU_TYPES = 4, /* lists for so many migrate types, more than there are */
+    CPU_LISTS = ZONES_MAX * CPU_TYPES * CPU_ORDERS
+};
+
+/* What one CPU had too much of, for others that have none. */
+struct cpu_depot {
+    _Alignas(CACHE_LINE_BYTES) spinlock_t lock;
+    struct cpu_list lists[CPU_LISTS]; /* cpu_list_of(); those of frames have arrays */
 };
 
 struct potad {
@@ -151,6 +173,7 @@ struct potad {
                            * movable ones */
     atomic_word_t cpus[CPUS_MAX]; /* struct cpu_cache of each CPU that is online, or 0 */
     struct cpu_slot cpu_slots[CPUS_MAX];
+    struct cpu_depot depot;
 
     struct slab_source source;
     struct epoch epoch;              /* of those who look into trees without the zone's lock */
@@ -171,6 +194,7 @@ struct potad {
     struct kmem_cache cache_poison; /* of records of failed frames */
     struct kmem_cache cache_node;   /* of nodes of zones whose map is a tree */
     struct kmem_cache cache_cpu;    /* of struct cpu_caches */
+    struct kmem_cache cache_blocks; /* of struct cpu_blocks */
     spinlock_t caches_lock;
     struct list_head caches;                 /* all of them */
     struct kmem_cache *numbered[CPU_CACHES]; /* those with magazines */
@@ -228,7 +252,8 @@ enum status potad_zone_remove(struct potad *potad, zone_id_t id)
 /* Gives CPU number @cpu, as port.cpu_enter() answers it, lists of its own for small blocks: from
  * here on most allocations and frees of less than 2^CPU_ORDERS frames on it take no lock. What such
  * lists hold is memory that allocations get where there is no other, whichever CPU they are on.
- * Return: OK; or with nothing changed: EXISTS where it is online, NO_MEMORY, INVALID. */
+ * Return: OK; or with nothing changed: EXISTS where it is online; NO_MEMORY; INVALID, also where
+ * the port has no CPUs. */
 enum status potad_cpu_online(struct potad *potad, uint32_t cpu) __attribute__((warn_unused_result));
 
 /* Ends that: frees what the lists hold. Never allocates. Context: no thread is on the CPU until it
@@ -247,8 +272,8 @@ struct page_request {
 };
 
 /* What alloc_pages() and free_pages() come to where this CPU's lists do not serve. */
-enum status alloc_pages_slow(struct potad *potad, const struct page_request *request,
-                             struct buddy **buddy) __attribute__((warn_unused_result));
+enum status alloc_pages_slow(struct potad *potad, struct page_request request, struct buddy **buddy)
+    __attribute__((warn_unused_result));
 void free_pages_slow(struct potad *potad, struct buddy *buddy);
 
 #include "core/cpu_cache.h"
@@ -264,11 +289,12 @@ void free_pages_slow(struct potad *potad, struct buddy *buddy);
 static ALWAYS_INLINE enum status __attribute__((warn_unused_result))
 alloc_pages(struct potad *potad, const struct page_request *request, struct buddy **buddy)
 {
-    /* A copy, of which the compiler knows that nobody else sees it. */
+    /* Copies, of which the compiler knows that nobody else sees them: what the caller has just
+     * written there need not be in memory unless the slow call is made. */
     const struct page_request wanted = *request;
     struct buddy *cached = cpu_cache_alloc(potad, &wanted);
     if (UNLIKELY(cached == NULL)) {
-        return alloc_pages_slow(potad, request, buddy);
+        return alloc_pages_slow(potad, wanted, buddy);
     }
     *buddy = cached;
     return STATUS_OK;
@@ -288,11 +314,8 @@ enum status alloc_pages_desc(struct potad *potad, const struct page_request *req
  * fails, never allocates (requirement A3). */
 static ALWAYS_INLINE void free_pages(struct potad *potad, struct buddy *buddy)
 {
-    struct list_head *surplus;
-    if (UNLIKELY(!cpu_cache_free(potad, buddy, &surplus))) {
+    if (UNLIKELY(!cpu_cache_free(potad, buddy))) {
         free_pages_slow(potad, buddy);
-    } else if (UNLIKELY(surplus != NULL)) {
-        cpu_cache_give_back(potad, surplus);
     }
 }
 

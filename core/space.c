@@ -230,24 +230,22 @@ struct buddy *space_split_detached(struct space *space, struct buddy *buddy, ord
 }
 
 /* Counts the frames of the block of @order at @pfn in, in its pageblock, or where it is several, in
- * those of its parts, the first of @chain. */
-static void space_count_parts(struct space *space, const struct list_head *chain, pfn_t pfn,
+ * those of its @parts. */
+static void space_count_parts(struct space *space, struct buddy *const *parts, pfn_t pfn,
                               order_t order)
 {
-    const struct buddy *part = list_item(chain, const struct buddy, list);
     if (order < space->pageblock_order) {
-        pageblock_count_in(space, part, order);
+        pageblock_count_in(space, parts[0], order);
         return;
     }
-    for (pfn_t end = pfn + order_frames(order); pfn < end; pfn += order_frames(buddy_order(part))) {
-        part = list_item(chain, const struct buddy, list);
-        pageblock_count_in(space, part, buddy_order(part));
-        chain = chain->next;
+    for (pfn_t end = pfn + order_frames(order); pfn < end; parts++) {
+        pageblock_count_in(space, *parts, buddy_order(*parts));
+        pfn += order_frames(buddy_order(*parts));
     }
 }
 
 void space_split_evenly(struct space *space, struct buddy *buddy, order_t order,
-                        struct buddy_stash *stash, struct list_head **chain)
+                        struct buddy_stash *stash, struct buddy **parts)
 {
     struct block_heads heads;
     const pfn_t start = buddy->pfn;
@@ -272,8 +270,7 @@ void space_split_evenly(struct space *space, struct buddy *buddy, order_t order,
         part->head.flawed = false;
         part->pfn = pfn;
         atomic_flags_poke(&part->head.flags, flags | boot);
-        part->list.next = *chain;
-        *chain = &part->list;
+        parts[(pfn - start) >> order] = part;
         memdesc_t word = memdesc_make(part, MEMDESC_BUDDY_ALLOCATED);
         if (pfn == start || !block_map_has_tree(&space->map)) {
             space_write(space, pfn, word);
@@ -285,7 +282,7 @@ void space_split_evenly(struct space *space, struct buddy *buddy, order_t order,
     space->blocks += frames / step - 1;
     space->frames[BUDDY_TAKEN] -= frames;
     space->frames[BUDDY_ALLOCATED] += frames;
-    space_count_parts(space, *chain, start, whole);
+    space_count_parts(space, parts, start, whole);
 }
 
 void space_split_allocated(struct space *space, struct buddy *buddy, order_t order,

@@ -148,11 +148,11 @@ struct buddy *space_split_detached(struct space *space, struct buddy *buddy, ord
                                    struct buddy_stash *stash);
 
 /* Cuts the detached block of @buddy, accepted and of the type that it is to have, into blocks of
- * @order in use, which are linked by list.next before @chain by ascending address, the last of them
- * with @buddy itself. @stash must hold a descriptor for each but one, and the map has
- * block_map_nodes() of as many. At most 2^SPACE_EVENLY of them. */
+ * @order in use: @parts, by ascending address, the last of them with @buddy itself. @stash must
+ * hold a descriptor for each but one, and the map has block_map_nodes() of as many. At most
+ * 2^SPACE_EVENLY of them. */
 void space_split_evenly(struct space *space, struct buddy *buddy, order_t order,
-                        struct buddy_stash *stash, struct list_head **chain);
+                        struct buddy_stash *stash, struct buddy **parts);
 
 /* Halves the allocated block of @buddy in the same way, but all parts stay allocated.
  * parts: order(buddy) - @order + 1 entries, filled by ascending address; the last is @buddy. */

@@ -34,6 +34,9 @@ enum {
 /* Of a usual machine. What most calls touch is laid out in as few of them as it takes (B1). */
 #define CACHE_LINE_BYTES 64
 
+/* Such a machine fetches lines in pairs: what CPUs write at the same time is that far apart. */
+#define CACHE_PAIR_BYTES ((size_t)2 * CACHE_LINE_BYTES)
+
 /* What a short path may count on, and what it need not. */
 #define LIKELY(condition)   __builtin_expect(!!(condition), 1)
 #define UNLIKELY(condition) __builtin_expect(!!(condition), 0)

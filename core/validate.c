@@ -57,11 +57,6 @@ struct record_census {
     uint64_t nodes;
 };
 
-/* What the lists of all CPUs hold. */
-struct cpu_census {
-    uint64_t blocks;
-};
-
 static void count_records(const struct space *zone, struct record_census *census)
 {
     list_for_each (link, &zone->flaws) {
@@ -71,90 +66,95 @@ static void count_records(const struct space *zone, struct record_census *census
     }
 }
 
-/* I17 for one magazine of a CPU. */
-static bool check_magazine(const struct potad *potad, const struct cpu_magazine *magazine,
-                           const struct buddy *kind, struct cpu_census *census,
-                           struct violation *violation)
+/* I17 for one list of a CPU, the blocks of which are marked; their marks are taken off, so that
+ * none is met again. */
+static bool check_list(const struct potad *potad, const struct cpu_list *list, struct cpu_kind kind,
+                       struct violation *violation)
 {
-    uint64_t counted = 0;
-    const struct list_head *chain = magazine->blocks;
-    for (; chain != NULL; chain = chain->next, counted++) {
-        const struct buddy *buddy = list_item(chain, const struct buddy, list);
-        const struct space *zone = &potad->zones[kind->head.zone];
+    for (uint32_t i = 0; i < list->count; i++) {
+        struct buddy *buddy = list->blocks[i];
+        const struct space *zone = &potad->zones[kind.zone];
         uint32_t flags = atomic_flags_peek(&buddy->head.flags);
         bool fits = buddy_state(buddy) == BUDDY_ALLOCATED &&
                     (flags & (uint32_t)BUDDY_USE_MASK) == BUDDY_CACHED &&
-                    buddy->head.order == kind->head.order && buddy->head.zone == kind->head.zone &&
-                    buddy->head.migratetype == kind->head.migratetype && !buddy->head.flawed;
+                    buddy->head.order == kind.order && buddy->head.zone == kind.zone &&
+                    buddy->head.migratetype == kind.type && !buddy->head.flawed;
         if (!invariant_check(violation, INVARIANT_CPU_LIST, buddy->pfn, true, fits) ||
             !invariant_check(violation, INVARIANT_CPU_LIST, buddy->pfn,
                              memdesc_make(buddy, MEMDESC_BUDDY_ALLOCATED),
                              block_map_read(&zone->map, buddy->pfn))) {
             return false;
         }
+        buddy_set_use(buddy, BUDDY_CACHED, false);
     }
-    census->blocks += counted;
-    return invariant_check(violation, INVARIANT_CPU_LIST, PFN_NONE,
-                           cpu_magazine_empty(kind->head.order).room, magazine->room + counted);
+    return true;
 }
 
-/* I17 for one CPU. */
-static bool check_cpu(const struct potad *potad, const struct cpu_cache *cache,
-                      struct cpu_census *census, struct violation *violation)
+/* I17 for one CPU, or the depot. */
+static bool check_lists(const struct potad *potad, const struct cpu_list *lists,
+                        struct violation *violation)
 {
     for (unsigned i = 0; i < CPU_LISTS; i++) {
-        struct buddy kind = {.pfn = 0};
-        kind.head.order = (uint8_t)(i % CPU_ORDERS);
-        kind.head.migratetype = (uint8_t)(i / CPU_ORDERS % CPU_TYPES);
-        kind.head.zone = (uint8_t)(i / CPU_ORDERS / CPU_TYPES);
-        const struct cpu_list *list = &cache->lists[i];
-        if (!check_magazine(potad, &list->loaded, &kind, census, violation) ||
-            !check_magazine(potad, &list->other, &kind, census, violation)) {
+        const struct cpu_list *list = &lists[i];
+        bool fits = list->count <= list->room;
+        if (!invariant_check(violation, INVARIANT_CPU_LIST, PFN_NONE, true, fits) ||
+            !check_list(potad, list, cpu_kind_of(i), violation)) {
             return false;
         }
     }
     return true;
 }
 
-/* Blocks of @zone that say that a CPU keeps them. */
-static uint64_t count_cached(const struct space *zone)
+/* I17 for the blocks of @zone that are on no list. */
+static bool check_unmarked(const struct space *zone, struct violation *violation)
 {
-    uint64_t count = 0;
     pfn_t at = zone->start;
     while ((at = block_map_next(&zone->map, at, zone->end)) < zone->end) {
         memdesc_t word = block_map_read(&zone->map, at);
         const struct memdesc *head = memdesc_head(word);
         bool plain = memdesc_type(word) == MEMDESC_BUDDY_ALLOCATED;
-        count += plain && (atomic_flags_peek(&head->flags) & (uint32_t)BUDDY_CACHED) != 0 ? 1 : 0;
+        bool marked = (atomic_flags_peek(&head->flags) & (uint32_t)BUDDY_CACHED) != 0;
+        if (!invariant_check(violation, INVARIANT_CPU_LIST, at, false, plain && marked)) {
+            return false;
+        }
         at += order_frames(head->order);
     }
-    return count;
+    return true;
 }
 
 /* I17: the lists of all CPUs, and that no other block says it is on one. */
-static bool check_cpus(const struct potad *potad, struct cpu_census *census,
-                       struct violation *violation)
+static bool check_marked(struct potad *potad, struct violation *violation)
 {
-    uint64_t marked = 0;
-    if (potad->port.cpu_enter == NULL) {
-        return true;
-    }
-    for (uint32_t cpu = 0; cpu < CPUS_MAX; cpu++) {
-        const struct cpu_cache *cache = cpu_cache_of(potad, cpu);
-        if (cache != NULL && !check_cpu(potad, cache, census, violation)) {
+    for (unsigned keeper = 0; keeper < CPU_KEEPERS; keeper++) {
+        const struct cpu_list *lists = cpu_keeper_lists(potad, keeper);
+        if (lists != NULL && !check_lists(potad, lists, violation)) {
             return false;
         }
     }
     zones_for_each(zones_present(potad), id)
     {
-        marked += count_cached(&potad->zones[id]);
+        if (!check_unmarked(&potad->zones[id], violation)) {
+            return false;
+        }
     }
-    return invariant_check(violation, INVARIANT_CPU_LIST, PFN_NONE, census->blocks, marked);
+    return true;
+}
+
+static bool check_cpus(struct potad *potad, struct violation *violation)
+{
+    if (potad->port.cpu_enter == NULL) {
+        return true;
+    }
+    if (!CPU_MARKS) {
+        cpu_cache_mark(potad, true);
+    }
+    bool holds = check_marked(potad, violation);
+    cpu_cache_mark(potad, CPU_MARKS);
+    return holds;
 }
 
 bool potad_validate(struct potad *potad, struct violation *violation)
 {
-    struct cpu_census cpus = {0};
     struct slab_census census = {0};
     struct record_census held = {0};
     uint64_t blocks = 0;
@@ -180,7 +180,7 @@ bool potad_validate(struct potad *potad, struct violation *violation)
             return false;
         }
     }
-    if (!check_cpus(potad, &cpus, violation) || !cpu_objects_validate(potad, violation)) {
+    if (!check_cpus(potad, violation) || !cpu_objects_validate(potad, violation)) {
         return false;
     }
     uint64_t buddys = potad->cache_buddy.live + atomic_word_peek(&potad->boot_buddies);

@@ -245,6 +245,9 @@ enum status potad_zone_add(struct potad *potad, zone_id_t id, const struct zone_
         transaction_undo(potad, &transaction);
     }
     zone_arrive(potad, id, made);
+    if (made) {
+        cpu_cache_extend(potad, id);
+    }
     return made ? STATUS_OK : STATUS_NO_MEMORY;
 }
 

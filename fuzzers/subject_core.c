@@ -217,31 +217,24 @@ static enum status core_cpu_offline(void *instance, uint32_t cpu)
     return potad_cpu_offline(instance, cpu);
 }
 
-static void chain_visit(const struct list_head *chain, struct subject_cached kept,
-                        void (*visit)(void *context, const struct subject_cached *kept),
-                        void *context)
-{
-    for (; chain != NULL; chain = chain->next) {
-        kept.pfn = list_item(chain, const struct buddy, list)->pfn;
-        visit(context, &kept);
-    }
-}
-
 static void core_cached(void *instance,
                         void (*visit)(void *context, const struct subject_cached *kept),
                         void *context)
 {
-    const struct potad *potad = instance;
-    for (uint32_t cpu = 0; cpu < CPUS_MAX; cpu++) {
-        const struct cpu_cache *cache = cpu_cache_of(potad, cpu);
-        for (unsigned i = 0; cache != NULL && i < CPU_LISTS; i++) {
-            struct subject_cached kept = {
-                .order = i % CPU_ORDERS,
-                .migratetype = (enum migratetype)(i / CPU_ORDERS % CPU_TYPES),
-                .zone = i / CPU_ORDERS / CPU_TYPES,
-            };
-            chain_visit(cache->lists[i].loaded.blocks, kept, visit, context);
-            chain_visit(cache->lists[i].other.blocks, kept, visit, context);
+    for (unsigned keeper = 0; keeper < CPU_KEEPERS; keeper++) {
+        const struct cpu_list *lists = cpu_keeper_lists(instance, keeper);
+        for (unsigned i = 0; lists != NULL && i < CPU_LISTS; i++) {
+            const struct cpu_list *list = &lists[i];
+            const struct cpu_kind kind = cpu_kind_of(i);
+            for (uint32_t k = 0; k < list->count; k++) {
+                struct subject_cached kept = {
+                    .pfn = list->blocks[k]->pfn,
+                    .order = kind.order,
+                    .migratetype = kind.type,
+                    .zone = kind.zone,
+                };
+                visit(context, &kept);
+            }
         }
     }
 }
@@ -256,7 +249,8 @@ static const uint64_t *core_free_blocks(void *instance, zone_id_t zone, unsigned
 static bool is_own(const struct potad *potad, const struct kmem_cache *cache)
 {
     const struct kmem_cache *own[] = {&potad->cache_buddy,  &potad->cache_slab, &potad->cache_cache,
-                                      &potad->cache_poison, &potad->cache_node, &potad->cache_cpu};
+                                      &potad->cache_poison, &potad->cache_node, &potad->cache_cpu,
+                                      &potad->cache_blocks};
     for (unsigned i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
         if (own[i] == cache) {
             return true;

@@ -32,8 +32,8 @@ struct entrant {
 
 /* A thread in a turn. */
 struct side {
-    struct entrant *entrant;
-    unsigned number; /* also of its CPU */
+    _Alignas(CACHE_PAIR_BYTES) struct entrant *entrant; /* the other side writes to its own lines */
+    unsigned number;                                    /* also of its CPU */
     enum game game;
     double begin; /* when it is measured: bench_now() */
     double end;

@@ -77,9 +77,7 @@ static uint64_t kept(const struct cpu_cache *cache)
 {
     uint64_t blocks = 0;
     for (unsigned i = 0; i < sizeof(cache->lists) / sizeof(cache->lists[0]); i++) {
-        const struct cpu_list *list = &cache->lists[i];
-        uint64_t room = 2 * (uint64_t)(CPU_MAGAZINE >> i % CPU_ORDERS);
-        blocks += room - list->loaded.room - list->other.room;
+        blocks += cache->lists[i].count;
     }
     return blocks;
 }

@@ -118,11 +118,30 @@ static void lock_order_take_alone_has_no_company(void **state)
         for (unsigned other = 0; other < LOCK_CLASSES; other++) {
             struct fixture behind = {0};
             bool owners = lock_class_rule(other) == LOCK_OUTSIDE;
+            if (lock_class_rule(other) == LOCK_WITHIN) {
+                continue;
+            }
             assert_false(take(&f, other, 1));
             assert_true(take(&behind, other, 1));
             assert_int_equal(take(&behind, class, 0), owners);
         }
         assert_true(release(&f, class, 0));
+    }
+}
+
+/* Inside a CPU's lists, but with no other lock of the core's, and none is taken behind it. */
+static void lock_order_take_within_has_lists_around_it(void **state)
+{
+    (void)state;
+    for (unsigned other = 0; other < LOCK_CLASSES; other++) {
+        struct fixture f = {0};
+        bool owners = lock_class_rule(other) == LOCK_OUTSIDE;
+        assert_true(take(&f, other, 1));
+        assert_int_equal(take(&f, LOCK_DEPOT, 0), owners || other == LOCK_CPU_LISTS);
+        struct fixture behind = {0};
+        assert_true(take(&behind, LOCK_CPU_LISTS, 0));
+        assert_true(take(&behind, LOCK_DEPOT, 0));
+        assert_false(take(&behind, other, 1));
     }
 }
 
@@ -206,6 +225,7 @@ int main(void)
         cmocka_unit_test(lock_order_take_of_one_class_ascends),
         cmocka_unit_test(lock_order_take_twice_is_reported),
         cmocka_unit_test(lock_order_take_alone_has_no_company),
+        cmocka_unit_test(lock_order_take_within_has_lists_around_it),
         cmocka_unit_test(lock_order_release_of_what_is_not_held_is_reported),
         cmocka_unit_test(lock_order_call_with_a_lock_is_reported),
         cmocka_unit_test(lock_order_take_of_many_owners_leaves_room),
