@@ -27,7 +27,7 @@ static bool run_accept(struct contig_call *call, struct space *zone, pfn_t pfn)
         struct buddy *buddy = contig_part(zone, at);
         uint64_t frames = order_frames(buddy_order(buddy));
         if (buddy_is(buddy, BUDDY_UNACCEPTED)) {
-            if (!frames_accept(call->potad, zone, at, frames)) {
+            if (!frames_accept(call->potad, zone, at, frames, call->alloc.transaction)) {
                 return false;
             }
             buddy_set_accepted(buddy);

@@ -102,10 +102,14 @@ bool cpu_cache_make_room(struct potad *potad, struct buddy *buddy)
     }
     /* Another thread on this CPU may have made room. */
     keeps = keeps && cpu_list_push(list, buddy);
+    if (count > 0) {
+        block_in_hand(potad);
+    }
     cpu_cache_leave(potad, cpu);
     if (count > 0) {
         buddy_stash_init(&released);
         batch_free(potad, zone, surplus, count, &released);
+        block_put_back(potad, NULL);
         descriptors_release(potad, &released);
     }
     return keeps;
@@ -182,8 +186,10 @@ struct buddy *cpu_cache_refill(struct potad *potad, const struct block_request *
         return buddy;
     }
     struct alloc_context alloc = transaction_begin(potad, &transaction);
+    block_in_hand(potad);
     batch_take(potad, alloc, &potad->zones[refill.zone], block, &batch);
     if (batch.count == 0) {
+        block_not_in_hand(potad);
         transaction_undo(potad, &transaction);
         return NULL;
     }
@@ -194,6 +200,7 @@ struct buddy *cpu_cache_refill(struct potad *potad, const struct block_request *
         batch_free(potad, &potad->zones[refill.zone], &batch.blocks[batch.count - rest], rest,
                    &transaction.pending);
     }
+    block_put_back(potad, &transaction);
     transaction_commit(potad, &transaction);
     return batch.blocks[0];
 }
@@ -243,6 +250,17 @@ static bool spare_empty(struct potad *potad, struct buddy_stash *released)
     return any;
 }
 
+/* The number behind that of the last CPU that is online. Context: cpus_lock. */
+static uint32_t cpus_end(const struct potad *potad)
+{
+    uint32_t left = potad->cpus_online;
+    uint32_t end = 0;
+    for (; left > 0; end++) {
+        left -= cpu_cache_of(potad, end) != NULL ? 1 : 0;
+    }
+    return end;
+}
+
 void cpu_cache_stop(struct potad *potad)
 {
     bool any = false;
@@ -250,7 +268,8 @@ void cpu_cache_stop(struct potad *potad)
         return;
     }
     spinlock_lock(&potad->cpus_lock);
-    for (uint32_t cpu = 0; cpu < CPUS_MAX; cpu++) {
+    uint32_t end = cpus_end(potad);
+    for (uint32_t cpu = 0; cpu < end; cpu++) {
         struct cpu_cache *cache = cpu_cache_of(potad, cpu);
         if (cache != NULL) {
             atomic_word_clear_ordered(&potad->cpu_slots[cpu].cache);
@@ -260,7 +279,7 @@ void cpu_cache_stop(struct potad *potad)
     if (any && potad->port.cpu_barrier != NULL) {
         potad->port.cpu_barrier(potad->port.context);
     }
-    for (uint32_t cpu = 0; any && cpu < CPUS_MAX; cpu++) {
+    for (uint32_t cpu = 0; cpu < end; cpu++) {
         const atomic_flags_t *inside = &potad->cpu_slots[cpu].inside;
         if (cpu_cache_of(potad, cpu) != NULL && atomic_flags_load_ordered(inside) != 0) {
             core_event(potad, CORE_EVENT_CLAIM_MET);
@@ -276,22 +295,26 @@ void cpu_cache_start(struct potad *potad)
     if (potad->port.cpu_enter == NULL) {
         return;
     }
-    for (uint32_t cpu = 0; cpu < CPUS_MAX; cpu++) {
+    uint32_t end = cpus_end(potad);
+    for (uint32_t cpu = 0; cpu < end; cpu++) {
         /* 0 again for those that are offline. */
         atomic_word_release(&potad->cpu_slots[cpu].cache, atomic_word_peek(&potad->cpus[cpu]));
     }
     spinlock_unlock(&potad->cpus_lock);
 }
 
-/* cpu_cache_drain(), but what it leaves over goes to @released. */
-static bool drain(struct potad *potad, struct buddy_stash *released)
+/* cpu_cache_drain(), for @transaction or NULL; what it leaves over goes to @released. */
+static bool drain(struct potad *potad, struct alloc_transaction *transaction,
+                  struct buddy_stash *released)
 {
     bool any = false;
     if (potad->port.cpu_enter == NULL) {
         return false;
     }
+    block_in_hand(potad);
     cpu_cache_stop(potad);
-    for (uint32_t cpu = 0; cpu < CPUS_MAX; cpu++) {
+    uint32_t end = cpus_end(potad);
+    for (uint32_t cpu = 0; cpu < end; cpu++) {
         struct cpu_cache *cache = cpu_cache_of(potad, cpu);
         any = (cache != NULL && objects_empty(potad, cache, released)) || any;
     }
@@ -301,6 +324,11 @@ static bool drain(struct potad *potad, struct buddy_stash *released)
     }
     any = spare_empty(potad, released) || any;
     cpu_cache_start(potad);
+    if (any) {
+        block_put_back(potad, transaction);
+    } else {
+        block_not_in_hand(potad);
+    }
     return any;
 }
 
@@ -308,14 +336,14 @@ bool cpu_cache_drain(struct potad *potad)
 {
     struct buddy_stash released;
     buddy_stash_init(&released);
-    bool any = drain(potad, &released);
+    bool any = drain(potad, NULL, &released);
     descriptors_release(potad, &released);
     return any;
 }
 
 bool cpu_cache_reclaim(struct potad *potad, struct alloc_context alloc, uint32_t *seen)
 {
-    if (drain(potad, &alloc.transaction->pending)) {
+    if (drain(potad, alloc.transaction, &alloc.transaction->pending)) {
         core_event(potad, CORE_EVENT_PRESSURE);
         alloc.transaction->drains++;
     }

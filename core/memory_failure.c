@@ -205,16 +205,17 @@ static bool failure_gather(struct failure *failure, struct alloc_context alloc)
     return true;
 }
 
-enum status memory_failure(struct potad *potad, pfn_t pfn)
+/* memory_failure(), or leaves all as it was: then *@retries says whether to try it again, having
+ * done so @tried times. */
+static enum status failure_once(struct potad *potad, struct space *zone, pfn_t pfn, unsigned tried,
+                                bool *retries)
 {
     struct alloc_transaction transaction;
-    struct failure failure = {.potad = potad, .zone = zone_of(potad, pfn), .pfn = pfn};
+    struct failure failure = {.potad = potad, .zone = zone, .pfn = pfn};
     enum status status;
-    if (failure.zone == NULL) {
-        return STATUS_INVALID;
-    }
     struct alloc_context alloc = transaction_begin(potad, &transaction);
     failure.alloc = alloc;
+    *retries = false;
     buddy_stash_init(&failure.stash);
     do {
         /* The zone is not locked while descriptors are allocated, and a free block is not held, for
@@ -231,6 +232,7 @@ enum status memory_failure(struct potad *potad, pfn_t pfn)
     }
     if (status != STATUS_OK) {
         transaction_undo(potad, &transaction);
+        *retries = status == STATUS_NO_MEMORY && transaction_retries(potad, &transaction, tried);
         return status;
     }
     transaction_commit(potad, &transaction);
@@ -238,6 +240,21 @@ enum status memory_failure(struct potad *potad, pfn_t pfn)
         owner_tell(potad, failure.told, pfn);
     }
     return STATUS_OK;
+}
+
+enum status memory_failure(struct potad *potad, pfn_t pfn)
+{
+    enum status status;
+    bool retries;
+    unsigned tried = 0;
+    do {
+        struct space *zone = zone_of(potad, pfn);
+        if (zone == NULL) {
+            return STATUS_INVALID;
+        }
+        status = failure_once(potad, zone, pfn, tried++, &retries);
+    } while (retries);
+    return status;
 }
 
 /* Takes the record of @pfn off, if there is one. Context: the zone's lock. Return: the record. */

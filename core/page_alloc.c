@@ -11,6 +11,7 @@ struct alloc_context transaction_begin(struct potad *potad, struct alloc_transac
     transaction->nodes_short = 0;
     transaction->fills = 0;
     transaction->drains = 0;
+    transaction->put_back = 0;
     transaction->generation = atomic_word_peek(&potad->slab_generation);
     transaction->in_hand = atomic_word_acquire(&potad->in_hand);
     return (struct alloc_context){.transaction = transaction, .depth = 1};
@@ -82,7 +83,7 @@ void transaction_undo(struct potad *potad, struct alloc_transaction *transaction
 }
 
 enum {
-    RETRIES_MAX = 16,
+    RETRIES_MAX = 8,
     PATIENCE = 10000, /* looks; who waits may have the block in hand himself, further out */
     PUT_BACK_SHIFT = 32
 };
@@ -92,9 +93,17 @@ void block_in_hand(struct potad *potad)
     (void)atomic_word_add(&potad->in_hand, 1);
 }
 
-void block_put_back(struct potad *potad)
+void block_put_back(struct potad *potad, struct alloc_transaction *transaction)
 {
+    if (transaction != NULL) {
+        transaction->put_back++;
+    }
     (void)atomic_word_add(&potad->in_hand, ((uint64_t)1 << PUT_BACK_SHIFT) - 1);
+}
+
+void block_not_in_hand(struct potad *potad)
+{
+    (void)atomic_word_add(&potad->in_hand, ~(uint64_t)0);
 }
 
 bool transaction_retries(struct potad *potad, const struct alloc_transaction *transaction,
@@ -104,7 +113,10 @@ bool transaction_retries(struct potad *potad, const struct alloc_transaction *tr
         return true;
     }
     uint64_t in_hand = atomic_word_acquire(&potad->in_hand);
-    if (tried >= RETRIES_MAX || (in_hand == transaction->in_hand && (uint32_t)in_hand == 0)) {
+    uint64_t own = (uint64_t)transaction->put_back << PUT_BACK_SHIFT;
+    uint64_t due = transaction->in_hand - (uint32_t)transaction->in_hand + own;
+    bool others = in_hand != due; /* have something, or have put something back */
+    if (tried >= RETRIES_MAX || !others) {
         return false;
     }
     for (uint32_t i = 0; i < PATIENCE && (uint32_t)in_hand != 0; i++) {
@@ -147,25 +159,28 @@ bool stash_fill(struct potad *potad, struct alloc_context alloc, struct buddy_st
     return true;
 }
 
-bool frames_accept(struct potad *potad, struct space *zone, pfn_t pfn, uint64_t frames)
+bool frames_accept(struct potad *potad, struct space *zone, pfn_t pfn, uint64_t frames,
+                   struct alloc_transaction *transaction)
 {
+    block_in_hand(potad);
     spinlock_unlock(&zone->lock);
     port_window(potad, WINDOW_BEFORE_ACCEPT);
     lock_check_call("port.accept");
     bool accepted =
         !port_fault(potad, FAULT_ACCEPT) && potad->port.accept(potad->port.context, pfn, frames);
     spinlock_lock(&zone->lock);
+    block_put_back(potad, transaction);
     return accepted;
 }
 
 bool block_accept(struct potad *potad, struct space *zone, struct buddy *buddy, uint64_t frames,
-                  struct buddy_stash *released)
+                  struct alloc_transaction *transaction)
 {
     /* No longer free for others who look from the buddy's side. */
     space_set_word(zone, buddy, memdesc_make(buddy, MEMDESC_BUDDY_ALLOCATED));
-    bool accepted = frames_accept(potad, zone, buddy->pfn, frames);
+    bool accepted = frames_accept(potad, zone, buddy->pfn, frames, transaction);
     if (!accepted) {
-        space_free(zone, buddy, NULL, released);
+        space_free(zone, buddy, NULL, &transaction->pending);
     }
     return accepted;
 }
@@ -263,9 +278,12 @@ static struct buddy *block_take(struct potad *potad, struct alloc_context alloc,
             return buddy;
         }
         space_set_word(zone, buddy, memdesc_make(buddy, MEMDESC_BUDDY_ALLOCATED));
+        block_in_hand(potad);
         spinlock_unlock(&zone->lock);
         bool filled = stash_fill(potad, alloc, stash, need);
         spinlock_lock(&zone->lock);
+        /* Or it will be, before the zone is unlocked. */
+        block_put_back(potad, alloc.transaction);
         /* Others may have used the nodes meanwhile. */
         bool ready = map_nodes_ready(alloc, zone, space_cut_nodes(zone, need));
         if (filled && ready) {
@@ -303,7 +321,8 @@ static enum status block_alloc_from(struct potad *potad, struct alloc_context al
     if (buddy != NULL) {
         buddy = space_split_detached(zone, buddy, request->order, &stash);
         uint64_t frames = order_frames(request->order);
-        bool accepted = !place->unaccepted || block_accept(potad, zone, buddy, frames, pending);
+        bool accepted =
+            !place->unaccepted || block_accept(potad, zone, buddy, frames, alloc.transaction);
         status = accepted ? STATUS_OK : STATUS_ACCEPT_FAILED;
     }
     if (status == STATUS_OK) {
@@ -573,25 +592,22 @@ static bool split_prepare(struct potad *potad, struct alloc_context alloc, struc
     return false;
 }
 
-enum status split_pages(struct potad *potad, struct buddy *buddy, order_t order,
-                        struct buddy **parts)
+/* Splits as split_pages(), or leaves all as it was: then *@retries says whether to try it again,
+ * having done so @tried times. */
+static enum status split_once(struct potad *potad, struct buddy *buddy, order_t order,
+                              struct buddy **parts, unsigned tried, bool *retries)
 {
     struct alloc_transaction transaction;
     struct buddy_stash stash;
     struct space *zone = &potad->zones[buddy->head.zone];
-    memdesc_t plain = memdesc_make(buddy, MEMDESC_BUDDY_ALLOCATED);
-    spinlock_lock(&zone->lock);
-    bool is_plain = block_map_read(&zone->map, buddy->pfn) == plain;
-    spinlock_unlock(&zone->lock);
-    if (order >= buddy_order(buddy) || !is_plain) {
-        return STATUS_INVALID;
-    }
     struct alloc_context alloc = transaction_begin(potad, &transaction);
     order_t last = buddy_order(buddy) - order;
+    *retries = false;
     buddy_stash_init(&stash);
     if (!split_prepare(potad, alloc, zone, last, &stash)) {
         buddy_stash_move(&stash, &transaction.pending);
         transaction_undo(potad, &transaction);
+        *retries = transaction_retries(potad, &transaction, tried);
         return STATUS_NO_MEMORY;
     }
     bool flawed = buddy->head.flawed;
@@ -602,4 +618,24 @@ enum status split_pages(struct potad *potad, struct buddy *buddy, order_t order,
     spinlock_unlock(&zone->lock);
     transaction_commit(potad, &transaction);
     return STATUS_OK;
+}
+
+enum status split_pages(struct potad *potad, struct buddy *buddy, order_t order,
+                        struct buddy **parts)
+{
+    struct space *zone = &potad->zones[buddy->head.zone];
+    memdesc_t plain = memdesc_make(buddy, MEMDESC_BUDDY_ALLOCATED);
+    spinlock_lock(&zone->lock);
+    bool is_plain = block_map_read(&zone->map, buddy->pfn) == plain;
+    spinlock_unlock(&zone->lock);
+    if (order >= buddy_order(buddy) || !is_plain) {
+        return STATUS_INVALID;
+    }
+    enum status status;
+    bool retries;
+    unsigned tried = 0;
+    do {
+        status = split_once(potad, buddy, order, parts, tried++, &retries);
+    } while (retries);
+    return status;
 }

@@ -37,10 +37,14 @@ void transaction_commit(struct potad *potad, struct alloc_transaction *transacti
  * buddys that it made, so that all blocks are as they were before. */
 void transaction_undo(struct potad *potad, struct alloc_transaction *transaction);
 
-/* A thread takes a whole block in hand to cut slabs from, or has put back what is left of it.
- * Meanwhile other threads do not find that memory, however much it is. */
+/* A thread has memory in hand that is free to all but itself: a whole block, to cut it or to have
+ * it accepted; a batch for a CPU's list, or what such lists have held. Then it puts that back, or
+ * does so before it next unlocks the zone. Meanwhile others do not find it, however much it is. */
 void block_in_hand(struct potad *potad);
-void block_put_back(struct potad *potad);
+void block_put_back(struct potad *potad, struct alloc_transaction *transaction);
+
+/* It had none after all. */
+void block_not_in_hand(struct potad *potad);
 
 /* Whether a call that found no memory, and undid all, may find some when it is tried once more: it
  * had in hand itself all that CPUs and zones had kept, and blocks may be larger now; or others had
@@ -113,12 +117,12 @@ enum status block_alloc(struct potad *potad, struct alloc_context alloc,
 /* Accepts the first @frames frames of the detached block of @buddy. Context: the zone's lock, let
  * go while the port works. Return: whether it did; if not, the block is free and as it was. */
 bool block_accept(struct potad *potad, struct space *zone, struct buddy *buddy, uint64_t frames,
-                  struct buddy_stash *released) __attribute__((warn_unused_result));
+                  struct alloc_transaction *transaction) __attribute__((warn_unused_result));
 
 /* Has the port accept frames of blocks that are off their lists. Context: the zone's lock, let go
  * while the port works. Return: whether it did. */
-bool frames_accept(struct potad *potad, struct space *zone, pfn_t pfn, uint64_t frames)
-    __attribute__((warn_unused_result));
+bool frames_accept(struct potad *potad, struct space *zone, pfn_t pfn, uint64_t frames,
+                   struct alloc_transaction *transaction) __attribute__((warn_unused_result));
 
 /* zonelist.c: an index without zones. */
 void zonelist_init(struct potad *potad);

@@ -160,7 +160,6 @@ struct potad {
     atomic_word_t spent_any;       /* a hint: whether spent has any */
     atomic_word_t slab_generation; /* slabs of descriptor caches made so far */
     atomic_word_t spare_most;      /* struct buddys that a zone may keep for its next cuts */
-    atomic_word_t in_hand; /* whole blocks that threads cut slabs from; above: those put back */
     struct zone_spans spans;
 
     /* The end of the port, the table of zones whose map is one, and firsts share a line: with CPUs'
@@ -206,6 +205,7 @@ struct potad {
     struct buddy_stash boot_spare;            /* boot descriptors not in use; lock of cache_buddy */
     atomic_word_t boot_buddies;               /* boot descriptors in use */
     atomic_word_t chain_depth_seen;           /* the deepest __alloc_slab() so far */
+    atomic_word_t in_hand;                    /* block_in_hand(); above: block_put_back() */
     atomic_word_t events[CORE_EVENTS];        /* how often each has been, since the boot */
 };
 

@@ -64,6 +64,7 @@ struct alloc_transaction {
     uint32_t fills;             /* how often such nodes were allocated */
     uint32_t drains;            /* how often memory was short, and CPUs' lists had some */
     uint64_t in_hand;           /* potad.in_hand, when the call began */
+    uint32_t put_back;          /* how often the call itself has put something back since */
 };
 
 struct alloc_context {

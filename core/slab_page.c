@@ -69,6 +69,7 @@ static struct space *smallest_zone(struct potad *potad, bool unaccepted)
 /* A block that becomes slabs, and the tree nodes for cutting it. */
 struct found_block {
     struct buddy *buddy; /* NULL: there is none */
+    struct alloc_transaction *transaction;
     struct epoch_list nodes;
 };
 
@@ -92,7 +93,7 @@ static bool found_nodes(struct space *zone, struct alloc_context alloc, struct f
 static struct found_block smallest_try(struct potad *potad, uint64_t pages,
                                        struct alloc_context alloc)
 {
-    struct found_block found = {.buddy = NULL};
+    struct found_block found = {.transaction = alloc.transaction};
     for (unsigned unaccepted = 0; unaccepted < 2; unaccepted++) {
         struct space *zone = smallest_zone(potad, unaccepted != 0);
         while (zone != NULL) {
@@ -114,15 +115,15 @@ static struct found_block smallest_try(struct potad *potad, uint64_t pages,
             space_set_word(zone, buddy, memdesc_make(buddy, MEMDESC_BUDDY_ALLOCATED));
             uint64_t frames = order_frames(buddy_order(buddy));
             frames = frames < pages ? frames : pages;
-            bool usable = unaccepted == 0 ||
-                          block_accept(potad, zone, buddy, frames, &alloc.transaction->pending);
+            bool usable =
+                unaccepted == 0 || block_accept(potad, zone, buddy, frames, alloc.transaction);
             if (usable) {
                 spinlock_unlock(&zone->lock);
                 return found;
             }
             block_map_attach(&zone->map, &found.nodes);
             spinlock_unlock(&zone->lock);
-            block_put_back(potad);
+            block_put_back(potad, alloc.transaction);
             break;
         }
     }
@@ -181,7 +182,7 @@ static void single_make(struct potad *potad, struct slab *slab, struct found_blo
     block_map_attach(&zone->map, &found->nodes);
     slab_own_block(zone, slab, found->buddy);
     spinlock_unlock(&zone->lock);
-    block_put_back(potad);
+    block_put_back(potad, found->transaction);
 }
 
 /* Cuts the first two frames off the detached block of @found: frame 0 becomes the self-describing
@@ -210,7 +211,7 @@ static void pair_make(struct potad *potad, struct slab *home, struct slab *descr
     spinlock_unlock(&zone->lock);
     spinlock_unlock(&potad->cache_slab.lock);
     spinlock_unlock(&potad->cache_buddy.lock);
-    block_put_back(potad);
+    block_put_back(potad, found->transaction);
 }
 
 /* __alloc_slab() of requirement A8: the smallest block there is becomes a self-describing slab of
@@ -275,7 +276,7 @@ static enum made self_cut_make(struct potad *potad, struct slab *slab, struct al
     kmem_cache_list(&potad->cache_buddy, slab);
     spinlock_unlock(&zone->lock);
     spinlock_unlock(&potad->cache_buddy.lock);
-    block_put_back(potad);
+    block_put_back(potad, found.transaction);
     return MADE_LISTED;
 }
 

@@ -58,6 +58,9 @@ static void owners_init(struct stage *stage)
     for (uint32_t i = 0; i < map->ranges_count; i++) {
         const struct range *range = &map->ranges[i];
         uint64_t first = range->start - stage->memory.start;
+        if (map->zones[range->zone].later) {
+            continue;
+        }
         memset(&stage->state.owners[first], OWNER_FREE, range->frames);
         memset(&stage->state.accepted[first], range->unaccepted ? 0 : 1, range->frames);
     }

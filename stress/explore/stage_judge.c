@@ -37,13 +37,16 @@ static bool fails_for_other_reasons(const struct program *program)
 bool stage_judge_open(struct stage *stage)
 {
     const struct boot_map *map = &stage->program->map;
+    uint32_t count = 0;
     for (uint32_t i = 0; i < map->ranges_count; i++) {
-        stage->spans[i] =
-            (struct call_span){map->ranges[i].start, map->ranges[i].frames, map->ranges[i].zone};
+        const struct range *range = &map->ranges[i];
+        if (!map->zones[range->zone].later) {
+            stage->spans[count++] = (struct call_span){range->start, range->frames, range->zone};
+        }
     }
     stage->rules = (struct call_rules){
         .spans = stage->spans,
-        .spans_count = map->ranges_count,
+        .spans_count = count,
         .slack = fails_for_other_reasons(stage->program) ? UINT64_MAX / 2 : SLACK,
         .keeps = true, /* what is on its way to or from a free list is as what CPUs keep */
         .metadata = true,

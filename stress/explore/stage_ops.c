@@ -266,8 +266,8 @@ static void run_cache_destroy(struct stage *stage, const struct case_op *op)
     }
     cache->state = SLOT_BUSY;
     fiber_acquire(&cache->handed);
-    enum status status = stage->options.subject->cache_destroy(stage->instance, cache->cache);
     enum status due = cache->objects > 0 ? STATUS_BUSY : STATUS_OK;
+    enum status status = stage->options.subject->cache_destroy(stage->instance, cache->cache);
     if (status != due) {
         stage_fail(stage, "status", "cache-destroy with %" PRIu32 " objects answers %d",
                    cache->objects, (int)status);
@@ -349,7 +349,10 @@ static void run_cache_free(struct stage *stage, const struct case_op *op)
 {
     struct stage_slot *slot =
         stage_take_slot(stage->state.objects, STAGE_SLOTS, op->slot, SLOT_USED);
-    if (slot != NULL) {
+    if (slot != NULL && slot->cache->state != SLOT_USED) {
+        stage_leave_slot(slot,
+                         SLOT_USED); /* the cache is being destroyed, or rather found in use */
+    } else if (slot != NULL) {
         free_object(stage, slot);
     }
 }

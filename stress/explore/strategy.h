@@ -12,8 +12,8 @@
 enum {
     EXPLORE_THREADS = SCHEDULE_THREADS,
     NO_THREAD = EXPLORE_THREADS,
-    EXPLORE_STEPS_MAX = 20000,  /* of an execution: more is no progress */
-    EXPLORE_CHOICES_MAX = 32768 /* and choices */
+    EXPLORE_STEPS_MAX = 50000,  /* of an execution: more is no progress */
+    EXPLORE_CHOICES_MAX = 65536 /* and choices */
 };
 
 /* What a thread will do when it goes on. */

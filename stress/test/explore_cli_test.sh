@@ -27,8 +27,8 @@ alloc slot=0 order=1 zone=any type=unmovable thread=1
 alloc slot=8 order=0 zone=any type=movable thread=2
 END
 sed 's/ thread=.//' two.ops >none.ops
-{ echo '# schedule: 2@4.9 1@end 2@end' && cat two.ops; } >said.ops
-{ echo '# schedule: 2@4.9 one' && cat two.ops; } >torn.ops
+{ echo '# schedule: 2@1.9 1@end 2@end' && cat two.ops; } >said.ops
+{ echo '# schedule: 2@1.9 one' && cat two.ops; } >torn.ops
 { printf '# found: overlap: x\n# schedule: 1@end 2@end\n' && cat two.ops; } >gone.ops
 { echo '# subject: nobody' && cat two.ops; } >nobody.ops
 sed 's/frames=32/frames=32000/' two.ops >large.ops
@@ -55,7 +55,7 @@ ends_in() { # status command...
 }
 
 ends_in 0 "$stress" replay said.ops
-grep -q '^schedule: 2@4.9 1@end 2@end$' stdout || complain "another schedule was executed:" said.ops
+grep -q '^schedule: 2@1.9 1@end 2@end$' stdout || complain "another schedule was executed:" said.ops
 ends_in 3 "$stress" replay gone.ops
 grep -q '^found overlap: 0 of 1$' stdout || complain "what was not found is not told:" gone.ops
 
