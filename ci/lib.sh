@@ -63,6 +63,12 @@ path_shown() {
     printf '%s' "${1#"$PWD"/}"
 }
 
+json_text() {
+    local text=${1//\\/\\\\}
+    text=${text//\"/\\\"}
+    printf '"%s"' "${text//[$'\001'-$'\037']/ }"
+}
+
 # How far a long job is: a live line on a terminal, a line every 10 seconds elsewhere.
 progress_start() {
     progress_due=$((SECONDS + 10))

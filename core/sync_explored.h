@@ -177,7 +177,11 @@ static inline bool explored_flags_raise(const struct sync_place *place, atomic_f
 static inline uint32_t explored_flags_drop(const struct sync_place *place, atomic_flags_t *flags,
                                            uint32_t value)
 {
-    return SYNC_UPDATED(flags, place, flags, (atomic_flags_drop)(flags, value));
+    port_sync_step(place, flags);
+    uint32_t before = (atomic_flags_drop)(flags, value);
+    /* Not read again: others may drop what is left, and free what the word is in. */
+    port_sync_stored(place, flags, before - value);
+    return before;
 }
 
 static inline bool explored_flags_change(const struct sync_place *place, atomic_flags_t *flags,

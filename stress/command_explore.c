@@ -140,7 +140,8 @@ static uint64_t replay_times(const struct options *options, const struct failure
 {
     uint64_t same = 0;
     for (uint64_t i = 0; i < options->times; i++) {
-        attempt_replay(attempt, &failure->program, &failure->options, &failure->schedule, true);
+        attempt_replay(attempt, &failure->program, &failure->options, &failure->schedule,
+                       i + 1 == options->times);
         same += strcmp(attempt->finding.name, failure->found) == 0 ? 1 : 0;
     }
     return same;

@@ -3,6 +3,7 @@
  * main.c: potad-stress, the commands.
  */
 #include "stress/command_explore.h"
+#include "stress/disturb_turn.h"
 #include "stress/options.h"
 #include "stress/run.h"
 #include "stress/script.h"
@@ -85,11 +86,36 @@ static bool resolve_trace(const struct options *options, struct plan *plan, stru
     return true;
 }
 
+/* Takes what is to disturb the run. Return: as resolve(); what makes no sense is left out only
+ * where all was asked for. */
+static bool resolve_disturb(const struct options *options, struct plan *plan)
+{
+    for (unsigned i = 0; i < DISTURBANCES; i++) {
+        enum disturbance disturbance = (enum disturbance)i;
+        uint32_t bit = options->disturb.asked & (uint32_t)1 << i;
+        const char *refusal = bit == 0 ? NULL : disturb_refusal(plan, disturbance);
+        if (refusal == NULL) {
+            plan->disturb |= bit;
+            continue;
+        }
+        fprintf(stderr, "potad-stress: --disturb: %s%s: %s\n",
+                options->disturb.all ? "all without " : "", disturb_name(disturbance), refusal);
+        if (!options->disturb.all) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static enum result run(const struct options *options)
 {
     struct plan plan;
     struct script script = {.path = NULL};
     if (!resolve(options, &plan) || !resolve_trace(options, &plan, &script)) {
+        return RESULT_BAD_USAGE;
+    }
+    if (!resolve_disturb(options, &plan)) {
+        script_close(&script);
         return RESULT_BAD_USAGE;
     }
     if (options->json != NULL) {

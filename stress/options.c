@@ -20,7 +20,7 @@
 
 enum { EXPLORE_THREADS_DEFAULT = 3 };
 
-enum option_kind { OPTION_TEXT, OPTION_NUMBER, OPTION_FLAG };
+enum option_kind { OPTION_TEXT, OPTION_NUMBER, OPTION_FLAG, OPTION_DISTURB };
 
 enum { RUN = 1 << COMMAND_RUN, EXPLORE = 1 << COMMAND_EXPLORE, REPLAY = 1 << COMMAND_REPLAY };
 
@@ -74,6 +74,8 @@ static const struct option known[] = {
      OPTION_NUMBER, offsetof(struct options, frames), WORLD_FRAMES_MIN, WORLD_FRAMES_MAX},
     {RUN, "cpus", "N", "CPUs with lists (default: one a thread, or the trace's; 0: none)",
      OPTION_NUMBER, offsetof(struct options, cpus), 0, CPUS_MAX},
+    {RUN, "disturb", "LIST", "what comes in between: see below (default: nothing)", OPTION_DISTURB,
+     offsetof(struct options, disturb), 0, 0},
     {RUN, "trace", "FILE",
      "the trace that the workload replays: plain, .gz, .xz; -: standard input", OPTION_TEXT,
      offsetof(struct options, trace), 0, 0},
@@ -110,6 +112,17 @@ static bool parse_number(const struct option *option, const char *text, uint64_t
     return true;
 }
 
+static bool parse_disturb(const struct option *option, const char *text, struct disturb_list *list,
+                          char *error)
+{
+    char why[DISTURB_ERROR_MAX];
+    if (!disturb_parse(text, list, why)) {
+        snprintf(error, OPTIONS_ERROR_MAX, "--%s: %s", option->name, why);
+        return false;
+    }
+    return true;
+}
+
 static bool store(const struct option *option, const char *value, struct options *options,
                   char *error)
 {
@@ -123,6 +136,9 @@ static bool store(const struct option *option, const char *value, struct options
     if (option->kind == OPTION_TEXT) {
         memcpy(field, &value, sizeof(value));
         return true;
+    }
+    if (option->kind == OPTION_DISTURB) {
+        return parse_disturb(option, value, &options->disturb, error);
     }
     if (!parse_number(option, value, &number, error)) {
         return false;
@@ -307,6 +323,13 @@ static void print_run_help(FILE *out)
         "did, thread c modulo their number does, on the lists of CPU c. A free waits until its\n"
         "block is allocated. A round is the whole trace; all is freed behind it.\n");
     print_options(out, COMMAND_RUN);
+    fprintf(out, "\nLIST is names with commas between them; one that never happened makes a run\n"
+                 "inconclusive:\n");
+    for (unsigned i = 0; i < DISTURBANCES; i++) {
+        fprintf(out, "  %-10s %s\n", disturb_name((enum disturbance)i),
+                disturb_summary((enum disturbance)i));
+    }
+    fprintf(out, "  %-10s those that make sense for the workload and this machine\n", "all");
     fprintf(out,
             "\nOne seed draws the same operations each time; how the threads' operations\n"
             "interleave is up to the system, so a failure may take several runs to return.\n"

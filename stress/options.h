@@ -5,6 +5,8 @@
 #ifndef POTAD_STRESS_OPTIONS_H
 #define POTAD_STRESS_OPTIONS_H
 
+#include "stress/disturb.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -42,6 +44,7 @@ struct options {
     bool seed_given;
     uint64_t frames; /* 0: as the workload has it */
     uint64_t cpus;   /* OPTIONS_CPUS_ANY: one a thread, or, of a trace, its own */
+    struct disturb_list disturb;
     const char *strategy;
     const char *out;
     uint64_t executions; /* 0: no limit */

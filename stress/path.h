@@ -9,6 +9,7 @@
 #include "core/port.h"
 #include "core/range_tree.h"
 #include "fuzzers/subject.h"
+#include "stress/disturb.h"
 
 /* What moving blocks takes. */
 enum { SUBJECT_MOVES = SUBJECT_CONTIG | SUBJECT_ZONES | SUBJECT_POISON };
@@ -70,14 +71,14 @@ enum { SUBJECT_MOVES = SUBJECT_CONTIG | SUBJECT_ZONES | SUBJECT_POISON };
     X(PATH_GRACE_WAITED, "grace-period-waited", 0)                                                 \
     X(PATH_GRACE_STALLED, "grace-period-stalled", 0)
 
-/* After these come one for each fault site (fired), each window (passed), each event of a range
- * tree, and each of the core. */
+/* After these come one for each disturbance (done), each fault site (fired), each window (passed),
+ * each event of a range tree, and each of the core. */
 enum path {
 #define X(id, name, capability) id,
     PATH_TABLE(X)
 #undef X
 #define X(id, name, what) PATH_##id,
-        FAULT_SITE_TABLE(X)
+        DISTURB_TABLE(X) FAULT_SITE_TABLE(X)
 #undef X
 #define X(id, name) PATH_##id,
             WINDOW_TABLE(X)
@@ -91,7 +92,12 @@ enum path {
                         PATHS
 };
 
-/* The paths of @site, of @window and of @event. */
+/* The paths of @disturbance, of @site, of @window and of @event. */
+static inline enum path path_of_disturbance(enum disturbance disturbance)
+{
+    return (enum path)(PATH_DISTURB_DELAY + (unsigned)disturbance);
+}
+
 static inline enum path path_of_fault(enum fault_site site)
 {
     return (enum path)(PATH_FAULT_BUDDY_DESC + (unsigned)site);

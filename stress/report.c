@@ -19,11 +19,14 @@ static const char *const result_names[] = {
 
 void report_replay(const struct plan *plan, char *text)
 {
+    char disturb[DISTURB_TEXT_MAX];
+    disturb_write(plan->disturb, disturb);
     snprintf(text, REPLAY_MAX,
              "potad-stress run --workload %s --threads %u --seconds %" PRIu64 " --seed %" PRIu64
-             " --subject %s --frames %" PRIu64 " --cpus %" PRIu32 "%s%s",
+             " --subject %s --frames %" PRIu64 " --cpus %" PRIu32 "%s%s%s%s",
              plan->workload->name, plan->threads, plan->seconds, plan->seed, plan->subject->name,
-             plan->frames, plan->cpus, plan->script != NULL ? " --trace " : "",
+             plan->frames, plan->cpus, plan->disturb != 0 ? " --disturb " : "", disturb,
+             plan->script != NULL ? " --trace " : "",
              plan->script != NULL ? plan->script->path : "");
 }
 
@@ -147,6 +150,17 @@ static json_t *json_operations(const struct plan *plan, const struct outcome *ou
     return operations;
 }
 
+static json_t *json_disturb(const struct plan *plan)
+{
+    json_t *names = json_array();
+    for (unsigned i = 0; i < DISTURBANCES; i++) {
+        if ((plan->disturb >> i & 1) != 0) {
+            json_array_append_new(names, json_string(disturb_name((enum disturbance)i)));
+        }
+    }
+    return names;
+}
+
 static void write_json(const struct plan *plan, const struct outcome *outcome)
 {
     char replay[REPLAY_MAX];
@@ -170,6 +184,7 @@ static void write_json(const struct plan *plan, const struct outcome *outcome)
         json_paths(outcome), "result", result_names[outcome->result], "status",
         (int)outcome->result, "interrupted", outcome->interrupted ? 1 : 0, "never_reached",
         json_missing(outcome), "violation", violation, "replay", replay);
+    json_object_set_new(root, "disturb", json_disturb(plan));
     json_object_set_new(root, "operations_by_thread", json_operations(plan, outcome));
     json_object_set_new(root, "operations_per_second_of_work", json_real(rate_working(outcome)));
     if (plan->script != NULL) {

@@ -2,9 +2,12 @@
 #include "stress/run.h"
 
 #include "stress/clock.h"
+#include "stress/cpu_turn.h"
 #include "stress/crash.h"
+#include "stress/disturb_turn.h"
 #include "stress/gate.h"
 #include "stress/report.h"
+#include "stress/shuffle.h"
 #include "stress/watchdog.h"
 
 #include <signal.h>
@@ -21,6 +24,8 @@ struct run;
 struct run_thread {
     struct run *run;
     struct worker *worker;
+    struct disturber *disturber; /* NULL, as the next: nothing is asked for */
+    struct disturb_turns *turns;
     pthread_t thread;
 };
 
@@ -33,6 +38,11 @@ struct run {
     struct progress progress;
     struct worker *workers; /* of plan->threads threads, then the coordinator's */
     struct run_thread *threads;
+    struct disturber
+        *disturbers; /* of plan->threads threads, as the next; NULL: none is asked for */
+    struct disturb_turns *turns;
+    struct shuffle_thread *moved;
+    struct shuffle shuffle;
     void *shared;
     double started;
     double working; /* seconds that the gate was open */
@@ -63,21 +73,33 @@ static struct worker *coordinator_of(struct run *run)
     return &run->workers[run->plan->threads];
 }
 
+/* Works until it is called back. */
+static void thread_work(const struct run_thread *thread)
+{
+    const struct run *run = thread->run;
+    while (!gate_is_called(&run->gate) && !findings_any(&run->findings)) {
+        run->plan->workload->step(thread->worker);
+        if (thread->disturber != NULL) {
+            disturb_turn(thread->worker, thread->disturber, thread->turns);
+        }
+    }
+}
+
 static void *thread_main(void *context)
 {
     const struct run_thread *thread = context;
     struct run *run = thread->run;
     const struct workload *workload = run->plan->workload;
     worker_current = thread->worker;
+    disturber_current = thread->disturber;
     for (;;) {
         switch (gate_wait(&run->gate, thread->worker)) {
         case GATE_RUN:
-            while (!gate_is_called(&run->gate) && !findings_any(&run->findings)) {
-                workload->step(thread->worker);
-            }
+            thread_work(thread);
             break;
         case GATE_DRAIN:
             workload->drain(thread->worker, run->plan->threads);
+            cpu_turn_end(thread->worker);
             break;
         case GATE_LEAVE:
             return NULL;
@@ -94,6 +116,10 @@ static bool note_missing(const struct run *run, struct outcome *outcome)
     for (const enum path *path = workload->required; *path != PATHS; path++) {
         outcome->missing[*path] = true;
     }
+    for (unsigned i = 0; i < DISTURBANCES; i++) {
+        outcome->missing[path_of_disturbance((enum disturbance)i)] =
+            (run->plan->disturb >> i & 1) != 0;
+    }
     for (unsigned i = 0; i < run->plan->threads && workload->arms_faults; i++) {
         uint64_t asked = relaxed_load(&run->workers[i].sites_asked);
         for (unsigned site = 0; site < FAULT_SITES; site++) {
@@ -109,6 +135,16 @@ static bool note_missing(const struct run *run, struct outcome *outcome)
         any = any || outcome->missing[path];
     }
     return any;
+}
+
+static void assess_disturbances(const struct run *run, struct outcome *outcome)
+{
+    for (unsigned i = 0; i < run->plan->threads && run->disturbers != NULL; i++) {
+        for (unsigned kind = 0; kind < DISTURBANCES; kind++) {
+            outcome->paths[path_of_disturbance((enum disturbance)kind)] +=
+                relaxed_load(&run->disturbers[i].counts[kind]);
+        }
+    }
 }
 
 /* What has come of it so far. Context: any thread. */
@@ -130,6 +166,7 @@ static void run_assess(const struct run *run, struct outcome *outcome)
             outcome->paths[path] += relaxed_load(&run->workers[i].paths[path]);
         }
     }
+    assess_disturbances(run, outcome);
     for (unsigned event = 0; event < CORE_EVENTS; event++) {
         outcome->paths[path_of_core_event((enum core_event)event)] = run->world.events[event];
     }
@@ -270,6 +307,24 @@ static void *zeroed_lines(size_t bytes)
     return lines == NULL ? NULL : memset(lines, 0, size);
 }
 
+/* Allocates what threads disturb each other with. Return: whether there was memory. */
+static bool open_disturbers(struct run *run, const struct plan *plan)
+{
+    if (plan->disturb == 0) {
+        return true;
+    }
+    run->disturbers = calloc(plan->threads, sizeof(*run->disturbers));
+    run->turns = calloc(plan->threads, sizeof(*run->turns));
+    run->moved = calloc(plan->threads, sizeof(*run->moved));
+    if (run->disturbers == NULL || run->turns == NULL || run->moved == NULL) {
+        return false;
+    }
+    for (unsigned i = 0; i < plan->threads; i++) {
+        disturber_init(&run->disturbers[i], plan->disturb, plan->seed, i);
+    }
+    return true;
+}
+
 /* Allocates what the threads need. Return: whether there was memory; run_close() in any case. */
 static bool run_open(struct run *run, const struct plan *plan)
 {
@@ -295,7 +350,7 @@ static bool run_open(struct run *run, const struct plan *plan)
             return false;
         }
     }
-    return true;
+    return open_disturbers(run, plan);
 }
 
 static void run_close(struct run *run)
@@ -305,6 +360,9 @@ static void run_close(struct run *run)
     }
     free(run->workers);
     free(run->threads);
+    free(run->disturbers);
+    free(run->turns);
+    free(run->moved);
     free(run->shared);
     findings_destroy(&run->findings);
     gate_destroy(&run->gate);
@@ -317,6 +375,10 @@ static unsigned run_start(struct run *run)
     for (; started < run->plan->threads; started++) {
         struct run_thread *thread = &run->threads[started];
         *thread = (struct run_thread){.run = run, .worker = &run->workers[started]};
+        if (run->disturbers != NULL) {
+            thread->disturber = &run->disturbers[started];
+            thread->turns = &run->turns[started];
+        }
         if (pthread_create(&thread->thread, NULL, thread_main, thread) != 0) {
             break;
         }
@@ -333,6 +395,42 @@ static void run_stop(struct run *run, unsigned started)
     }
 }
 
+/* Has the threads moved among processors, if that is asked for. Return: whether it is so now. */
+static bool run_start_shuffle(struct run *run)
+{
+    const struct plan *plan = run->plan;
+    if ((plan->disturb >> DISTURB_AFFINITY & 1) == 0) {
+        return true;
+    }
+    for (unsigned i = 0; i < plan->threads; i++) {
+        run->moved[i] = (struct shuffle_thread){run->threads[i].thread, &run->disturbers[i]};
+    }
+    return shuffle_start(&run->shuffle, run->moved, plan->threads, plan->seed);
+}
+
+static void run_stop_shuffle(struct run *run)
+{
+    if ((run->plan->disturb >> DISTURB_AFFINITY & 1) != 0) {
+        shuffle_stop(&run->shuffle);
+    }
+}
+
+/* Runs all rounds, watched. Return: whether the system started all threads that this takes. */
+static bool run_watched(struct run *run)
+{
+    if (!run_start_shuffle(run)) {
+        return false;
+    }
+    bool watched = watchdog_start(&run->watchdog);
+    if (watched) {
+        run->started = clock_seconds();
+        run_rounds(run);
+        watchdog_stop(&run->watchdog);
+    }
+    run_stop_shuffle(run);
+    return watched;
+}
+
 static enum result run_threads(struct run *run)
 {
     unsigned started = run_start(run);
@@ -344,12 +442,7 @@ static enum result run_threads(struct run *run)
         .context = run,
     };
     gate_collect(&run->gate);
-    bool complete = started == run->plan->threads && watchdog_start(&run->watchdog);
-    if (complete) {
-        run->started = clock_seconds();
-        run_rounds(run);
-        watchdog_stop(&run->watchdog);
-    }
+    bool complete = started == run->plan->threads && run_watched(run);
     run_stop(run, started);
     if (!complete) {
         fprintf(stderr, "potad-stress: --threads: the system starts no more than %u\n", started);

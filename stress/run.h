@@ -31,6 +31,7 @@ struct plan {
     uint64_t seed;
     uint64_t frames;
     uint32_t cpus;               /* up to CPUS_MAX; 0: none */
+    uint32_t disturb;            /* bits by enum disturbance, each of which makes sense */
     FILE *json;                  /* open for writing, or NULL */
     const struct script *script; /* of a trace that the workload wants; or NULL */
 };

@@ -31,6 +31,7 @@ struct worker {
     struct random random; /* what to do */
     struct random jitter; /* when to give up the CPU; does not change what is done */
     struct armed_fault fault;
+    bool cpu_down;          /* its own CPU is offline, and nobody can be on it */
     uint64_t failures_seen; /* world->failures when its operation began */
     uint64_t serial;        /* of the last block or object that it allocated */
     int64_t objects_live;   /* that it allocated, less those that it freed */

@@ -6,6 +6,7 @@
  * they have there. Frames fail, stay so for a while, and are mended: one that had failed before an
  * operation began is not given to it.
  */
+#include "stress/cpu_turn.h"
 #include "stress/holdings.h"
 #include "stress/plot.h"
 #include "stress/workload.h"
@@ -39,7 +40,6 @@ struct failed_frame {
 /* What a thread has of its own. */
 struct tenant {
     struct holdings holdings;
-    bool cpu_down; /* its CPU is offline, and nobody can be on it */
     uint32_t failed_count;
     struct failed_frame failed[FAILED_MAX];
     struct held_block burst[BURST_MAX];
@@ -98,50 +98,10 @@ static void step_plot(struct worker *worker, struct tenant *own)
     }
 }
 
-/* Takes the thread's CPU offline, unless another one is on it. */
-static void cpu_stop(struct worker *worker, struct tenant *own, uint32_t cpu)
-{
-    struct world *world = worker->world;
-    if (!cpus_shut_out(&world->cpus, cpu)) {
-        return;
-    }
-    own->cpu_down = true;
-    relaxed_store(&world->cpus.cpus[cpu].online, 0);
-    worker_begin(worker, "cpu-offline");
-    enum status status = world->subject->cpu_offline(world->instance, cpu);
-    if (status != STATUS_OK) {
-        worker_report(worker, FINDING_STATUS, "answers status %d", (int)status);
-    }
-    worker_count(worker, PATH_CPU_OFFLINE);
-    worker_end(worker);
-}
-
-static void cpu_start(struct worker *worker, struct tenant *own, uint32_t cpu)
-{
-    struct world *world = worker->world;
-    worker_begin(worker, "cpu-online");
-    enum status status = world->subject->cpu_online(world->instance, cpu);
-    if (worker_expect(worker, status) && status == STATUS_OK) {
-        relaxed_store(&world->cpus.cpus[cpu].online, 1);
-        own->cpu_down = false;
-        cpus_let_in(&world->cpus, cpu);
-        worker_count(worker, PATH_CPU_ONLINE);
-    }
-    worker_end(worker);
-}
-
 static void step_cpu(struct worker *worker, struct tenant *own)
 {
-    struct world *world = worker->world;
-    if (world->cpus.count == 0) {
-        return;
-    }
-    uint32_t cpu = cpus_of_thread(&world->cpus, worker->index);
-    if (own->cpu_down) {
-        cpu_start(worker, own, cpu);
-    } else {
-        cpu_stop(worker, own, cpu);
-    }
+    (void)own;
+    (void)cpu_turn(worker);
 }
 
 /* A frame that is nobody's, and not free either, at or behind @pfn: it is on a CPU's list, or on
@@ -296,11 +256,6 @@ static void hotplug_drain(struct worker *worker, unsigned threads)
         step_mend(worker, own);
     }
     holdings_drain(worker, &own->holdings);
-    if (own->cpu_down) {
-        /* The next boot brings it online. */
-        own->cpu_down = false;
-        cpus_let_in(&worker->world->cpus, cpus_of_thread(&worker->world->cpus, worker->index));
-    }
 }
 
 /* The owner of a block of which @pfn has failed: he learns it from who has it fail, in his call. */

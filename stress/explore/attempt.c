@@ -142,7 +142,7 @@ void attempt_replay(struct attempt *attempt, const struct program *program,
     schedule_copy(copy, schedule);
     struct replay_work work = {attempt, program, options, copy, log};
     attempt->log.count = 0;
-    int process = attempt_start(attempt, true, replay_work, &work);
+    int process = attempt_start(attempt, !log, replay_work, &work);
     if (process > 0) {
         attempt_wait(attempt, process);
     }

@@ -46,8 +46,8 @@ static inline bool attempt_found(const struct attempt *attempt)
     return attempt->finding.name[0] != '\0';
 }
 
-/* Executes @program once as @schedule says, in a process of its own; @log: with each step noted.
- * @schedule may be that of @attempt. */
+/* Executes @program once as @schedule says, in a process of its own; @log: with each step noted,
+ * and what it prints shown. @schedule may be that of @attempt. */
 void attempt_replay(struct attempt *attempt, const struct program *program,
                     const struct stage_options *options, const struct schedule *schedule, bool log);
 

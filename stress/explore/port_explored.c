@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
  * port_explored.c: the symbols that a core built with POTAD_EXPLORED asks its embedder for: the
- * explorer, while one runs; else as fuzzers/port_host.c, and steps are nothing.
+ * explorer, while one runs; else as fuzzers/port_host.c, and a step is nothing but a place where
+ * the thread may be disturbed, if it is to be.
  */
 #include "core/sync_explored.h"
+#include "stress/disturb.h"
 #include "stress/explore/explorer.h"
 
 #include <sched.h>
@@ -62,13 +64,20 @@ void port_sync_step(const struct sync_place *place, const void *address)
 {
     if (explorer_active != NULL) {
         explorer_step(explorer_active, place, address);
+    } else if (disturber_current != NULL) {
+        disturber_step(disturber_current, place);
     }
 }
 
 uint64_t port_sync_loaded(const struct sync_place *place, const void *address, uint64_t newest)
 {
-    return explorer_active != NULL ? explorer_loaded(explorer_active, place, address, newest)
-                                   : newest;
+    if (explorer_active != NULL) {
+        return explorer_loaded(explorer_active, place, address, newest);
+    }
+    if (disturber_current != NULL) {
+        disturber_loaded(disturber_current, newest);
+    }
+    return newest;
 }
 
 void port_sync_stored(const struct sync_place *place, const void *address, uint64_t value)
@@ -82,6 +91,8 @@ void port_sync_lock(const struct sync_place *place, const spinlock_t *lock)
 {
     if (explorer_active != NULL) {
         explorer_lock(explorer_active, place, lock);
+    } else if (disturber_current != NULL) {
+        disturber_step(disturber_current, place);
     }
 }
 

@@ -32,6 +32,9 @@ refused missing.txt -- "${run[@]}" --workload trace --trace missing.txt
 refused torn.txt:3: -- "${run[@]}" --workload trace --trace torn.txt
 refused words.txt:1: -- "${run[@]}" --workload trace --trace words.txt
 refused empty.txt -- "${run[@]}" --workload trace --trace empty.txt
+refused noise -- "${run[@]}" --workload churn --disturb delay,noise
+refused 'exhaust: the workload has no allocator' -- "${run[@]}" --workload range --disturb exhaust
+refused 'hotplug: there are no CPUs' -- "${run[@]}" --workload churn --disturb hotplug --cpus 0
 [[ ! -e cut.txt.xz ]] || refused cut.txt.xz -- "${run[@]}" --workload trace --trace cut.txt.xz
 refused . -- "${run[@]}" --workload trace --trace .
 

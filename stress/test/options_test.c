@@ -77,6 +77,35 @@ static void options_parse_run_has_defaults(void **state)
     assert_true(options.cpus == OPTIONS_CPUS_ANY);
 }
 
+static void options_parse_disturb_takes_names(void **state)
+{
+    (void)state;
+    struct options options;
+    assert_true(parse("run --workload churn", &options));
+    assert_int_equal(options.disturb.asked, 0);
+    assert_true(parse("run --workload churn --disturb stall", &options));
+    assert_int_equal(options.disturb.asked, 1 << DISTURB_STALL);
+    assert_false(options.disturb.all);
+    assert_true(parse("run --workload churn --disturb=hotplug,delay,delay", &options));
+    assert_int_equal(options.disturb.asked, 1 << DISTURB_HOTPLUG | 1 << DISTURB_DELAY);
+    assert_false(options.disturb.all);
+    assert_true(parse("run --workload churn --disturb all", &options));
+    assert_int_equal(options.disturb.asked, (1 << DISTURBANCES) - 1);
+    assert_true(options.disturb.all);
+}
+
+static void options_parse_disturb_refuses_what_is_none(void **state)
+{
+    (void)state;
+    assert_refused("run --workload churn --disturb noise", "--disturb: 'noise'");
+    assert_refused("run --workload churn --disturb noise", "stutter");
+    assert_refused("run --workload churn --disturb delay,", "--disturb: ''");
+    assert_refused("run --workload churn --disturb stal", "'stal'");
+    assert_refused("run --workload churn --disturb delay,allin", "'allin'");
+    assert_refused("run --workload churn --disturb", "--disturb");
+    assert_refused("explore --disturb delay", "--disturb");
+}
+
 static void options_parse_value_may_follow_equals(void **state)
 {
     (void)state;
@@ -150,6 +179,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(options_parse_run_takes_all),
         cmocka_unit_test(options_parse_run_has_defaults),
+        cmocka_unit_test(options_parse_disturb_takes_names),
+        cmocka_unit_test(options_parse_disturb_refuses_what_is_none),
         cmocka_unit_test(options_parse_value_may_follow_equals),
         cmocka_unit_test(options_parse_number_out_of_range_is_refused),
         cmocka_unit_test(options_parse_number_with_other_text_is_refused),
