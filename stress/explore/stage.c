@@ -191,7 +191,8 @@ struct stage *stage_open(const struct program *program, const struct stage_optio
     }
     arena_keep(&stage->memory);
     memcpy(stage->instance_kept, stage->instance, instance_bytes(stage));
-    stage->state_kept = stage->state;
+    arena_copy(&stage->state_kept, &stage->state,
+               sizeof(stage->state)); /* ended descriptors, too */
     stage_judge_keep(stage);
     return stage;
 }
