@@ -21,6 +21,8 @@
 enum {
     THREADS_MIN = 2,
     HOW_ANY_CPU = 1,
+    MARK_BYTES = sizeof(CASE_MARK) - 1,
+    PROGRAM_ONE_IN = 4, /* mutations are of the program, the others of how it is scheduled */
     STAGES = 16, /* that are kept: mostly, an input differs in its schedule from one just before */
     KEY_MAX = 1 << 10
 };
@@ -51,9 +53,9 @@ const char *__asan_default_options(void)
 }
 
 __attribute__((weak)) void __sanitizer_set_death_callback(void (*callback)(void));
-/* An engine's; it has a death callback of its own. */
-__attribute__((weak)) int LLVMFuzzerRunDriver(int *argc, char ***argv,
-                                              int (*callback)(const uint8_t *data, size_t size));
+
+/* An engine's, if that is libFuzzer; it has a death callback of its own. */
+__attribute__((weak)) size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t size_max);
 
 static void print_stats(void)
 {
@@ -109,7 +111,7 @@ static void start(void)
     for (unsigned i = 0; i < STAGES; i++) {
         program_init(&stages[i].program);
     }
-    if (LLVMFuzzerRunDriver == NULL && __sanitizer_set_death_callback != NULL) {
+    if (LLVMFuzzerMutate == NULL && __sanitizer_set_death_callback != NULL) {
         __sanitizer_set_death_callback(on_death);
     }
     atexit(print_stats);
@@ -162,7 +164,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     size_t at = case_program_bytes(data, size);
     size_t program_bytes = at;
-    at += at < size ? sizeof(CASE_MARK) - 1 : 0;
+    at += at < size ? MARK_BYTES : 0;
     uint8_t how = at < size ? data[at++] : 0;
     current = find_stage(data, program_bytes, how);
     if (current == NULL) {
@@ -184,6 +186,43 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     operations += current->program.ops_count;
     steps += explorer.steps;
     return 0;
+}
+
+/* Mutates the program alone, and keeps what is behind it. Return: the new size. */
+static size_t mutate_program(uint8_t *data, size_t size, size_t size_max)
+{
+    size_t program_bytes = case_program_bytes(data, size);
+    size_t rest = size - program_bytes;
+    uint8_t *copy = malloc(size_max);
+    if (copy == NULL) {
+        return size;
+    }
+    memcpy(copy, data, program_bytes);
+    size_t mutated = LLVMFuzzerMutate(copy, program_bytes, size_max - rest);
+    memmove(data + mutated, data + program_bytes, rest);
+    memcpy(data, copy, mutated);
+    free(copy);
+    return mutated + rest;
+}
+
+/* Asked by libFuzzer. A program that has been looked into is worth many schedules, and its stage is
+ * there already. */
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t size_max, unsigned seed);
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t size_max, unsigned seed)
+{
+    size_t at = case_program_bytes(data, size);
+    if (at == size) {
+        if (size_max - size <= MARK_BYTES) {
+            return LLVMFuzzerMutate(data, size, size_max);
+        }
+        memcpy(data + size, CASE_MARK, MARK_BYTES);
+        size += MARK_BYTES;
+    }
+    if (seed % PROGRAM_ONE_IN == 0) {
+        return mutate_program(data, size, size_max);
+    }
+    at += MARK_BYTES;
+    return at + LLVMFuzzerMutate(data + at, size - at, size_max - at);
 }
 
 uint64_t fuzz_target_state_hash(void)
