@@ -39,7 +39,7 @@ void transaction_undo(struct potad *potad, struct alloc_transaction *transaction
 
 /* A thread takes a whole block in hand to cut slabs from, or has put back what is left of it.
  * Meanwhile other threads do not find that memory, however much it is. */
-void block_in_hand(struct potad *potad);
+void block_in_hand(struct potad *potad, struct alloc_transaction *transaction);
 void block_put_back(struct potad *potad);
 
 /* Whether a call that found no memory, and undid all, may find some when it is tried once more: it

@@ -63,7 +63,7 @@ struct alloc_transaction {
     uint32_t nodes_short;       /* bit n: a cut in zone n did not happen for want of tree nodes */
     uint32_t fills;             /* how often such nodes were allocated */
     uint32_t drains;            /* how often memory was short, and CPUs' lists had some */
-    uint64_t in_hand;           /* potad.in_hand, when the call began */
+    uint64_t in_hand;           /* potad.in_hand, when the call began, and what it did itself */
 };
 
 struct alloc_context {
