@@ -32,7 +32,8 @@ struct kept_stage {
     size_t key_bytes;
     uint8_t key[KEY_MAX];
     struct program program;
-    struct stage *stage; /* NULL: there can be none */
+    struct stage *stage;    /* NULL: there can be none */
+    struct sharing sharing; /* after an execution without interruptions: where there are choices */
 };
 
 static const struct subject *subject;
@@ -126,6 +127,24 @@ static uint64_t hash_bytes(const uint8_t *data, size_t size)
     return hash ^ hash >> 32;
 }
 
+/* Executes what @kept is of, as the bytes say. Does not return where anything is wrong. */
+static void execute(struct kept_stage *kept, const uint8_t *data, size_t size)
+{
+    struct explore_finding finding;
+    struct strategy *strategy = strategy_bytes(data, size);
+    if (strategy == NULL) {
+        abort();
+    }
+    current = kept;
+    bool good = stage_execute(kept->stage, strategy, &finding);
+    strategy_close(strategy);
+    if (!good) {
+        fprintf(stderr, "potad: violated: %s: %s\n", finding.name, finding.text);
+        print_failure(finding.name, finding.text);
+        abort();
+    }
+}
+
 /* The stage of the program in @program_bytes of @data, new or kept; NULL where there is none. */
 static struct kept_stage *find_stage(const uint8_t *data, size_t program_bytes, uint8_t how)
 {
@@ -153,37 +172,33 @@ static struct kept_stage *find_stage(const uint8_t *data, size_t program_bytes, 
     kept->program = program;
     program = old;
     kept->stage = stage_open(&kept->program, &options, &explorer, error);
-    return kept->stage == NULL ? NULL : kept;
+    if (kept->stage == NULL) {
+        return NULL;
+    }
+    explorer_forget(&explorer);
+    execute(kept, NULL, 0);
+    kept->sharing = explorer.sharing;
+    return kept;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct explore_finding finding;
     if (subject == NULL) {
         start();
     }
-    size_t at = case_program_bytes(data, size);
-    size_t program_bytes = at;
-    at += at < size ? MARK_BYTES : 0;
+    size_t program_bytes = case_program_bytes(data, size);
+    size_t at = program_bytes + (program_bytes < size ? MARK_BYTES : 0);
     uint8_t how = at < size ? data[at++] : 0;
-    current = find_stage(data, program_bytes, how);
-    if (current == NULL) {
+    struct kept_stage *kept = find_stage(data, program_bytes, how);
+    if (kept == NULL) {
         explorer.hash = 0;
         return -1; /* not for the corpus */
     }
-    struct strategy *strategy = strategy_bytes(data + at, size - at);
-    if (strategy == NULL) {
-        abort();
-    }
-    bool good = stage_execute(current->stage, strategy, &finding);
-    strategy_close(strategy);
-    if (!good) {
-        fprintf(stderr, "potad: violated: %s: %s\n", finding.name, finding.text);
-        print_failure(finding.name, finding.text);
-        abort();
-    }
+    /* Of what other inputs have shown to be shared, this one knows nothing. */
+    explorer.sharing = kept->sharing;
+    execute(kept, data + at, size - at);
     executions++;
-    operations += current->program.ops_count;
+    operations += kept->program.ops_count;
     steps += explorer.steps;
     return 0;
 }

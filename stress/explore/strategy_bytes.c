@@ -5,8 +5,8 @@
  *
  *     7   6 5          0    whom: 0: the same thread, with the next byte; n: the n-th of those
  *   |  whom |  how long  |        behind it that can go on, around
- *                           how long: below 48: so many choices, of which the first is who
- *                                 begins; from there on, until 1, 2, ... more operations have begun
+ *                           how long: below 48: so many choices; from there on, until 1, 2, ...
+ *                                 operations more have begun
  *
  * Those at the back say what the other choices are: after so many (bits 7 to 4) that are the usual
  * one, it is this (bits 3 to 0). So a byte more of one kind does not move those of the other. Where
@@ -24,6 +24,8 @@ enum {
     VALUE_BITS = 4,
     VALUE_MASK = (1 << VALUE_BITS) - 1
 };
+
+#define NO_OP UINT32_MAX
 
 struct bytes {
     struct strategy strategy;
@@ -55,7 +57,7 @@ static void bytes_begin(struct strategy *strategy, unsigned threads)
     bytes->whom = 0;
     bytes->picked = true;
     for (unsigned i = 0; i < threads; i++) {
-        bytes->op[i] = 0; /* as explorer_run() has it */
+        bytes->op[i] = NO_OP;
     }
 }
 
@@ -89,11 +91,12 @@ static unsigned usual_thread(const struct decision *decision)
     return current;
 }
 
-/* Counts it if @thread has begun another operation. */
+/* Counts it if @thread has begun an operation since it was seen; of one that never was, the first
+ * is not new. */
 static void note_op(struct bytes *bytes, const struct decision *decision, unsigned thread)
 {
     uint32_t op = decision->pending[thread].at.op;
-    if (bytes->op[thread] != op && bytes->ops > 0) {
+    if (bytes->op[thread] != NO_OP && bytes->op[thread] != op && bytes->ops > 0) {
         bytes->ops--;
     }
     bytes->op[thread] = op;
@@ -165,9 +168,13 @@ struct strategy *strategy_bytes(const uint8_t *data, size_t size)
     if (bytes == NULL) {
         return NULL;
     }
-    bytes->strategy =
-        (struct strategy){"bytes", "what bytes say", bytes_begin, bytes_choose, bytes_pick,
-                          NULL,    bytes_end,        bytes_close};
+    bytes->strategy = (struct strategy){.name = "bytes",
+                                        .summary = "what bytes say",
+                                        .begin = bytes_begin,
+                                        .choose = bytes_choose,
+                                        .pick = bytes_pick,
+                                        .end = bytes_end,
+                                        .close = bytes_close};
     bytes->data = data;
     bytes->size = size;
     return &bytes->strategy;

@@ -91,6 +91,7 @@ static bool run(void (*body)(void *context, unsigned thread), unsigned threads, 
     assert_non_null(strategy);
     (atomic_word_poke)(&scene.counter, 0);
     scene.explorer.log = &scene.log;
+    explorer_forget(&scene.explorer);
     bool good = explorer_run(&scene.explorer, threads, body, NULL, strategy);
     strategy_close(strategy);
     return good;
@@ -121,9 +122,9 @@ static void strategy_bytes_without_any_interrupts_nobody(void **state)
 static void strategy_bytes_count_choices_and_name_who_is_next(void **state)
 {
     (void)state;
-    assert_string_equal(ORDER_OF(2, GO_ON(1, 2)), "12222111");
+    assert_string_equal(ORDER_OF(2, GO_ON(1, 1)), "12222111");
     assert_int_equal((atomic_word_peek)(&scene.counter), 2); /* a lost update, and one more */
-    assert_string_equal(ORDER_OF(3, GO_ON(2, 3), GO_ON(1, 3)), "113311222233");
+    assert_string_equal(ORDER_OF(3, GO_ON(2, 2), GO_ON(1, 2)), "113311222233");
 }
 
 static void strategy_bytes_begin_with_whom_they_say(void **state)
@@ -131,14 +132,14 @@ static void strategy_bytes_begin_with_whom_they_say(void **state)
     (void)state;
     assert_string_equal(ORDER_OF(3, GO_ON(2, 0)), "333311112222");
     assert_string_equal(ORDER_OF(2, GO_ON(1, 0), GO_ON(1, 0), GO_ON(1, 0)), "22221111");
-    assert_string_equal(ORDER_OF(2, GO_ON(0, 2), GO_ON(1, 1)), "11222211");
+    assert_string_equal(ORDER_OF(2, GO_ON(0, 1), GO_ON(1, 1)), "11222211");
 }
 
 static void strategy_bytes_count_operations(void **state)
 {
     (void)state;
-    assert_string_equal(ORDER_OF(2, GO_ON(1, OPS(2))), "11222211");
-    assert_string_equal(ORDER_OF(2, GO_ON(1, OPS(2)), GO_ON(1, 2)), "11211222");
+    assert_string_equal(ORDER_OF(2, GO_ON(1, OPS(1))), "11222211");
+    assert_string_equal(ORDER_OF(2, GO_ON(1, OPS(1)), GO_ON(1, 1)), "11211222");
 }
 
 static void strategy_bytes_pick_from_the_back(void **state)
