@@ -77,7 +77,7 @@ static void print_failure(const char *name, const char *text)
     fputs("potad: its case and schedule, for potad-stress replay:\n", stderr);
     failure_print(stderr, &failure);
     if (path == NULL) {
-        fputs("potad: replay: ci/reproduce with the input saves this as a file\n", stderr);
+        fputs("potad: replay: ci/reproduce FILE, the input, also saves this as a file\n", stderr);
     } else if (failure_save(&failure, path)) {
         fprintf(stderr, "potad: replay: potad-stress replay %s\n", path);
     } else {

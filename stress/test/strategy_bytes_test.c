@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * strategy_bytes_test.c: what bytes say of a schedule. Two or three threads add to a counter, each
- * operation in two steps:
+ * strategy_bytes_test.c: what bytes say of a schedule. Two or three threads add to a counter, in
+ * two operations of two steps each:
  *
- *   operation 2n + 1 of thread n    load, store    a lost update, if another thread stores between
- *   operation 2n + 2                load, store
+ *   load, store | load, store     a lost update, if another thread stores in between
  */
 #include "stress/explore/explorer.h"
 
@@ -145,7 +144,7 @@ static void strategy_bytes_count_operations(void **state)
 static void strategy_bytes_pick_from_the_back(void **state)
 {
     static const unsigned expected[PICKS] = {0, 0, 3, 2, 0, 0};
-    static const uint8_t data[] = {GO_ON(0, 9), PICK(0, 7), PICK(2, 3)};
+    static const uint8_t data[] = {PICK(0, 7), PICK(2, 3)};
     (void)state;
     assert_true(run(pick_all, 2, data, sizeof(data)));
     assert_memory_equal(scene.picks, expected, sizeof(expected));
@@ -163,7 +162,8 @@ static void strategy_bytes_of_any_kind_end(void **state)
     for (unsigned i = 0; i < RANDOM_RUNS; i++) {
         size_t size = random_below(&random, sizeof(data) + 1);
         for (size_t j = 0; j < size; j++) {
-            data[j] = (uint8_t)random_next(&random);
+            /* Half of them are of short runs, of which many come to be. */
+            data[j] = (uint8_t)random_next(&random) & (i % 2 == 0 ? UINT8_MAX : GO_ON(3, 7));
         }
         assert_true(run(add_locked, 4, data, size));
         assert_int_equal((atomic_word_peek)(&scene.counter), 8);
@@ -173,7 +173,7 @@ static void strategy_bytes_of_any_kind_end(void **state)
         orders += hash != before ? 1 : 0;
         before = hash;
     }
-    assert_true(orders > RANDOM_RUNS / 8);
+    assert_true(orders > RANDOM_RUNS / 2);
 }
 
 int main(void)
