@@ -288,5 +288,7 @@ seeds_assemble() { # target potad-case folder
         file=$(basename "$(dirname "$seed")")-$(basename "$seed" .ops).bin
         message=$("$2" asm "$seed" -o "$3/$file" 2>&1) ||
             die "$(path_shown "$seed"): ${message##*"$seed": }"
+        # Behind the mark is how threads are scheduled: by nothing yet.
+        [[ $1 != schedule_fuzzer ]] || printf 'PTSC\0' >>"$3/$file"
     done
 }

@@ -553,11 +553,20 @@ static struct range_record range_clamp(struct range_record record, const struct 
     return record;
 }
 
+size_t case_program_bytes(const uint8_t *data, size_t size)
+{
+    const uint8_t *mark = memmem(data, size, CASE_MARK, sizeof(CASE_MARK) - 1);
+    return mark == NULL ? size : (size_t)(mark - data);
+}
+
 void case_decode_any(struct program *program, const uint8_t *data, size_t size,
                      const struct case_limits *limits)
 {
     enum { PAGEBLOCK_LIMIT = 8 };
     uint8_t header[CASE_HEADER_BYTES] = {0};
+    if (limits->threads != 0) {
+        size = case_program_bytes(data, size);
+    }
     memcpy(header, data, size < sizeof(header) ? size : sizeof(header));
     size_t at = sizeof(header);
     uint32_t ranges = (header[5] + limits->ranges - 1) % limits->ranges + 1;

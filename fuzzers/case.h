@@ -332,7 +332,14 @@ struct program_phase {
 /* Moves @phase on to the next one, from {0} to the first. Return: whether there is one. */
 bool program_next_phase(const struct program *program, struct program_phase *phase);
 
+/* Of an input of schedule_fuzzer, the bytes that are its program: up to CASE_MARK, or all. What is
+ * behind the mark says how its threads are scheduled, and is for stress/explore. No canonical case
+ * within case_limits_schedule has these bytes in it. */
+#define CASE_MARK "PTSC"
+size_t case_program_bytes(const uint8_t *data, size_t size);
+
 /* Decodes any bytes into a canonical program within @limits; magic and version are not looked at.
+ * Where the limits allow threads, the program ends where case_program_bytes() says.
  * What is canonical and within the limits already stays as it is. The program's memory is used
  * again. */
 void case_decode_any(struct program *program, const uint8_t *data, size_t size,

@@ -1010,7 +1010,9 @@ static void contig_moves_only_the_block_that_was_seen(void **state)
         owned.arena.port.fault = other_frees_and_allocates;
         owned.arena.potad.port.fault = other_frees_and_allocates;
         enum status status = alloc_contig(&owned.arena.potad, &request, &contig);
-        assert_int_equal(status == STATUS_OK, owned.next_order == 1);
+        /* It may be asked again: what the other one had in hand is back. */
+        assert_true(status == STATUS_OK || owned.next_order == 0);
+        assert_true(owned.told[MIGRATE_CANCEL] > 0 || owned.next_order == 1);
         assert_int_equal(owned.told[MIGRATE_TRY],
                          owned.told[MIGRATE_COMMIT] + owned.told[MIGRATE_CANCEL]);
         arena_validate(&owned.arena);

@@ -398,6 +398,25 @@ static void case_decode_any_cuts_threads(void **state)
     program_free(&program);
 }
 
+/* Behind the mark is what schedule_fuzzer schedules by; to all others it is bytes as any. */
+static void case_decode_any_ends_at_the_mark(void **state)
+{
+    (void)state;
+    enum { BEFORE = CASE_HEADER_BYTES + CASE_RANGE_BYTES + CASE_OP_BYTES };
+    uint8_t data[BEFORE + 3 * CASE_OP_BYTES] = {0};
+    struct program program;
+    program_init(&program);
+    data[5] = 1;
+    assert_int_equal(case_program_bytes(data, sizeof(data)), sizeof(data));
+    memcpy(&data[BEFORE], CASE_MARK, strlen(CASE_MARK));
+    assert_int_equal(case_program_bytes(data, sizeof(data)), BEFORE);
+    for (size_t i = 0; i < LENGTH(all_limits); i++) {
+        case_decode_any(&program, data, sizeof(data), all_limits[i]);
+        assert_int_equal(program.ops_count, all_limits[i]->threads != 0 ? 1 : 4);
+    }
+    program_free(&program);
+}
+
 /* Threads */
 
 /* The phases of @text as "first-end", those that are concurrent with a "+". */
@@ -885,6 +904,7 @@ int main(void)
         cmocka_unit_test(case_encode_keeps_random_programs),
         cmocka_unit_test(case_decode_any_has_cpus_in_half_of_all_programs),
         cmocka_unit_test(case_decode_any_cuts_threads),
+        cmocka_unit_test(case_decode_any_ends_at_the_mark),
         cmocka_unit_test(program_next_phase_parts_operations_with_threads_from_others),
         cmocka_unit_test(case_decode_any_makes_canonical_programs),
         cmocka_unit_test(case_decode_any_keeps_canonical_programs),

@@ -40,7 +40,7 @@ void arena_reset(struct arena *arena);
 void arena_keep(struct arena *arena);
 void arena_restore(struct arena *arena);
 
-/* Copies as memcpy() does, unseen by ThreadSanitizer: whoever calls orders it. */
+/* Copies as memcpy() does, unseen by sanitizers: whoever calls orders it. */
 void arena_copy(void *to, const void *from, size_t bytes);
 
 #endif

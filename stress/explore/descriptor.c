@@ -26,3 +26,11 @@ void descriptor_end(struct descriptor *descriptor)
     descriptor->mark = MARK_DEAD;
     ASAN_POISON_MEMORY_REGION(descriptor, sizeof(*descriptor));
 }
+
+void descriptor_restored(struct descriptor *descriptor)
+{
+    ASAN_UNPOISON_MEMORY_REGION(descriptor, sizeof(*descriptor));
+    if (descriptor->mark == MARK_DEAD) {
+        ASAN_POISON_MEMORY_REGION(descriptor, sizeof(*descriptor));
+    }
+}

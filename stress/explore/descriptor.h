@@ -22,4 +22,7 @@ bool descriptor_look(const struct descriptor *descriptor);
 /* The owner frees it: nobody may touch it until it is made anew. */
 void descriptor_end(struct descriptor *descriptor);
 
+/* It has been copied here as it was before: sanitizers see it as it was then, too. */
+void descriptor_restored(struct descriptor *descriptor);
+
 #endif

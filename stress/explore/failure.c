@@ -42,12 +42,8 @@ void build_id(char *text, size_t bytes)
     snprintf(text, bytes, "%s", found);
 }
 
-bool failure_save(const struct failure *failure, const char *path)
+void failure_print(FILE *out, const struct failure *failure)
 {
-    FILE *out = fopen(path, "w");
-    if (out == NULL) {
-        return false;
-    }
     fprintf(out, "# potad-stress 1\n# found: %s: %s\n# build: %s\n# subject: %s\n# options:%s%s\n",
             failure->found, failure->text, failure->build, failure->subject,
             failure->options.any_cpu ? " any-cpu" : "", failure->options.weak ? " weak" : "");
@@ -55,6 +51,15 @@ bool failure_save(const struct failure *failure, const char *path)
     schedule_print(out, &failure->schedule);
     fputc('\n', out);
     case_print(out, &failure->program);
+}
+
+bool failure_save(const struct failure *failure, const char *path)
+{
+    FILE *out = fopen(path, "w");
+    if (out == NULL) {
+        return false;
+    }
+    failure_print(out, failure);
     bool good = ferror(out) == 0;
     return fclose(out) == 0 && good;
 }

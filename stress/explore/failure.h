@@ -34,6 +34,9 @@ struct failure {
 /* Which build this program is: its linker's build id, or "unknown". */
 void build_id(char *text, size_t bytes);
 
+/* Prints @failure as a file has it. */
+void failure_print(FILE *out, const struct failure *failure);
+
 /* Writes @failure. Return: false where the file could not be written; errno says why. */
 bool failure_save(const struct failure *failure, const char *path)
     __attribute__((warn_unused_result));

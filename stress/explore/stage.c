@@ -194,7 +194,8 @@ struct stage *stage_open(const struct program *program, const struct stage_optio
     }
     arena_keep(&stage->memory);
     memcpy(stage->instance_kept, stage->instance, instance_bytes(stage));
-    stage->state_kept = stage->state;
+    arena_copy(&stage->state_kept, &stage->state,
+               sizeof(stage->state)); /* ended descriptors, too */
     stage_judge_keep(stage);
     return stage;
 }
@@ -216,6 +217,9 @@ static void restore(struct stage *stage)
     arena_restore(&stage->memory);
     arena_copy(stage->instance, stage->instance_kept, instance_bytes(stage));
     arena_copy(&stage->state, &stage->state_kept, sizeof(stage->state));
+    for (uint32_t i = 0; i < STAGE_SLOTS; i++) {
+        descriptor_restored(&stage->state.blocks[i].descriptor);
+    }
     stage_judge_restore(stage);
     memset(stage->faults, 0, sizeof(stage->faults));
     stage->cpu_taken = 0;

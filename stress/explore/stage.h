@@ -26,6 +26,10 @@ enum { STAGE_SLOTS = 64, STAGE_OPS_MAX = 64, STAGE_PHASES_MAX = STAGE_OPS_MAX + 
  * dropped it, and others still have references. */
 enum slot_state { SLOT_FREE, SLOT_BUSY, SLOT_USED, SLOT_MOVING, SLOT_ENDED };
 
+/* Of a frame: its failure was beside a call that may have taken it into use again. The judges of
+ * the history know better. */
+#define FAILED_PERHAPS UINT64_MAX
+
 struct stage_cache;
 struct call;
 
@@ -62,8 +66,10 @@ struct stage_state {
     uint8_t owners[ARENA_FRAMES_MAX]; /* of frames */
     uint8_t accepted[ARENA_FRAMES_MAX];
     bool accepted_any;                 /* since boot */
-    uint64_t failed[ARENA_FRAMES_MAX]; /* 0, or the number of the failure */
+    uint64_t failed[ARENA_FRAMES_MAX]; /* 0, the number of the failure, or FAILED_PERHAPS */
     uint64_t failures;                 /* so far */
+    uint64_t mends;                    /* calls of unpoison() so far */
+    uint64_t mends_ended;              /* of these */
     uint32_t cpus_online;              /* as bits */
     uint32_t cpus_moving;              /* on their way to or fro */
 };

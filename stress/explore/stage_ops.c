@@ -437,12 +437,16 @@ static bool in_stage(const struct stage *stage, pfn_t pfn)
 static void run_failure(struct stage *stage, const struct case_op *op)
 {
     pfn_t pfn = stage->memory.start + op->value;
+    struct stage_state *state = &stage->state;
+    bool alone = state->mends_ended == state->mends;
+    uint64_t mends = state->mends;
     struct call *call = stage_call(stage, CALL_FAILURE, pfn);
     enum status status = stage->options.subject->memory_failure(stage->instance, pfn);
     call->status = status;
     stage_called(stage, call);
     if (status == STATUS_OK && in_stage(stage, pfn)) {
-        stage->state.failed[op->value] = ++stage->state.failures;
+        alone = alone && state->mends == mends;
+        state->failed[op->value] = alone ? ++state->failures : FAILED_PERHAPS;
     }
 }
 
@@ -452,9 +456,11 @@ static void run_unpoison(struct stage *stage, const struct case_op *op)
     if (in_stage(stage, pfn)) {
         stage->state.failed[op->value] = 0;
     }
+    stage->state.mends++;
     struct call *call = stage_call(stage, CALL_UNPOISON, pfn);
     call->status = stage->options.subject->unpoison(stage->instance, pfn);
     stage_called(stage, call);
+    stage->state.mends_ended++;
 }
 
 /* Nobody goes to a CPU that is on its way to or fro; who is on it leaves it first. */

@@ -83,6 +83,10 @@ struct strategy *strategy_portfolio(uint64_t seed);
 /* Does what @schedule says, as far as it can be done. @schedule stays until strategy_close(). */
 struct strategy *strategy_replay(const struct schedule *schedule);
 
+/* Takes its choices from @data, which stays until strategy_close(): strategy_bytes.c says how. Any
+ * bytes mean something; behind the last one nobody is interrupted any more. */
+struct strategy *strategy_bytes(const uint8_t *data, size_t size);
+
 static inline void strategy_close(struct strategy *strategy)
 {
     strategy->close(strategy);
