@@ -88,11 +88,9 @@ enum {
     PUT_BACK_SHIFT = 32
 };
 
-void block_in_hand(struct potad *potad, struct alloc_transaction *transaction)
+void block_in_hand(struct potad *potad)
 {
     (void)atomic_word_add(&potad->in_hand, 1);
-    /* Back before the call ends, and nothing that it could wait for. */
-    transaction->in_hand += (uint64_t)1 << PUT_BACK_SHIFT;
 }
 
 void block_put_back(struct potad *potad, struct alloc_transaction *transaction)

@@ -37,7 +37,6 @@ void transaction_commit(struct potad *potad, struct alloc_transaction *transacti
  * buddys that it made, so that all blocks are as they were before. */
 void transaction_undo(struct potad *potad, struct alloc_transaction *transaction);
 
-<<<<<<< HEAD
 /* A thread has memory in hand that is free to all but itself: a whole block, to cut it or to have
  * it accepted; a batch for a CPU's list, or what such lists have held. Then it puts that back, or
  * does so before it next unlocks the zone. Meanwhile others do not find it, however much it is. */
@@ -46,12 +45,6 @@ void block_put_back(struct potad *potad, struct alloc_transaction *transaction);
 
 /* It had none after all. */
 void block_not_in_hand(struct potad *potad);
-=======
-/* A thread takes a whole block in hand to cut slabs from, or has put back what is left of it.
- * Meanwhile other threads do not find that memory, however much it is. */
-void block_in_hand(struct potad *potad, struct alloc_transaction *transaction);
-void block_put_back(struct potad *potad);
->>>>>>> xfz
 
 /* Whether a call that found no memory, and undid all, may find some when it is tried once more: it
  * had in hand itself all that CPUs and zones had kept, and blocks may be larger now; or others had

@@ -63,12 +63,8 @@ struct alloc_transaction {
     uint32_t nodes_short;       /* bit n: a cut in zone n did not happen for want of tree nodes */
     uint32_t fills;             /* how often such nodes were allocated */
     uint32_t drains;            /* how often memory was short, and CPUs' lists had some */
-<<<<<<< HEAD
     uint64_t in_hand;           /* potad.in_hand, when the call began */
     uint32_t put_back;          /* how often the call itself has put something back since */
-=======
-    uint64_t in_hand;           /* potad.in_hand, when the call began, and what it did itself */
->>>>>>> xfz
 };
 
 struct alloc_context {

@@ -110,7 +110,7 @@ static struct found_block smallest_try(struct potad *potad, uint64_t pages,
                 spinlock_unlock(&zone->lock);
                 return (struct found_block){.buddy = NULL};
             }
-            block_in_hand(potad, alloc.transaction);
+            block_in_hand(potad);
             space_detach(zone, buddy);
             space_set_word(zone, buddy, memdesc_make(buddy, MEMDESC_BUDDY_ALLOCATED));
             uint64_t frames = order_frames(buddy_order(buddy));
