@@ -57,6 +57,9 @@ static bool main_adopted;
 static char begin_point;
 static char end_point;
 
+/* What weak memory has time order by. */
+static const char time_point;
+
 static struct explored_thread *current_of(struct explorer *explorer)
 {
     return &explorer->thread[explorer->current];
@@ -615,20 +618,40 @@ void explorer_barrier(struct explorer *explorer)
     weak_barrier_all(&explorer->weak);
 }
 
-void explorer_release(void *point)
+static void release(const void *point)
 {
     if (explorer_active != NULL && explorer_active->is_weak) {
         weak_unlock(&explorer_active->weak, explorer_active->current, point);
     }
+}
+
+static void acquire(const void *point)
+{
+    if (explorer_active != NULL && explorer_active->is_weak) {
+        weak_lock(&explorer_active->weak, explorer_active->current, point);
+    }
+}
+
+void explorer_release(void *point)
+{
+    release(point);
     fiber_release(point);
 }
 
 void explorer_acquire(void *point)
 {
-    if (explorer_active != NULL && explorer_active->is_weak) {
-        weak_lock(&explorer_active->weak, explorer_active->current, point);
-    }
+    acquire(point);
     fiber_acquire(point);
+}
+
+void explorer_tell_time(void)
+{
+    release(&time_point);
+}
+
+void explorer_ask_time(void)
+{
+    acquire(&time_point);
 }
 
 void explorer_begin_op(struct explorer *explorer, uint32_t op)

@@ -95,6 +95,12 @@ bool explorer_run(struct explorer *explorer, unsigned threads,
 void explorer_release(void *point);
 void explorer_acquire(void *point);
 
+/* In weak memory, what threads knew when they told their time is known to those that ask for theirs
+ * later: so who takes time for an order of events is right. ThreadSanitizer hears nothing of it.
+ * Context: outside of executions, too. */
+void explorer_tell_time(void);
+void explorer_ask_time(void);
+
 /* The calls below come from bodies, while explorer_active is set. */
 
 /* The thread that runs, from 0. */
