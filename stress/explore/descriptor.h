@@ -22,4 +22,8 @@ bool descriptor_look(const struct descriptor *descriptor);
 /* The owner frees it: nobody may touch it until it is made anew. */
 void descriptor_end(struct descriptor *descriptor);
 
+/* All between @start and @bytes further on was put back to how it was: so are descriptors that have
+ * ended since. */
+void descriptors_restored(const void *start, size_t bytes);
+
 #endif

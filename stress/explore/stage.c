@@ -217,6 +217,7 @@ static void restore(struct stage *stage)
     arena_restore(&stage->memory);
     arena_copy(stage->instance, stage->instance_kept, instance_bytes(stage));
     arena_copy(&stage->state, &stage->state_kept, sizeof(stage->state));
+    descriptors_restored(&stage->state, sizeof(stage->state));
     stage_judge_restore(stage);
     memset(stage->faults, 0, sizeof(stage->faults));
     stage->cpu_taken = 0;
