@@ -54,6 +54,9 @@ uint64_t port_sync_loaded(const struct sync_place *place, const void *address, u
 /* It has stored @value, or updated to it. */
 void port_sync_stored(const struct sync_place *place, const void *address, uint64_t value);
 
+/* It has tried to update, saw @value, the newest, and wrote nothing. */
+void port_sync_seen(const struct sync_place *place, const void *address, uint64_t value);
+
 /* It wants @lock. Returns when nobody has it, as far as the embedder can tell; or at once: then the
  * thread spins. */
 void port_sync_lock(const struct sync_place *place, const spinlock_t *lock);
@@ -127,6 +130,15 @@ SYNC_DEFINE_STORE(flags, 32, poke)
         sync_answer;                                                                               \
     })
 
+/* The same of an update that may fail: @call says whether it wrote. */
+#define SYNC_TRIED(type, place, word, call)                                                        \
+    __extension__({                                                                                \
+        port_sync_step(place, word);                                                               \
+        bool sync_wrote = call;                                                                    \
+        (sync_wrote ? port_sync_stored : port_sync_seen)(place, word, sync_##type##_now(word));    \
+        sync_wrote;                                                                                \
+    })
+
 static inline uint64_t explored_word_add(const struct sync_place *place, atomic_word_t *word,
                                          uint64_t value)
 {
@@ -157,21 +169,22 @@ static inline void explored_word_clear_ordered(const struct sync_place *place, a
 static inline bool explored_word_claim_ordered(const struct sync_place *place, atomic_word_t *word,
                                                uint64_t value)
 {
-    return SYNC_UPDATED(word, place, word, (atomic_word_claim_ordered)(word, value));
+    return SYNC_TRIED(word, place, word, (atomic_word_claim_ordered)(word, value));
 }
 
 static inline void explored_word_raise(const struct sync_place *place, atomic_word_t *word,
                                        uint64_t value)
 {
     port_sync_step(place, word);
+    bool raises = sync_word_now(word) < value;
     (atomic_word_raise)(word, value);
-    port_sync_stored(place, word, sync_word_now(word));
+    (raises ? port_sync_stored : port_sync_seen)(place, word, sync_word_now(word));
 }
 
 static inline bool explored_flags_raise(const struct sync_place *place, atomic_flags_t *flags,
                                         uint32_t value, uint32_t field, uint32_t most)
 {
-    return SYNC_UPDATED(flags, place, flags, (atomic_flags_raise)(flags, value, field, most));
+    return SYNC_TRIED(flags, place, flags, (atomic_flags_raise)(flags, value, field, most));
 }
 
 static inline uint32_t explored_flags_drop(const struct sync_place *place, atomic_flags_t *flags,
@@ -187,7 +200,7 @@ static inline uint32_t explored_flags_drop(const struct sync_place *place, atomi
 static inline bool explored_flags_change(const struct sync_place *place, atomic_flags_t *flags,
                                          uint32_t field, uint32_t from, uint32_t to)
 {
-    return SYNC_UPDATED(flags, place, flags, (atomic_flags_change)(flags, field, from, to));
+    return SYNC_TRIED(flags, place, flags, (atomic_flags_change)(flags, field, from, to));
 }
 
 static inline void explored_flags_announce(const struct sync_place *alone_place,

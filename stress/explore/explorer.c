@@ -16,8 +16,10 @@
 #include <string.h>
 
 enum {
-    WAKES_MAX = 2000, /* of waiting threads, when all wait: more is no progress */
-    PATH_NAME = 32    /* of a file, in messages */
+    WAKES_MAX = 2000,      /* of waiting threads, when all wait: more is no progress */
+    WEAK_LOCATIONS = 4096, /* words and locks of an execution; of more, loads see the newest */
+    OLDER_MAX = 128,       /* older values that a thread sees: so all loops end */
+    PATH_NAME = 32         /* of a file, in messages */
 };
 
 struct held {
@@ -33,6 +35,8 @@ struct explored_thread {
     bool finished;
     bool waits;           /* in a loop, for a store */
     bool yielded;         /* waited, and has not done a step since */
+    bool outdated;        /* has seen an older value since it last waited */
+    uint32_t older;       /* how many it has seen */
     uint64_t stores_seen; /* by others, when it began to wait */
     uint64_t stores;      /* its own */
     const spinlock_t *wants;
@@ -52,6 +56,9 @@ static bool main_adopted;
 /* What ThreadSanitizer has the beginning and the end of executions order by. */
 static char begin_point;
 static char end_point;
+
+/* What weak memory has time order by. */
+static const char time_point;
 
 static struct explored_thread *current_of(struct explorer *explorer)
 {
@@ -90,6 +97,13 @@ void explorer_close(struct explorer *explorer)
         fiber_close(&explorer->thread[i].fiber);
     }
     free(explorer->thread);
+    weak_close(&explorer->weak);
+}
+
+bool explorer_set_weak(struct explorer *explorer, bool weak)
+{
+    explorer->is_weak = weak;
+    return !weak || explorer->weak.locations != NULL || weak_open(&explorer->weak, WEAK_LOCATIONS);
 }
 
 static bool found_any(const struct explorer *explorer)
@@ -342,12 +356,16 @@ static void thread_reset(struct explored_thread *thread)
     thread->finished = false;
     thread->waits = false;
     thread->yielded = false;
+    thread->outdated = false;
+    thread->older = 0;
     thread->stores = 0;
     thread->wants = NULL;
     thread->at = (struct schedule_point){0, 0};
     thread->held_count = 0;
     thread->lock_held.count = 0;
 }
+
+static uint32_t pick_store(void *context, uint32_t count);
 
 static void execution_begin(struct explorer *explorer, unsigned threads)
 {
@@ -361,6 +379,9 @@ static void execution_begin(struct explorer *explorer, unsigned threads)
     explorer->hash = 0xcbf29ce484222325U;
     explorer->decisions = 0;
     explorer->finding.name[0] = '\0';
+    if (explorer->is_weak) {
+        weak_reset(&explorer->weak, pick_store, explorer);
+    }
     schedule_clear(explorer->schedule);
     for (unsigned i = 0; i < threads; i++) {
         thread_reset(&explorer->thread[i]);
@@ -410,7 +431,8 @@ static void arrive(struct explorer *explorer, struct explored_thread *self,
         explorer_report(explorer, "livelock", "%u steps, and no end; thread %u is in %s()",
                         (unsigned)EXPLORE_STEPS_MAX, self->index + 1, place->function);
     }
-    bool shared = sharing_note(&explorer->sharing, self->index, address, pending->writes);
+    bool shared =
+        address == NULL || sharing_note(&explorer->sharing, self->index, address, pending->writes);
     if (shared || self->wants != NULL || explorer->strategy->complete || !explorer->all_started) {
         reschedule(explorer, self);
     }
@@ -454,21 +476,32 @@ static void log_value(struct explorer *explorer, uint64_t value)
     }
 }
 
+static uint64_t word_at(const struct sync_place *place, const void *address)
+{
+    return place->bytes == sizeof(uint64_t) ? (atomic_word_peek)((const atomic_word_t *)address)
+                                            : (atomic_flags_peek)((const atomic_flags_t *)address);
+}
+
 void explorer_step(struct explorer *explorer, const struct sync_place *place, const void *address)
 {
     struct explored_thread *self = current_of(explorer);
     arrive(explorer, self, place, address);
     proceed(explorer, self, place, address);
+    if (explorer->is_weak && place->kind != SYNC_LOAD) {
+        explorer->before = word_at(place, address);
+    }
 }
 
 uint64_t explorer_loaded(struct explorer *explorer, const struct sync_place *place,
                          const void *address, uint64_t newest)
 {
-    (void)place;
-    (void)address;
-    hash_add(explorer, newest < 1 << 16 ? newest : 0); /* larger ones may be addresses */
-    log_value(explorer, newest);
-    return newest;
+    uint64_t value = newest;
+    if (explorer->is_weak) {
+        value = weak_load(&explorer->weak, explorer->current, address, place->order, newest);
+    }
+    hash_add(explorer, value < 1 << 16 ? value : 0); /* larger ones may be addresses */
+    log_value(explorer, value);
+    return value;
 }
 
 /* Something changed that others may wait for. */
@@ -482,9 +515,21 @@ static void stored(struct explorer *explorer, struct explored_thread *self)
 void explorer_stored(struct explorer *explorer, const struct sync_place *place, const void *address,
                      uint64_t value)
 {
-    (void)place;
-    (void)address;
+    if (explorer->is_weak) {
+        (place->kind == SYNC_STORE ? weak_store : weak_update)(
+            &explorer->weak, explorer->current, address, place->order, explorer->before, value);
+    }
     stored(explorer, current_of(explorer));
+    log_value(explorer, value);
+}
+
+void explorer_seen(struct explorer *explorer, const struct sync_place *place, const void *address,
+                   uint64_t value)
+{
+    (void)place;
+    if (explorer->is_weak) {
+        weak_update_failed(&explorer->weak, explorer->current, address, SYNC_RELAXED, value);
+    }
     log_value(explorer, value);
 }
 
@@ -503,6 +548,9 @@ void explorer_locked(struct explorer *explorer, const struct sync_place *place,
                      const spinlock_t *lock)
 {
     struct explored_thread *self = current_of(explorer);
+    if (explorer->is_weak) {
+        weak_lock(&explorer->weak, self->index, lock);
+    }
     if (self->held_count < EXPLORE_HELD_MAX) {
         self->held[self->held_count++] = (struct held){lock, place};
     }
@@ -513,6 +561,9 @@ void explorer_unlocked(struct explorer *explorer, const struct sync_place *place
 {
     struct explored_thread *self = current_of(explorer);
     (void)place;
+    if (explorer->is_weak) {
+        weak_unlock(&explorer->weak, self->index, lock);
+    }
     for (uint32_t i = self->held_count; i > 0; i--) {
         if (self->held[i - 1].lock == lock) {
             self->held[i - 1] = self->held[--self->held_count];
@@ -526,7 +577,12 @@ void explorer_unlocked(struct explorer *explorer, const struct sync_place *place
 void explorer_relax(struct explorer *explorer)
 {
     struct explored_thread *self = current_of(explorer);
-    self->waits = true;
+    if (explorer->is_weak) {
+        weak_fresh(&explorer->weak, self->index);
+    }
+    /* Who has seen an older value need not wait for a store: he sees a newer one next time. */
+    self->waits = !self->outdated;
+    self->outdated = false;
     self->yielded = true;
     self->stores_seen = explorer->stores - self->stores;
     explorer->pending[self->index].address = NULL;
@@ -544,7 +600,58 @@ void explorer_relax(struct explorer *explorer)
 
 void explorer_barrier(struct explorer *explorer)
 {
-    (void)explorer;
+    static const struct sync_place place = {
+        .file = __FILE__,
+        .function = "port.cpu_barrier",
+        .what = "barrier",
+        .line = __LINE__,
+        .kind = SYNC_UPDATE,
+        .order = SYNC_ORDERED,
+    };
+    if (!explorer->is_weak) {
+        return; /* between two steps, no other thread runs: nothing is left to do */
+    }
+    /* On no address: it is in the way of all other steps. */
+    struct explored_thread *self = current_of(explorer);
+    arrive(explorer, self, &place, NULL);
+    proceed(explorer, self, &place, NULL);
+    weak_barrier_all(&explorer->weak);
+}
+
+static void release(const void *point)
+{
+    if (explorer_active != NULL && explorer_active->is_weak) {
+        weak_unlock(&explorer_active->weak, explorer_active->current, point);
+    }
+}
+
+static void acquire(const void *point)
+{
+    if (explorer_active != NULL && explorer_active->is_weak) {
+        weak_lock(&explorer_active->weak, explorer_active->current, point);
+    }
+}
+
+void explorer_release(void *point)
+{
+    release(point);
+    fiber_release(point);
+}
+
+void explorer_acquire(void *point)
+{
+    acquire(point);
+    fiber_acquire(point);
+}
+
+void explorer_tell_time(void)
+{
+    release(&time_point);
+}
+
+void explorer_ask_time(void)
+{
+    acquire(&time_point);
 }
 
 void explorer_begin_op(struct explorer *explorer, uint32_t op)
@@ -552,13 +659,14 @@ void explorer_begin_op(struct explorer *explorer, uint32_t op)
     current_of(explorer)->at = (struct schedule_point){op, 0};
 }
 
-unsigned explorer_pick(struct explorer *explorer, unsigned count)
+static unsigned pick(struct explorer *explorer, unsigned count, bool loads)
 {
     struct explored_thread *self = current_of(explorer);
     struct decision decision = {
         .threads = explorer->threads,
         .enabled = 1U << self->index,
         .current = self->index,
+        .loads = loads,
         .number = explorer->decisions,
         .pending = explorer->pending,
     };
@@ -572,6 +680,30 @@ unsigned explorer_pick(struct explorer *explorer, unsigned count)
     hash_add(explorer, value);
     self->at.step++; /* so that each choice has a place of its own */
     return value;
+}
+
+unsigned explorer_pick(struct explorer *explorer, unsigned count)
+{
+    return pick(explorer, count, false);
+}
+
+/* As weak_pick(). */
+static uint32_t pick_store(void *context, uint32_t count)
+{
+    struct explorer *explorer = context;
+    struct explored_thread *self = current_of(explorer);
+    if (self->older == OLDER_MAX) {
+        return 0;
+    }
+    unsigned back = pick(explorer, count, true);
+    if (back > 0) {
+        self->outdated = true;
+        self->older++;
+    }
+    if (explorer->log != NULL && explorer->log->count > 0) {
+        explorer->log->steps[explorer->log->count - 1].older = (uint8_t)back;
+    }
+    return back;
 }
 
 struct schedule_point explorer_point(const struct explorer *explorer)

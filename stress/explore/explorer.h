@@ -14,6 +14,7 @@
 #include "core/sync_explored.h"
 #include "stress/explore/sharing.h"
 #include "stress/explore/strategy.h"
+#include "stress/explore/weak.h"
 
 enum { EXPLORE_TEXT_MAX = 400, EXPLORE_NAME_MAX = 32, EXPLORE_HELD_MAX = 16 };
 
@@ -24,6 +25,7 @@ struct explored_step {
     const struct sync_place *place;
     const void *address;
     uint64_t value; /* that was loaded or stored */
+    uint8_t older;  /* stores that came after the one that was loaded */
 };
 
 struct explore_log {
@@ -53,6 +55,9 @@ struct explorer {
     uint64_t wakes;  /* in a row, of threads that waited for a store that nobody made */
     uint64_t hash;   /* of all steps: the same for the same execution */
     uint64_t decisions;
+    bool is_weak;
+    struct weak weak; /* what loads see, where it is */
+    uint64_t before;  /* there: in the word that the step is on */
     struct pending pending[EXPLORE_THREADS];
     struct strategy *strategy;
     struct sharing sharing;
@@ -75,11 +80,26 @@ void explorer_close(struct explorer *explorer);
 /* Forgets which words threads have shared: another program comes. */
 void explorer_forget(struct explorer *explorer);
 
+/* Whether loads may see what weak memory lets them see (weak.h), in executions from now on: which
+ * one is a pick of the strategy's. Return: whether there was memory. */
+bool explorer_set_weak(struct explorer *explorer, bool weak) __attribute__((warn_unused_result));
+
 /* Runs @body for threads 0 to @threads - 1, until all have ended or something is found.
  * Return: whether nothing was; else explorer->finding says what. */
 bool explorer_run(struct explorer *explorer, unsigned threads,
                   void (*body)(void *context, unsigned thread), void *context,
                   struct strategy *strategy) __attribute__((warn_unused_result));
+
+/* What threads did before they release @point is seen by those that acquire it later, as users of
+ * the core see to when they pass something on. Context: outside of executions, too. */
+void explorer_release(void *point);
+void explorer_acquire(void *point);
+
+/* In weak memory, what threads knew when they told their time is known to those that ask for theirs
+ * later: so who takes time for an order of events is right. ThreadSanitizer hears nothing of it.
+ * Context: outside of executions, too. */
+void explorer_tell_time(void);
+void explorer_ask_time(void);
 
 /* The calls below come from bodies, while explorer_active is set. */
 
@@ -105,7 +125,7 @@ void explorer_note(struct explorer *explorer, const char *name, const char *text
 /* The thread waits for a store of another one, in a loop. */
 void explorer_relax(struct explorer *explorer);
 
-/* All threads see what all have stored. */
+/* All threads see what all have stored: a step, where memory is weak. */
 void explorer_barrier(struct explorer *explorer);
 
 /* Where the thread is, and steps so far: a clock. */
@@ -120,6 +140,8 @@ uint64_t explorer_loaded(struct explorer *explorer, const struct sync_place *pla
                          const void *address, uint64_t newest);
 void explorer_stored(struct explorer *explorer, const struct sync_place *place, const void *address,
                      uint64_t value);
+void explorer_seen(struct explorer *explorer, const struct sync_place *place, const void *address,
+                   uint64_t value);
 void explorer_lock(struct explorer *explorer, const struct sync_place *place,
                    const spinlock_t *lock);
 void explorer_locked(struct explorer *explorer, const struct sync_place *place,

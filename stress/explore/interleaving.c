@@ -83,7 +83,8 @@ static void describe(const struct explored_step *step, const struct program *pro
     bool valued = step->place->kind <= SYNC_UPDATE;
     char value[32] = "";
     if (valued) {
-        snprintf(value, sizeof(value), " = %#" PRIx64, step->value);
+        snprintf(value, sizeof(value), " = %#" PRIx64 "%s", step->value,
+                 step->older > 0 ? " (older)" : "");
     }
     snprintf(cell, CELL_MAX, "  %s %s%s %s:%d", kinds[step->place->kind],
              what + (what[0] == '&' ? 1 : 0), value, file_name(step->place->file),

@@ -87,6 +87,13 @@ void port_sync_stored(const struct sync_place *place, const void *address, uint6
     }
 }
 
+void port_sync_seen(const struct sync_place *place, const void *address, uint64_t value)
+{
+    if (explorer_active != NULL) {
+        explorer_seen(explorer_active, place, address, value);
+    }
+}
+
 void port_sync_lock(const struct sync_place *place, const spinlock_t *lock)
 {
     if (explorer_active != NULL) {

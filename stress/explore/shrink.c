@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * shrink.c: by turns, until nothing more goes: switches, operations. A schedule says of operations
- * by their number where threads switched, and of what is not there any more nothing: so it is still
- * a schedule when an operation has gone, with the numbers behind it lowered; what is executed then
- * is noted, and is the schedule from there on.
+ * shrink.c: by turns, until nothing more goes: switches, operations, unusual choices. A schedule
+ * says of operations by their number where threads switched, and of what is not there any more
+ * nothing: so it is still a schedule when an operation has gone, with the numbers behind it
+ * lowered; what is executed then is noted, and is the schedule from there on.
  */
 #include "stress/explore/shrink.h"
 
@@ -21,14 +21,15 @@ struct shrinking {
 };
 
 /* Whether @program under the candidate schedule is found wrong in the same way, with at most
- * @switches switches; if so, what was executed is the schedule. */
-static bool try(struct shrinking *shrinking, const struct program *program, uint32_t switches)
+ * @switches switches and @picks unusual choices; if so, what was executed is the schedule. */
+static bool try(struct shrinking *shrinking, const struct program *program, uint32_t switches,
+                uint32_t picks)
 {
     struct attempt *attempt = shrinking->attempt;
     shrinking->attempts++;
     attempt_replay(attempt, program, shrinking->options, shrinking->candidate, false);
     if (attempt->bad_program || strcmp(attempt->finding.name, shrinking->name) != 0 ||
-        schedule_switches(&attempt->schedule) > switches) {
+        schedule_switches(&attempt->schedule) > switches || attempt->schedule.picks_count > picks) {
         return false;
     }
     schedule_copy(shrinking->schedule, &attempt->schedule);
@@ -39,7 +40,7 @@ static bool try(struct shrinking *shrinking, const struct program *program, uint
 static bool try_fewer(struct shrinking *shrinking)
 {
     uint32_t switches = schedule_switches(shrinking->schedule);
-    return switches > 0 && try(shrinking, shrinking->program, switches - 1);
+    return switches > 0 && try(shrinking, shrinking->program, switches - 1, UINT32_MAX);
 }
 
 /* Makes run @index of the candidate and the next one of the same thread one: without the switch
@@ -74,6 +75,27 @@ static void cut_tail(struct shrinking *shrinking)
         shrinking->candidate->runs_count = keep;
         (void)try_fewer(shrinking);
     }
+}
+
+/* Tries without each choice in turn: then it is the usual one. */
+static bool remove_picks(struct shrinking *shrinking)
+{
+    bool any = false;
+    for (uint32_t i = shrinking->schedule->picks_count; i > 0; i--) {
+        struct schedule *candidate = shrinking->candidate;
+        uint32_t picks = shrinking->schedule->picks_count;
+        if (i > picks) {
+            continue;
+        }
+        schedule_copy(candidate, shrinking->schedule);
+        memmove(&candidate->picks[i - 1], &candidate->picks[i],
+                (picks - i) * sizeof(candidate->picks[0]));
+        candidate->picks_count--;
+        any =
+            try(shrinking, shrinking->program, schedule_switches(shrinking->schedule), picks - 1) ||
+            any;
+    }
+    return any;
 }
 
 /* What @schedule says of operations behind @op is of those before, where @op has gone. */
@@ -111,7 +133,7 @@ static bool remove_ops(struct shrinking *shrinking)
         program->ops_count--;
         schedule_copy(shrinking->candidate, shrinking->schedule);
         schedule_lower(shrinking->candidate, index);
-        if (try(shrinking, program, UINT32_MAX)) {
+        if (try(shrinking, program, UINT32_MAX, UINT32_MAX)) {
             any = true;
             continue;
         }
@@ -169,7 +191,7 @@ static void threads_close_up(struct shrinking *shrinking)
         memcpy(before, program->ops, program->ops_count * sizeof(before[0]));
         schedule_copy(shrinking->candidate, shrinking->schedule);
         thread_remove(program, shrinking->candidate, thread);
-        if (!try(shrinking, program, UINT32_MAX)) {
+        if (!try(shrinking, program, UINT32_MAX, UINT32_MAX)) {
             memcpy(program->ops, before, program->ops_count * sizeof(before[0]));
         }
     }
@@ -193,7 +215,7 @@ void shrink(struct attempt *attempt, struct program *program, const struct stage
                               .ops_before = program->ops_count,
                               .threads_before = program_threads(program)};
     cut_tail(&shrinking);
-    while (remove_runs(&shrinking) || remove_ops(&shrinking)) {
+    while (remove_runs(&shrinking) || remove_ops(&shrinking) || remove_picks(&shrinking)) {
     }
     threads_close_up(&shrinking);
     shrunk->switches_after = schedule_switches(schedule);

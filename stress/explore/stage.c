@@ -147,6 +147,10 @@ static bool stage_make(struct stage *stage, char *error)
         snprintf(error, SCHEDULE_ERROR_MAX, "more than %d operations, or slots", STAGE_OPS_MAX);
         return false;
     }
+    if (!explorer_set_weak(stage->explorer, stage->options.weak)) {
+        snprintf(error, SCHEDULE_ERROR_MAX, "no memory for weak memory");
+        return false;
+    }
     if (!phases_find(stage)) {
         snprintf(error, SCHEDULE_ERROR_MAX, "no operation has a thread");
         return false;

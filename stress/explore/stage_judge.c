@@ -90,8 +90,10 @@ static uint64_t step_now(const struct stage *stage)
     return explorer_active != NULL ? stage->explorer->steps : 0;
 }
 
+/* Its judges take it that who calls knows of all calls that have returned. */
 struct call *stage_call(struct stage *stage, enum call_kind kind, pfn_t pfn)
 {
+    explorer_ask_time();
     struct call *call = calls_begin(&stage->calls, kind, stage_thread(stage), step_now(stage));
     call->pfn = pfn;
     return call;
@@ -99,6 +101,7 @@ struct call *stage_call(struct stage *stage, enum call_kind kind, pfn_t pfn)
 
 void stage_called(struct stage *stage, struct call *call)
 {
+    explorer_tell_time();
     calls_end(&stage->calls, call, step_now(stage));
 }
 

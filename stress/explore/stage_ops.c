@@ -5,8 +5,6 @@
  */
 #include "stress/explore/stage_internal.h"
 
-#include "stress/explore/fiber.h"
-
 #include <inttypes.h>
 
 enum { BULK_MAX = 16 };
@@ -30,14 +28,14 @@ struct stage_slot *stage_take_slot(struct stage_slot *slots, uint32_t count, uin
     struct stage_slot *slot = find_slot(slots, count, from, state);
     if (slot != NULL) {
         slot->state = SLOT_BUSY;
-        fiber_acquire(&slot->handed);
+        explorer_acquire(&slot->handed);
     }
     return slot;
 }
 
 void stage_leave_slot(struct stage_slot *slot, enum slot_state state)
 {
-    fiber_release(&slot->handed);
+    explorer_release(&slot->handed);
     slot->state = state;
 }
 
@@ -254,7 +252,7 @@ static void run_cache_create(struct stage *stage, const struct case_op *op)
     enum status status = stage->options.subject->cache_create(
         stage->instance, op->value, (uint64_t)1 << op->align, &cache->cache);
     expect(stage, "cache-create", status);
-    fiber_release(&cache->handed);
+    explorer_release(&cache->handed);
     cache->state = status == STATUS_OK ? SLOT_USED : SLOT_FREE;
 }
 
@@ -265,7 +263,7 @@ static void run_cache_destroy(struct stage *stage, const struct case_op *op)
         return;
     }
     cache->state = SLOT_BUSY;
-    fiber_acquire(&cache->handed);
+    explorer_acquire(&cache->handed);
     enum status due = cache->objects > 0 ? STATUS_BUSY : STATUS_OK;
     enum status status = stage->options.subject->cache_destroy(stage->instance, cache->cache);
     if (status != due) {
@@ -315,7 +313,7 @@ static void run_cache_alloc(struct stage *stage, const struct case_op *op)
         count = slots[i] == NULL ? i : count;
     }
     cache->users++;
-    fiber_acquire(&cache->handed);
+    explorer_acquire(&cache->handed);
     enum status status =
         count == 0
             ? STATUS_NO_MEMORY
@@ -324,7 +322,7 @@ static void run_cache_alloc(struct stage *stage, const struct case_op *op)
     if (status == STATUS_OK) {
         objects_granted(stage, cache, slots, objects, count);
     }
-    fiber_release(&cache->handed);
+    explorer_release(&cache->handed);
     cache->users--;
     for (uint32_t i = 0; i < count; i++) {
         stage_leave_slot(slots[i], status == STATUS_OK ? SLOT_USED : SLOT_FREE);
@@ -338,9 +336,9 @@ static void free_object(struct stage *stage, struct stage_slot *slot)
     slot->object = NULL;
     cache->users++;
     cache->objects--;
-    fiber_acquire(&cache->handed);
+    explorer_acquire(&cache->handed);
     stage->options.subject->cache_free(stage->instance, cache->cache, object);
-    fiber_release(&cache->handed);
+    explorer_release(&cache->handed);
     cache->users--;
     stage_leave_slot(slot, SLOT_FREE);
 }
@@ -479,10 +477,10 @@ static void run_cpu(struct stage *stage, const struct case_op *op)
     while (explorer_active != NULL && (stage->cpu_taken & bit) != 0) {
         explorer_relax(stage->explorer);
     }
-    fiber_acquire(&stage->cpu_points[cpu]);
+    explorer_acquire(&stage->cpu_points[cpu]);
     enum status status = online ? stage->options.subject->cpu_online(stage->instance, cpu)
                                 : stage->options.subject->cpu_offline(stage->instance, cpu);
-    fiber_release(&stage->cpu_points[cpu]);
+    explorer_release(&stage->cpu_points[cpu]);
     if (!online && status != STATUS_OK) {
         stage_fail(stage, "status", "cpu-offline answers %d", (int)status);
     }

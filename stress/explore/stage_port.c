@@ -2,7 +2,6 @@
  *
  * stage_port.c: what the subject asks of its surroundings in an explored execution.
  */
-#include "stress/explore/fiber.h"
 #include "stress/explore/stage_internal.h"
 
 #include <inttypes.h>
@@ -82,18 +81,17 @@ static uint32_t port_cpu_enter(void *context)
         return CPUS_MAX;
     }
     stage->cpu_taken |= bit;
-    fiber_acquire(&stage->cpu_points[cpu]);
+    explorer_acquire(&stage->cpu_points[cpu]);
     return cpu;
 }
 
 static void port_cpu_leave(void *context, uint32_t cpu)
 {
     struct stage *stage = context;
-    fiber_release(&stage->cpu_points[cpu]);
+    explorer_release(&stage->cpu_points[cpu]);
     stage->cpu_taken &= ~(1U << cpu);
 }
 
-/* Between two steps of a fiber, no other one runs: nothing is left to do, but in weak memory. */
 static void port_cpu_barrier(void *context)
 {
     struct stage *stage = context;

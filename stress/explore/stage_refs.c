@@ -6,8 +6,6 @@
  */
 #include "stress/explore/stage_internal.h"
 
-#include "stress/explore/fiber.h"
-
 #include <inttypes.h>
 
 bool stage_is_shared(const struct stage *stage, enum memdesc_type type)
@@ -44,7 +42,7 @@ static void hear_release(void *context, struct memdesc *descriptor)
         stage_called(stage, drop);
     }
     slot->state = SLOT_BUSY;
-    fiber_acquire(&slot->handed);
+    explorer_acquire(&slot->handed);
     stage_free_block(stage, slot);
     stage->options.subject->synchronise(stage->instance);
     descriptor_end(&slot->descriptor);
@@ -73,7 +71,7 @@ static bool move_try(struct stage *stage, const struct migration *move)
         return false;
     }
     slot->state = SLOT_MOVING;
-    fiber_acquire(&slot->handed);
+    explorer_acquire(&slot->handed);
     stage_own(stage, move->to, (uint64_t)1 << move->order, OWNER_FREE, OWNER_HELD, "overlap");
     slot->move = stage_call(stage, CALL_MOVE, move->from);
     slot->move->to = move->to;

@@ -28,6 +28,7 @@ struct decision {
     uint32_t enabled; /* bit n: thread n can go on; more than one is set */
     unsigned current; /* who ran last, or NO_THREAD */
     bool yielded;     /* the current one waits for others in a loop, or has just begun to */
+    bool loads;       /* a pick is of what a load sees: 0 the newest, the others go back in time */
     uint64_t number;  /* decisions before this one, in this execution */
     const struct pending *pending; /* of each thread */
 };

@@ -19,6 +19,8 @@ struct toy {
     bool apart;     /* each on a word of its own */
     atomic_word_t words[EXPLORE_THREADS];
     spinlock_t locks[2];
+    bool handed;          /* from thread 0 to thread 1, at this place */
+    unsigned by;          /* what means */
     unsigned order_count; /* who did the steps so far */
     uint8_t order[ORDER_MAX];
 };
@@ -47,6 +49,7 @@ static void toy_reset(struct toy *toy)
     spinlock_init(&toy->locks[0], LOCK_OWNER, 0);
     spinlock_init(&toy->locks[1], LOCK_OWNER, 1);
     toy->order_count = 0;
+    toy->handed = false;
 }
 
 static bool execute(struct toy *toy, unsigned threads, void (*body)(void *context, unsigned thread),
@@ -209,6 +212,142 @@ static void pruning_leaves_all_outcomes(void **state)
     }
 }
 
+/* What a thread did first and the other one saw of it is in two words: of both threads, as a bit of
+ * the answer each. */
+static unsigned outcomes_of(void (*body)(void *context, unsigned thread), bool weak,
+                            const char *name, unsigned most)
+{
+    struct toy toy;
+    struct strategy *strategy = strategy_make(name, 1);
+    unsigned outcomes = 0;
+    assert_non_null(strategy);
+    assert_true(explorer_set_weak(&explorer, weak));
+    explorer_forget(&explorer);
+    do {
+        assert_true(execute(&toy, 2, body, strategy));
+        uint64_t first = (atomic_word_peek)(&toy.words[2]) - 1;
+        uint64_t second = (atomic_word_peek)(&toy.words[3]) - 1;
+        outcomes |= 1U << (2 * first + second);
+        most--;
+    } while (strategy->end(strategy, explorer.decisions) && most > 0);
+    strategy_close(strategy);
+    assert_true(explorer_set_weak(&explorer, false));
+    return outcomes;
+}
+
+static void weak_memory_shows_a_store_late(void **state)
+{
+    (void)state;
+    assert_int_equal(outcomes_of(see_each_other, false, "exhaustive2", 1000), 0xe);
+    assert_int_equal(outcomes_of(see_each_other, true, "exhaustive2", 1000), 0xf);
+    assert_int_equal(outcomes_of(see_each_other, true, "random", 1000), 0xf);
+}
+
+static void see_each_other_with_barrier(void *context, unsigned thread)
+{
+    struct toy *toy = context;
+    atomic_word_poke(&toy->words[thread], 1);
+    if (thread == 0) {
+        explorer_barrier(&explorer);
+    }
+    uint64_t seen =
+        thread == 0 ? atomic_word_peek(&toy->words[1]) : atomic_word_load_ordered(&toy->words[0]);
+    atomic_word_poke(&toy->words[2 + thread], seen + 1);
+}
+
+static void a_barrier_is_for_all_threads(void **state)
+{
+    (void)state;
+    assert_int_equal(outcomes_of(see_each_other_with_barrier, true, "exhaustive2", 10000), 0xe);
+}
+
+/* Thread 1 tries to take what thread 0 has released: that it fails tells it nothing. */
+static void fail_to_claim(void *context, unsigned thread)
+{
+    struct toy *toy = context;
+    uint64_t seen[2] = {0, 0};
+    if (thread == 0) {
+        atomic_word_poke(&toy->words[0], 1);
+        atomic_word_release(&toy->words[1], 1);
+    } else {
+        seen[0] = atomic_word_claim_ordered(&toy->words[1], 2) ? 0 : 1;
+        seen[1] = atomic_word_peek(&toy->words[0]);
+        atomic_word_poke(&toy->words[2], seen[0] + 1);
+        atomic_word_poke(&toy->words[3], seen[1] + 1);
+    }
+}
+
+static void an_update_that_fails_acquires_nothing(void **state)
+{
+    (void)state;
+    assert_int_equal(outcomes_of(fail_to_claim, false, "exhaustive2", 1000), 0xb);
+    assert_int_equal(outcomes_of(fail_to_claim, true, "exhaustive2", 1000), 0xf);
+}
+
+enum { BY_NOTHING, BY_POINT, BY_LOCK };
+
+/* Thread 0 hands over what it has stored without order. */
+static void hand_over(void *context, unsigned thread)
+{
+    struct toy *toy = context;
+    atomic_word_poke(&toy->words[thread], 1);
+    if (toy->by == BY_LOCK) {
+        spinlock_lock(&toy->locks[0]);
+    }
+    bool handed = toy->handed;
+    if (toy->by == BY_POINT) {
+        (thread == 0 ? explorer_release : explorer_acquire)(&toy->handed);
+    }
+    toy->handed = handed || thread == 0;
+    if (toy->by == BY_LOCK) {
+        spinlock_unlock(&toy->locks[0]);
+    }
+    if (thread == 1 && handed && atomic_word_peek(&toy->words[0]) != 1) {
+        explorer_report(&explorer, "late", "what was handed over is not there");
+    }
+    atomic_word_poke(&toy->words[2 + thread], 1);
+}
+
+static void what_is_handed_over_is_seen(void **state)
+{
+    (void)state;
+    assert_true(explorer_set_weak(&explorer, true));
+    for (unsigned by = BY_NOTHING; by <= BY_LOCK; by++) {
+        struct toy toy = {.by = by};
+        bool found = executions_to_find(&toy, 2, hand_over, "exhaustive2", 1, 10000) <= 10000;
+        assert_int_equal(found, by == BY_NOTHING);
+    }
+    assert_true(explorer_set_weak(&explorer, false));
+}
+
+static void weak_executions_are_replayed(void **state)
+{
+    struct schedule *kept = malloc(sizeof(*kept));
+    struct toy toy;
+    unsigned late = 0;
+    (void)state;
+    assert_non_null(kept);
+    assert_true(explorer_set_weak(&explorer, true));
+    struct strategy *strategy = strategy_random(1);
+    for (unsigned i = 0; i < 200; i++) {
+        assert_true(execute(&toy, 2, see_each_other, strategy));
+        uint64_t hash = explorer.hash;
+        bool older = (atomic_word_peek)(&toy.words[2]) + (atomic_word_peek)(&toy.words[3]) == 2;
+        schedule_copy(kept, &schedule);
+        struct strategy *replay = strategy_replay(kept);
+        assert_true(execute(&toy, 2, see_each_other, replay));
+        strategy_close(replay);
+        assert_true(explorer.hash == hash);
+        assert_int_equal(
+            older, (atomic_word_peek)(&toy.words[2]) + (atomic_word_peek)(&toy.words[3]) == 2);
+        late += older ? 1 : 0;
+    }
+    strategy_close(strategy);
+    free(kept);
+    assert_true(explorer_set_weak(&explorer, false));
+    assert_true(late > 0);
+}
+
 static void lock_both(void *context, unsigned thread)
 {
     struct toy *toy = context;
@@ -269,6 +408,18 @@ static void who_waits_does_not_keep_others_from_going_on(void **state)
     for (const char *const *name = strategy_names; *name != NULL; name++) {
         assert_int_equal(executions_to_find(&toy, 2, wait_a_while, *name, 7, 200), 201);
     }
+}
+
+/* Who has seen an older value looks again, though nobody stores anything any more. */
+static void who_waits_in_weak_memory_looks_again(void **state)
+{
+    struct toy toy;
+    (void)state;
+    assert_true(explorer_set_weak(&explorer, true));
+    for (const char *const *name = strategy_names; *name != NULL; name++) {
+        assert_int_equal(executions_to_find(&toy, 2, wait_a_while, *name, 7, 200), 201);
+    }
+    assert_true(explorer_set_weak(&explorer, false));
 }
 
 /* Draws executions until the schedule has many switches; then that has to happen again. */
@@ -367,9 +518,15 @@ int main(void)
         cmocka_unit_test(exhaustive_search_executes_each_order_once),
         cmocka_unit_test(steps_that_do_not_conflict_are_not_turned_around),
         cmocka_unit_test(pruning_leaves_all_outcomes),
+        cmocka_unit_test(weak_memory_shows_a_store_late),
+        cmocka_unit_test(a_barrier_is_for_all_threads),
+        cmocka_unit_test(an_update_that_fails_acquires_nothing),
+        cmocka_unit_test(what_is_handed_over_is_seen),
+        cmocka_unit_test(weak_executions_are_replayed),
         cmocka_unit_test(deadlock_is_told_with_its_cycle),
         cmocka_unit_test(waiting_for_what_nobody_does_is_a_livelock),
         cmocka_unit_test(who_waits_does_not_keep_others_from_going_on),
+        cmocka_unit_test(who_waits_in_weak_memory_looks_again),
         cmocka_unit_test(schedule_is_replayed_step_by_step),
         cmocka_unit_test(bad_schedules_are_refused),
         cmocka_unit_test(pct_finds_what_it_owes),
