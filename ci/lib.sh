@@ -292,3 +292,73 @@ seeds_assemble() { # target potad-case folder
         [[ $1 != schedule_fuzzer ]] || printf 'PTSC\0' >>"$3/$file"
     done
 }
+
+# What the patches of planted bugs say, by name.
+declare -A bug expect find race
+
+header_field() { # file key
+    sed -n "/^\(diff\|---\) /q; s/^$2: *//p" "$1" | head -n 1
+}
+
+# Reads the head of a patch. A search of schedules is made in the build that its bug shows in: find
+# says which, as explore-asan or explore-tsan.
+bug_read() { # name
+    local file=$repo_root/corpus/bugs/$1.patch key words preset=asan
+    [[ -r $file ]] || die "corpus/bugs/$1.patch: no such bug; see --list"
+    # shellcheck disable=SC2034 # the commands use it
+    bug[$1]=$(header_field "$file" Bug)
+    expect[$1]=$(header_field "$file" Expect)
+    find[$1]=$(header_field "$file" Find)
+    # shellcheck disable=SC2034 # ci/races uses it
+    race[$1]=$(header_field "$file" Race)
+    for key in bug expect find; do
+        local -n field=$key
+        [[ -n ${field[$1]} ]] || die "corpus/bugs/$1.patch: no line '${key^}: ...' before the diff"
+    done
+    read -ra words <<<"${find[$1]}"
+    case ${words[0]}:${#words[@]} in
+    fuzz:3 | case:2 | stress:4 | test:2) ;;
+    explore:[3-9])
+        [[ " ${expect[$1]} " != *" tsan "* ]] || preset=tsan
+        find[$1]="explore-$preset ${words[*]:1}"
+        ;;
+    *) die "corpus/bugs/$1.patch: cannot read 'Find: ${find[$1]}'" ;;
+    esac
+}
+
+# A copy of this tree, to plant bugs into, and where it is built.
+scratch_make() { # keep: 1 for a copy that stays
+    scratch=$(mktemp -d)
+    if (($1)); then echo "scratch copy: $scratch"; else scratch_paths+=("$scratch"); fi
+    mkdir "$scratch/tree"
+    tree_files . | tar -C "$repo_root" -c -T - | tar -C "$scratch/tree" -x
+    tree=$scratch/tree
+    build_root=$scratch/build
+}
+
+# Plants a bug into the copy, or takes it back.
+bug_patch() { # name option...
+    local file=$repo_root/corpus/bugs/$1.patch
+    shift
+    patch -d "$tree" -p1 --fuzz=0 --no-backup-if-mismatch -r - "$@" <"$file" >"$scratch/patch.log" 2>&1
+}
+
+bug_plant() { # name
+    bug_patch "$1" --forward --dry-run && bug_patch "$1" --forward
+}
+
+bug_take_back() { # name
+    bug_patch "$1" --reverse || die "$1.patch cannot be taken back: $(tail -n 1 "$scratch/patch.log")"
+}
+
+# Sets explored to the command that searches the schedules of a case.
+explore_command() { # preset FILE SECONDS [OPTION...]
+    local preset=$1 file=$2 seconds=$3 option
+    shift 3
+    explored=("$build_root/$preset/bin/potad-stress" explore --seconds "$seconds")
+    for option in "$@"; do
+        explored+=("--${option%%=*}")
+        [[ $option != *=* ]] || explored+=("${option#*=}")
+    done
+    explored+=("$tree/$file")
+}
