@@ -6,9 +6,10 @@
  *
  *   program, as of all targets over cases   CASE_MARK   how   bytes for strategy_bytes()
  *
- * Bit 0 of how: which CPU a thread is on is a choice, too. Without the mark, each thread runs until
- * it waits or ends. A program that does not name two threads, or is too large for its memory, is
- * passed over.
+ * Bit 0 of how: which CPU a thread is on is a choice, too; bit 1: so is what loads see, as far as
+ * weak memory lets them (weak.h). Without the mark, each thread runs until it waits or ends. A
+ * program that does not name two threads, or does not boot, is passed over; so are all, if the
+ * subject is for one thread only.
  */
 #include "fuzzers/fuzz_target.h"
 #include "stress/explore/failure.h"
@@ -21,6 +22,8 @@
 enum {
     THREADS_MIN = 2,
     HOW_ANY_CPU = 1,
+    HOW_WEAK = 2,
+    HOW_MASK = HOW_ANY_CPU | HOW_WEAK,
     MARK_BYTES = sizeof(CASE_MARK) - 1,
     PROGRAM_ONE_IN = 4, /* mutations are of the program, the others of how it is scheduled */
     STAGES = 16, /* that are kept: mostly, an input differs in its schedule from one just before */
@@ -103,8 +106,7 @@ static void start(void)
         exit(2);
     }
     if ((subject->capabilities & SUBJECT_THREADS) == 0) {
-        fprintf(stderr, "potad: POTAD_SUBJECT: %s is for one thread only\n", name);
-        exit(2);
+        fprintf(stderr, "potad: POTAD_SUBJECT: %s is for one thread only: nothing to run\n", name);
     }
     if (!explorer_open(&explorer, &failure.schedule)) {
         abort();
@@ -132,7 +134,7 @@ static void execute(struct kept_stage *kept, const uint8_t *data, size_t size)
 {
     struct explore_finding finding;
     struct strategy *strategy = strategy_bytes(data, size);
-    if (strategy == NULL) {
+    if (strategy == NULL || !explorer_set_weak(&explorer, kept->stage->options.weak)) {
         abort();
     }
     current = kept;
@@ -151,14 +153,16 @@ static struct kept_stage *find_stage(const uint8_t *data, size_t program_bytes, 
     static struct program program;
     uint8_t key[KEY_MAX];
     char error[SCHEDULE_ERROR_MAX];
-    struct stage_options options = {.subject = subject, .any_cpu = (how & HOW_ANY_CPU) != 0};
+    struct stage_options options = {
+        .subject = subject, .any_cpu = (how & HOW_ANY_CPU) != 0, .weak = (how & HOW_WEAK) != 0};
     case_decode_any(&program, data, program_bytes, &case_limits_schedule);
     size_t bytes = case_encoded_bytes(&program);
-    if (program_threads(&program) < THREADS_MIN || bytes >= sizeof(key)) {
+    bool threads = (subject->capabilities & SUBJECT_THREADS) != 0;
+    if (!threads || program_threads(&program) < THREADS_MIN || bytes >= sizeof(key)) {
         return NULL;
     }
     case_encode(&program, key);
-    key[bytes++] = how & HOW_ANY_CPU;
+    key[bytes++] = how & HOW_MASK;
     struct kept_stage *kept = &stages[hash_bytes(key, bytes) % STAGES];
     if (kept->key_bytes == bytes && memcmp(kept->key, key, bytes) == 0) {
         return kept->stage == NULL ? NULL : kept;
