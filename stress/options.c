@@ -64,7 +64,7 @@ static const struct option known[] = {
      OPTION_FLAG, offsetof(struct options, pairs), 0, 0},
     {EXPLORE, "any-cpu", NULL, "which CPU a thread is on is a choice, too", OPTION_FLAG,
      offsetof(struct options, any_cpu), 0, 0},
-    {EXPLORE, "weak", NULL, "loads may see what weak memory lets them see", OPTION_FLAG,
+    {EXPLORE, "weak", NULL, "loads may see older values, where weak memory lets them", OPTION_FLAG,
      offsetof(struct options, weak), 0, 0},
     {RUN | EXPLORE, "json", "FILE", "writes the summary as JSON, too", OPTION_TEXT,
      offsetof(struct options, json), 0, 0},
