@@ -115,6 +115,7 @@ static bool found_any(const struct explorer *explorer)
 static void leave(struct explorer *explorer)
 {
     struct explored_thread *self = current_of(explorer);
+    fiber_release(&end_point);
     fiber_switch(&self->fiber, &main_fiber);
 }
 
@@ -330,6 +331,7 @@ static void reschedule(struct explorer *explorer, struct explored_thread *self)
 {
     unsigned next = explorer->all_started ? go_on(explorer, self) : start_next(explorer, self);
     if (next == NO_THREAD) {
+        fiber_release(&end_point);
         fiber_switch(&self->fiber, &main_fiber);
     } else if (next != self->index || self->finished) {
         fiber_switch(&self->fiber, &explorer->thread[next].fiber);
