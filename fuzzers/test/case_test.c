@@ -403,12 +403,13 @@ static void case_decode_any_ends_at_the_mark(void **state)
 {
     (void)state;
     enum { BEFORE = CASE_HEADER_BYTES + CASE_RANGE_BYTES + CASE_OP_BYTES };
+    static const uint8_t mark[] = {'P', 'T', 'S', 'C'};
     uint8_t data[BEFORE + 3 * CASE_OP_BYTES] = {0};
     struct program program;
     program_init(&program);
     data[5] = 1;
     assert_int_equal(case_program_bytes(data, sizeof(data)), sizeof(data));
-    memcpy(&data[BEFORE], CASE_MARK, strlen(CASE_MARK));
+    memcpy(&data[BEFORE], mark, sizeof(mark));
     assert_int_equal(case_program_bytes(data, sizeof(data)), BEFORE);
     for (size_t i = 0; i < LENGTH(all_limits); i++) {
         case_decode_any(&program, data, sizeof(data), all_limits[i]);

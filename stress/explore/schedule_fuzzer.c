@@ -56,6 +56,7 @@ const char *__asan_default_options(void)
     return "quarantine_size_mb=4";
 }
 
+/* NOLINTNEXTLINE(bugprone-reserved-identifier): the sanitizers' */
 __attribute__((weak)) void __sanitizer_set_death_callback(void (*callback)(void));
 
 /* An engine's, if that is libFuzzer; it has a death callback of its own. */
