@@ -351,7 +351,8 @@ bug_take_back() { # name
     bug_patch "$1" --reverse || die "$1.patch cannot be taken back: $(tail -n 1 "$scratch/patch.log")"
 }
 
-# Sets explored to the command that searches the schedules of a case.
+# Sets explored to the command that searches the schedules of a case, but for more options, and
+# explored_file to what comes last.
 explore_command() { # preset FILE SECONDS [OPTION...]
     local preset=$1 file=$2 seconds=$3 option
     shift 3
@@ -360,5 +361,6 @@ explore_command() { # preset FILE SECONDS [OPTION...]
         explored+=("--${option%%=*}")
         [[ $option != *=* ]] || explored+=("${option#*=}")
     done
-    explored+=("$tree/$file")
+    # shellcheck disable=SC2034 # the commands use it
+    explored_file=$tree/$file
 }
