@@ -96,7 +96,7 @@ static void frames_grants_do_not_overlap(void **state)
 
 static void frames_what_is_given_back_was_granted(void **state)
 {
-    struct calls *calls = calls_of(state);
+    struct calls *calls;
     assert_int_equal(judge_two(state, alloc(1, 4), freed(1, 4)), FINDINGS);
     assert_int_equal(judge_two(state, alloc(1, 4), freed(0, 4)), FINDING_OWNERSHIP);
     assert_int_equal(judge_two(state, alloc(1, 4), freed(1, 6)), FINDING_OWNERSHIP);
