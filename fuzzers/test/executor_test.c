@@ -18,7 +18,14 @@
 
 #include <cmocka.h>
 
-enum { SEED = 20230921, PROGRAMS = 300, BYTES_MAX = 2000, FRAMES_MAX = 4096, SLOTS = 512 };
+enum {
+    SEED = 20230921,
+    PROGRAMS = 300,
+    PROGRAMS_EACH = 50,
+    BYTES_MAX = 2000,
+    FRAMES_MAX = 4096,
+    SLOTS = 512
+};
 
 /* The memory of the programs below: zones a, b, c and d; B: not accepted; c: without metadata; d:
  * not there at first.
@@ -1042,7 +1049,7 @@ static void assert_partial_clean(uint32_t fixed, bool unaccepted)
         struct executor executor;
         executor_init(&executor, &subject, SLOTS);
         executor.validate_period = 1;
-        for (unsigned i = 0; i < PROGRAMS; i++) {
+        for (unsigned i = 0; i < PROGRAMS_EACH; i++) {
             random_program(&program, i % 2 == 0 ? &case_limits_page : &case_limits_slab);
             for (uint32_t range = 0; range < program.map.ranges_count; range++) {
                 program.map.ranges[range].unaccepted &= unaccepted;
