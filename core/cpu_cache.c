@@ -250,8 +250,7 @@ static bool spare_empty(struct potad *potad, struct buddy_stash *released)
     return any;
 }
 
-/* The number behind that of the last CPU that is online. Context: cpus_lock. */
-static uint32_t cpus_end(const struct potad *potad)
+uint32_t cpu_cache_end(const struct potad *potad)
 {
     uint32_t left = potad->cpus_online;
     uint32_t end = 0;
@@ -263,20 +262,17 @@ static uint32_t cpus_end(const struct potad *potad)
 
 void cpu_cache_stop(struct potad *potad)
 {
-    bool any = false;
     if (potad->port.cpu_enter == NULL) {
         return;
     }
     spinlock_lock(&potad->cpus_lock);
-    uint32_t end = cpus_end(potad);
+    uint32_t end = cpu_cache_end(potad);
     for (uint32_t cpu = 0; cpu < end; cpu++) {
-        struct cpu_cache *cache = cpu_cache_of(potad, cpu);
-        if (cache != NULL) {
+        if (cpu_cache_of(potad, cpu) != NULL) {
             atomic_word_clear_ordered(&potad->cpu_slots[cpu].cache);
-            any = true;
         }
     }
-    if (any && potad->port.cpu_barrier != NULL) {
+    if (end > 0 && potad->port.cpu_barrier != NULL) {
         potad->port.cpu_barrier(potad->port.context);
     }
     for (uint32_t cpu = 0; cpu < end; cpu++) {
@@ -295,7 +291,7 @@ void cpu_cache_start(struct potad *potad)
     if (potad->port.cpu_enter == NULL) {
         return;
     }
-    uint32_t end = cpus_end(potad);
+    uint32_t end = cpu_cache_end(potad);
     for (uint32_t cpu = 0; cpu < end; cpu++) {
         /* 0 again for those that are offline. */
         atomic_word_release(&potad->cpu_slots[cpu].cache, atomic_word_peek(&potad->cpus[cpu]));
@@ -313,7 +309,7 @@ static bool drain(struct potad *potad, struct alloc_transaction *transaction,
     }
     block_in_hand(potad);
     cpu_cache_stop(potad);
-    uint32_t end = cpus_end(potad);
+    uint32_t end = cpu_cache_end(potad);
     for (uint32_t cpu = 0; cpu < end; cpu++) {
         struct cpu_cache *cache = cpu_cache_of(potad, cpu);
         any = (cache != NULL && objects_empty(potad, cache, released)) || any;

@@ -262,16 +262,6 @@ static void magazine_restore(struct potad *potad, const struct object_magazine *
     }
 }
 
-/* The number behind that of the last CPU that is online. */
-static uint32_t cpus_end(const struct potad *potad)
-{
-    uint32_t end = CPUS_MAX;
-    while (end > 0 && cpu_cache_of(potad, end - 1) == NULL) {
-        end--;
-    }
-    return end;
-}
-
 /* I18 for the magazines of one number, of CPUs below @cpus. */
 static bool number_check(struct potad *potad, uint32_t number, uint32_t cpus,
                          struct violation *violation)
@@ -310,7 +300,7 @@ bool cpu_objects_validate(struct potad *potad, struct violation *violation)
             return false;
         }
     }
-    uint32_t cpus = cpus_end(potad);
+    uint32_t cpus = cpu_cache_end(potad);
     for (uint32_t number = 0; number < CPU_CACHES; number++) {
         if (!number_check(potad, number, cpus, violation)) {
             return false;

@@ -234,6 +234,9 @@ bool block_find(const struct space *zone, pfn_t pfn, struct frame_entry *entry);
 /* cpu_cache.c: an allocator without CPUs. */
 void cpu_cache_init(struct potad *potad);
 
+/* The number behind that of the last CPU that is online. Context: cpus_lock, or no other thread. */
+uint32_t cpu_cache_end(const struct potad *potad);
+
 /* Keeps the block of @buddy where the list that it would be on is full: half of that
  * list goes. Context: no lock. Return: whether it does. */
 bool cpu_cache_make_room(struct potad *potad, struct buddy *buddy);

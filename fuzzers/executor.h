@@ -26,9 +26,6 @@ struct executor {
     uint64_t state_hash;      /* before the teardown of the last run */
 };
 
-/* The capabilities of a subject that @op needs. */
-uint32_t op_needs(enum op op);
-
 /* Context: no program to come has more than @slots, which is a multiple of 64. */
 void executor_init(struct executor *executor, const struct subject *subject, uint32_t slots);
 void executor_close(struct executor *executor);

@@ -38,10 +38,6 @@ static void note_death(void)
     } else if (!attempt_found(attempt)) {
         snprintf(attempt->finding.name, sizeof(attempt->finding.name), "sanitizer");
         snprintf(attempt->finding.text, sizeof(attempt->finding.text), "its report is above");
-        if (explorer_active != NULL) {
-            attempt->finding.thread = explorer_thread(explorer_active);
-            attempt->finding.at = explorer_point(explorer_active);
-        }
     }
 }
 
@@ -85,7 +81,6 @@ void attempt_wait(struct attempt *attempt, int process)
     if (attempt_found(attempt) || (WIFEXITED(status) && WEXITSTATUS(status) == 0)) {
         return;
     }
-    attempt->finding.thread = NO_THREAD;
     if (WIFSIGNALED(status)) {
         snprintf(attempt->finding.name, sizeof(attempt->finding.name), "crash");
         snprintf(attempt->finding.text, sizeof(attempt->finding.text), "signal %d: %s",

@@ -119,32 +119,22 @@ static void leave(struct explorer *explorer)
     fiber_switch(&self->fiber, &main_fiber);
 }
 
-static void finding_set(struct explorer *explorer, const char *name)
-{
-    if (!found_any(explorer)) {
-        snprintf(explorer->finding.name, EXPLORE_NAME_MAX, "%s", name);
-        explorer->finding.thread = explorer->current;
-        explorer->finding.at = current_of(explorer)->at;
-    }
-}
-
 void explorer_note(struct explorer *explorer, const char *name, const char *text)
 {
     if (!found_any(explorer)) {
-        finding_set(explorer, name);
+        snprintf(explorer->finding.name, EXPLORE_NAME_MAX, "%s", name);
         snprintf(explorer->finding.text, EXPLORE_TEXT_MAX, "%s", text);
     }
 }
 
 _Noreturn void explorer_report(struct explorer *explorer, const char *name, const char *format, ...)
 {
-    if (!found_any(explorer)) {
-        va_list arguments;
-        finding_set(explorer, name);
-        va_start(arguments, format);
-        vsnprintf(explorer->finding.text, EXPLORE_TEXT_MAX, format, arguments);
-        va_end(arguments);
-    }
+    char text[EXPLORE_TEXT_MAX];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    explorer_note(explorer, name, text);
     leave(explorer);
     abort(); /* nobody comes back to it */
 }
@@ -229,10 +219,9 @@ static unsigned wake_one(struct explorer *explorer)
             }
         }
     }
-    if (!found_any(explorer)) {
-        finding_set(explorer, loops ? "livelock" : "deadlock");
-        describe_stuck(explorer, explorer->finding.text);
-    }
+    char text[EXPLORE_TEXT_MAX] = "";
+    describe_stuck(explorer, text);
+    explorer_note(explorer, loops ? "livelock" : "deadlock", text);
     return NO_THREAD;
 }
 

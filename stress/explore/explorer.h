@@ -38,8 +38,6 @@ struct explore_log {
 struct explore_finding {
     char name[EXPLORE_NAME_MAX]; /* of an invariant; empty: nothing */
     char text[EXPLORE_TEXT_MAX];
-    unsigned thread; /* whose step it was found at, or NO_THREAD */
-    struct schedule_point at;
 };
 
 struct explored_thread;

@@ -180,7 +180,6 @@ static struct kept_stage *find_stage(const uint8_t *data, size_t program_bytes, 
     if (kept->stage == NULL) {
         return NULL;
     }
-    explorer_forget(&explorer);
     execute(kept, NULL, 0);
     kept->sharing = explorer.sharing;
     return kept;

@@ -27,7 +27,6 @@ void stage_fail(struct stage *stage, const char *name, const char *format, ...)
     if (!stage_failed(stage)) {
         snprintf(stage->finding.name, sizeof(stage->finding.name), "%s", name);
         snprintf(stage->finding.text, sizeof(stage->finding.text), "%s", text);
-        stage->finding.thread = NO_THREAD;
     }
 }
 
@@ -116,10 +115,10 @@ static bool phases_find(struct stage *stage)
 static void run_op(struct stage *stage, uint32_t index)
 {
     const struct case_op *op = &stage->program->ops[index];
-    struct stage_fault *fault = &stage->faults[stage_thread(stage)];
-    *fault = (struct stage_fault){.op = op};
+    struct fault_plan *fault = &stage->faults[stage_thread(stage)];
+    fault_arm(fault, op);
     stage_run_op(stage, op);
-    fault->op = NULL;
+    fault_disarm(fault);
 }
 
 static void run_set_up(struct stage *stage)
@@ -225,7 +224,9 @@ static void restore(struct stage *stage)
         descriptor_restored(&stage->state.blocks[i].descriptor);
     }
     stage_judge_restore(stage);
-    memset(stage->faults, 0, sizeof(stage->faults));
+    for (unsigned i = 0; i <= EXPLORE_THREADS; i++) {
+        fault_disarm(&stage->faults[i]);
+    }
     stage->cpu_taken = 0;
     stage->finding.name[0] = '\0';
     (atomic_word_poke)(&stage->arrivals, 0);

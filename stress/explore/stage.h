@@ -12,7 +12,7 @@
 #ifndef POTAD_STRESS_EXPLORE_STAGE_H
 #define POTAD_STRESS_EXPLORE_STAGE_H
 
-#include "fuzzers/case.h"
+#include "fuzzers/fault.h"
 #include "fuzzers/subject.h"
 #include "stress/explore/arena.h"
 #include "stress/explore/descriptor.h"
@@ -98,20 +98,16 @@ struct stage {
     uint32_t cpu_taken;                 /* CPUs with a thread on them, as bits */
     char cpu_points[CASE_CPUS_MAX + 1]; /* ThreadSanitizer's: who is on a CPU follows who was */
     struct explorer *explorer;
-    struct explore_finding finding; /* of what runs outside of the explorer */
-    struct stage_fault {
-        const struct case_op *op;
-        uint32_t asked;
-    } faults[EXPLORE_THREADS + 1];
-    uint64_t free_frames; /* after boot */
-    struct calls calls;   /* the history, from the boot on */
+    struct explore_finding finding;                /* of what runs outside of the explorer */
+    struct fault_plan faults[EXPLORE_THREADS + 1]; /* of each thread, and of who sets up */
+    uint64_t free_frames;                          /* after boot */
+    struct calls calls;                            /* the history, from the boot on */
     struct calls calls_kept;
     struct call *call[EXPLORE_THREADS + 1]; /* the put or tryget that each thread is in */
     struct call_span spans[RANGES_MAX];
     struct call_rules rules;
     struct frames_judge frames_judge;
     struct linear linear;
-    uint64_t undecided; /* executions that no judge could decide */
     bool opened;
 };
 

@@ -5,7 +5,7 @@
 #ifndef POTAD_STRESS_EXPLORE_STAGE_INTERNAL_H
 #define POTAD_STRESS_EXPLORE_STAGE_INTERNAL_H
 
-#include "fuzzers/executor.h"
+#include "fuzzers/op_request.h"
 #include "stress/explore/stage.h"
 
 /* Of stage_state.owners. */

@@ -142,14 +142,7 @@ void stage_judge(struct stage *stage)
                    call_describe(&stage->calls.calls[stage->frames_judge.call], text));
         return;
     }
-    switch (judge_linear(&stage->linear, &stage->calls, &stage->rules)) {
-    case LINEAR_NO:
+    if (judge_linear(&stage->linear, &stage->calls, &stage->rules) == LINEAR_NO) {
         say_stuck(stage);
-        break;
-    case LINEAR_UNDECIDED:
-        stage->undecided++;
-        break;
-    default:
-        break;
     }
 }

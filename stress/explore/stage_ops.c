@@ -359,22 +359,10 @@ static void run_contig(struct stage *stage, const struct case_op *op)
 {
     struct stage_slot *slot =
         stage_take_slot(stage->state.contigs, CASE_CONTIGS, op->slot, SLOT_FREE);
-    bool cma = op->op == OP_CONTIG_CMA;
-    bool limited = op->order != 0 && op->order < ORDERS;
-    pfn_t low = stage->memory.start + op->value;
     if (slot == NULL) {
         return;
     }
-    struct contig_request request = {
-        .units = op->count,
-        .align = op->align,
-        .low = limited ? low : 0,
-        .high = limited ? low + ((uint64_t)1 << op->order) : 0,
-        .zone = op->zone,
-        .migratetype = cma ? MIGRATE_UNMOVABLE : (enum migratetype)op->type,
-        .below = ZONE_DMA,
-        .cma = cma,
-    };
+    struct contig_request request = op_contig_request(op, stage->memory.start);
     uint64_t failures = failures_now(stage);
     struct call *call = stage_call(stage, CALL_CONTIG, 0);
     enum status status =
@@ -414,15 +402,7 @@ static void run_contig_free(struct stage *stage, const struct case_op *op)
 
 static void run_compact(struct stage *stage, const struct case_op *op)
 {
-    uint64_t limit = op->count == 0 ? UINT64_MAX : op->count;
-    struct compact_request request = {
-        .pages = {.order = op->order,
-                  .zone = op->zone,
-                  .migratetype = (enum migratetype)op->type,
-                  .below = ZONE_DMA},
-        .frames_max = limit,
-        .blocks_max = limit,
-    };
+    struct compact_request request = op_compact_request(op);
     struct compact_result result;
     (void)stage->options.subject->compact(stage->instance, &request, &result);
 }

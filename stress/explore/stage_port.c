@@ -56,13 +56,7 @@ static bool port_accept(void *context, pfn_t pfn, uint64_t frames)
 static bool port_fault(void *context, enum fault_site site)
 {
     struct stage *stage = context;
-    struct stage_fault *fault = &stage->faults[stage_thread(stage)];
-    const struct case_op *op = fault->op;
-    if (op == NULL || op->nth == 0 || op->site != site) {
-        return false;
-    }
-    fault->asked++;
-    return op->mode == FAULT_PERSISTENT ? fault->asked >= op->nth : fault->asked == op->nth;
+    return fault_step(&stage->faults[stage_thread(stage)], site);
 }
 
 /* A thread has a CPU of its own, as far as there are so many, and is on none while another one is
