@@ -192,8 +192,10 @@ static void boot_nodes(struct potad *potad, const struct boot_map *map)
 static struct buddy *boot_range(struct potad *potad, const struct range *range, uint64_t skip,
                                 struct buddy *next, struct buddy_stash *released)
 {
+    struct space *zone = &potad->zones[range->zone];
     pfn_t pfn = range->start;
     pfn_t end = range->start + range->frames - skip;
+    spinlock_lock(&zone->lock);
     while (pfn < end) {
         order_t order = pfn_order_max(pfn, end - pfn);
         buddy_reset(next);
@@ -202,11 +204,12 @@ static struct buddy *boot_range(struct potad *potad, const struct range *range, 
                                  (range->cma ? (uint32_t)BUDDY_CMA : 0));
         next->head.order = (uint8_t)order;
         next->pfn = pfn;
-        space_add_block(&potad->zones[range->zone], next, released);
+        space_add_block(zone, next, released);
         atomic_word_add(&potad->boot_buddies, 1);
         next++;
         pfn += order_frames(order);
     }
+    spinlock_unlock(&zone->lock);
     return next;
 }
 

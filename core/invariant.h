@@ -55,7 +55,9 @@
       "as counted, and all blocks that say so are on one")                                         \
     X(INVARIANT_CPU_MAGAZINE, "I18", "cpu-magazine",                                               \
       "a CPU's magazines hold objects of their cache that are in use to their slabs, each once, "  \
-      "as many as counted and no more than fit; no two caches have one number")
+      "as many as counted and no more than fit; no two caches have one number")                    \
+    X(INVARIANT_IN_HAND, "I19", "in-hand",                                                         \
+      "between calls nobody is said to have memory in hand, which others would wait for")
 
 enum invariant {
     INVARIANT_NONE,

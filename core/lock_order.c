@@ -121,6 +121,23 @@ bool lock_order_take(struct lock_held *held, struct lock_name asked,
     return true;
 }
 
+/* Says that the thread of @held does not have @asked. Return: false. */
+static bool lock_missing(const struct lock_held *held, const struct lock_name *asked,
+                         enum lock_broken broken, struct lock_violation *violation)
+{
+    struct lock_name last = {.lock = NULL};
+    if (held->count > 0) {
+        last = held->locks[held->count - 1];
+    }
+    *violation = (struct lock_violation){
+        .broken = broken,
+        .first = words_of(asked),
+        .is = lock_broken_words(broken),
+        .held = words_of(&last),
+    };
+    return false;
+}
+
 bool lock_order_release(struct lock_held *held, struct lock_name asked,
                         struct lock_violation *violation)
 {
@@ -133,21 +150,19 @@ bool lock_order_release(struct lock_held *held, struct lock_name asked,
             return true;
         }
     }
-    if (!is_of_core(asked.class)) {
-        /* Whoever of its users releases it, is theirs to say. */
-        return true;
+    /* Whoever of its users releases a lock of theirs, is theirs to say. */
+    return !is_of_core(asked.class) || lock_missing(held, &asked, LOCK_BROKEN_RELEASE, violation);
+}
+
+bool lock_order_held(const struct lock_held *held, struct lock_name asked,
+                     struct lock_violation *violation)
+{
+    for (uint32_t i = 0; i < held->count; i++) {
+        if (held->locks[i].lock == asked.lock) {
+            return true;
+        }
     }
-    struct lock_name last = {.lock = NULL};
-    if (held->count > 0) {
-        last = held->locks[held->count - 1];
-    }
-    *violation = (struct lock_violation){
-        .broken = LOCK_BROKEN_RELEASE,
-        .first = words_of(&asked),
-        .is = lock_broken_words(LOCK_BROKEN_RELEASE),
-        .held = words_of(&last),
-    };
-    return false;
+    return lock_missing(held, &asked, LOCK_BROKEN_HELD, violation);
 }
 
 bool lock_order_call(const struct lock_held *held, const char *call,

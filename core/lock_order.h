@@ -79,6 +79,7 @@ struct lock_held {
     X(LOCK_BROKEN_ORDER, "is taken by who holds")                                                  \
     X(LOCK_BROKEN_TWICE, "is taken by who holds it already:")                                      \
     X(LOCK_BROKEN_RELEASE, "is released by who does not hold it, but at most")                     \
+    X(LOCK_BROKEN_HELD, "covers what is changed by who holds, at most,")                           \
     X(LOCK_BROKEN_CALL, "is called by who holds")
 
 enum lock_broken {
@@ -111,6 +112,10 @@ bool lock_order_take(struct lock_held *held, struct lock_name asked,
 /* Notes that the thread of @held is about to release @asked. Return: as lock_order_take(). */
 bool lock_order_release(struct lock_held *held, struct lock_name asked,
                         struct lock_violation *violation);
+
+/* Checks that the thread of @held has @asked. Return: as lock_order_take(). */
+bool lock_order_held(const struct lock_held *held, struct lock_name asked,
+                     struct lock_violation *violation);
 
 /* Checks that the thread of @held has no lock of the core while it calls @call, by whose
  * documentation none is held. Return: as lock_order_take(). */

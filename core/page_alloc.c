@@ -106,6 +106,11 @@ void block_not_in_hand(struct potad *potad)
     (void)atomic_word_add(&potad->in_hand, ~(uint64_t)0);
 }
 
+uint32_t blocks_in_hand(const struct potad *potad)
+{
+    return (uint32_t)atomic_word_acquire(&potad->in_hand);
+}
+
 bool transaction_retries(struct potad *potad, const struct alloc_transaction *transaction,
                          unsigned tried)
 {

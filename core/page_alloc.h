@@ -46,6 +46,9 @@ void block_put_back(struct potad *potad, struct alloc_transaction *transaction);
 /* It had none after all. */
 void block_not_in_hand(struct potad *potad);
 
+/* How often something is in somebody's hands. */
+uint32_t blocks_in_hand(const struct potad *potad);
+
 /* Whether a call that found no memory, and undid all, may find some when it is tried once more: it
  * had in hand itself all that CPUs and zones had kept, and blocks may be larger now; or others had
  * whole blocks in hand: then waits for these, for some time. @tried: how often that was the answer.

@@ -193,7 +193,9 @@ static order_t add_block(struct space_call *call, const struct range *range, pfn
     buddy->head.order = (uint8_t)order;
     buddy->pfn = unit;
     /* What merges with a block of the range before stays in hand. */
+    spinlock_lock(&space->lock);
     space_add_block(space, buddy, &call->buddys);
+    spinlock_unlock(&space->lock);
     return order;
 }
 

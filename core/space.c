@@ -475,6 +475,7 @@ void space_add_block(struct space *space, struct buddy *buddy, struct buddy_stas
 
 void space_replace_buddy(struct space *space, struct buddy *from, struct buddy *to)
 {
+    spinlock_check_held(&space->lock);
     ASSERT(buddy_state(to) == BUDDY_HELD);
     enum buddy_state state = buddy_state(from);
     ASSERT(state == BUDDY_FREE || state == BUDDY_SLAB || state == BUDDY_POISONED);

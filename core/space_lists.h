@@ -177,15 +177,17 @@ static inline void pageblock_count_out(struct space *space, const struct buddy *
     }
 }
 
-/* Writes @word at the first frame of @buddy's block. */
+/* Writes @word at the first frame of @buddy's block. Context: the lock of @space. */
 static inline void space_set_word(struct space *space, const struct buddy *buddy, memdesc_t word)
 {
+    spinlock_check_held(&space->lock);
     space_write(space, buddy->pfn, word);
 }
 
-/* Moves the frames of @buddy, on no list, to @state in the counts. */
+/* Moves the frames of @buddy, on no list, to @state in the counts. Context: the lock of @space. */
 static inline void space_set_state(struct space *space, struct buddy *buddy, enum buddy_state state)
 {
+    spinlock_check_held(&space->lock);
     uint64_t frames = order_frames(buddy_order(buddy));
     bool was_used = state_is_used(buddy_state(buddy));
     space->frames[buddy_state(buddy)] -= frames;

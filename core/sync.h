@@ -167,7 +167,7 @@ static inline uint32_t atomic_flags_load_ordered(const atomic_flags_t *flags)
 }
 
 /* The locks that a thread holds are checked against lock_order.h where the build asks for it; else
- * the next three are nothing, and locks have no class. */
+ * the next four are nothing, and locks have no class. */
 #ifdef POTAD_CHECK_LOCKS
 static inline void lock_check_take(const void *lock, enum lock_class class, uint32_t number)
 {
@@ -185,6 +185,17 @@ static inline void lock_check_release(const void *lock, enum lock_class class, u
     struct lock_violation violation;
     struct lock_name asked = {lock, class, number};
     if (held != NULL && !lock_order_release(held, asked, &violation)) {
+        port_lock_order_broken(&violation);
+    }
+}
+
+/* What follows changes what @lock covers. */
+static inline void lock_check_held(const void *lock, enum lock_class class, uint32_t number)
+{
+    const struct lock_held *held = port_locks_held();
+    struct lock_violation violation;
+    struct lock_name asked = {lock, class, number};
+    if (held != NULL && !lock_order_held(held, asked, &violation)) {
         port_lock_order_broken(&violation);
     }
 }
@@ -207,6 +218,13 @@ static inline void lock_check_take(const void *lock, enum lock_class class, uint
 }
 
 static inline void lock_check_release(const void *lock, enum lock_class class, uint32_t number)
+{
+    (void)lock;
+    (void)class;
+    (void)number;
+}
+
+static inline void lock_check_held(const void *lock, enum lock_class class, uint32_t number)
 {
     (void)lock;
     (void)class;
@@ -281,6 +299,12 @@ static inline void spinlock_lock(spinlock_t *lock)
 {
     lock_check_take(lock, spinlock_class(lock), spinlock_number(lock));
     spinlock_take(lock);
+}
+
+/* Checks, where the build asks for it, that this thread has @lock. */
+static inline void spinlock_check_held(const spinlock_t *lock)
+{
+    lock_check_held(lock, spinlock_class(lock), spinlock_number(lock));
 }
 
 /* Whether somebody has @lock, at a moment that is over. */

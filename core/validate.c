@@ -192,7 +192,8 @@ bool potad_validate(struct potad *potad, struct violation *violation)
            invariant_check(violation, INVARIANT_POISON, PFN_NONE, held.records,
                            potad->cache_poison.live) &&
            invariant_check(violation, INVARIANT_RANGE_NODES, PFN_NONE, nodes + held.nodes,
-                           potad->cache_node.live + potad->boot_nodes_count);
+                           potad->cache_node.live + potad->boot_nodes_count) &&
+           invariant_check(violation, INVARIANT_IN_HAND, PFN_NONE, 0, blocks_in_hand(potad));
 }
 
 uint64_t potad_state_hash(struct potad *potad)

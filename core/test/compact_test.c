@@ -433,6 +433,32 @@ static void d3_what_came_later_stays(void **state)
     scene_close(&scene);
 }
 
+/* As another CPU: while the second owner is asked, a frame of the first one's block fails. */
+static bool other_reports_failure(void *context, enum fault_site site)
+{
+    (void)context;
+    if (site == FAULT_MIGRATE && scene.told[MIGRATE_TRY] == 1) {
+        assert_int_equal(memory_failure(&scene.arena.potad, BASE), STATUS_OK);
+    }
+    return false;
+}
+
+/* Its owner has agreed, but what has failed since does not move, and nothing else of its window. */
+static void d3_what_has_failed_since_stays(void **state)
+{
+    (void)state;
+    open_drawn("mm.u.uuu");
+    scene.arena.potad.port.fault = other_reports_failure;
+    assert_int_equal(ask_all(1), STATUS_NO_MEMORY);
+    assert_int_equal(scene.told[MIGRATE_TRY], 2);
+    assert_int_equal(scene.told[MIGRATE_CANCEL], 2);
+    assert_int_equal(scene.told[MIGRATE_COMMIT], 0);
+    arena_validate(&scene.arena);
+    scene_check(&scene);
+    scene.arena.potad.port.fault = scene.arena.port.fault;
+    scene_close(&scene);
+}
+
 /* As another CPU: all of zone 1 is freed, and removed. */
 static bool other_removes_zone(void *context, enum fault_site site)
 {
@@ -691,6 +717,7 @@ int main(void)
         cmocka_unit_test(d3_alloc_asks_for_it),
         cmocka_unit_test(d3_window_is_held),
         cmocka_unit_test(d3_what_came_later_stays),
+        cmocka_unit_test(d3_what_has_failed_since_stays),
         cmocka_unit_test(d3_zone_goes_while_owners_are_asked),
         cmocka_unit_test(d3_runs_stay),
         cmocka_unit_test(d3_odd_requests),

@@ -104,6 +104,21 @@ static void lock_order_take_twice_is_reported(void **state)
     assert_true(take(&f, LOCK_DESCRIPTOR, 1));
 }
 
+static void lock_order_held_knows_who_has_it(void **state)
+{
+    struct fixture f = {0};
+    (void)state;
+    assert_true(take(&f, LOCK_ZONE, 2));
+    assert_true(lock_order_held(&f.held, name_of(&f, LOCK_ZONE, 2), &f.violation));
+    assert_false(lock_order_held(&f.held, name_of(&f, LOCK_ZONE, 3), &f.violation));
+    assert_int_equal(f.violation.broken, LOCK_BROKEN_HELD);
+    assert_int_equal(f.violation.first.number, 3);
+    assert_int_equal(f.violation.held.number, 2);
+    assert_true(release(&f, LOCK_ZONE, 2));
+    assert_false(lock_order_held(&f.held, name_of(&f, LOCK_ZONE, 2), &f.violation));
+    assert_string_equal(f.violation.held.name, "nothing");
+}
+
 /* With none of the core's, before or behind it, but with owners' own. */
 static void lock_order_take_alone_has_no_company(void **state)
 {
@@ -224,6 +239,7 @@ int main(void)
         cmocka_unit_test(lock_order_take_upwards_is_reported),
         cmocka_unit_test(lock_order_take_of_one_class_ascends),
         cmocka_unit_test(lock_order_take_twice_is_reported),
+        cmocka_unit_test(lock_order_held_knows_who_has_it),
         cmocka_unit_test(lock_order_take_alone_has_no_company),
         cmocka_unit_test(lock_order_take_within_has_lists_around_it),
         cmocka_unit_test(lock_order_release_of_what_is_not_held_is_reported),

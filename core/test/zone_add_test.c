@@ -476,6 +476,50 @@ static void *alloc_and_free(void *own)
     return NULL;
 }
 
+/* Another CPU: has slabs of descriptors made and retired, while a zone is being made. */
+static void alloc_and_free_all(struct arena *own, enum window window)
+{
+    struct buddy *held[HELD];
+    const struct page_request request = {.zone = BOOT};
+    unsigned count = 0;
+    if (window != WINDOW_SLAB_GROW) {
+        return;
+    }
+    own->window = NULL;
+    while (count < HELD && alloc_pages(&own->potad, &request, &held[count]) == STATUS_OK) {
+        count++;
+    }
+    while (count > 0) {
+        free_pages(&own->potad, held[--count]);
+    }
+    own->window = alloc_and_free_all;
+    windows++;
+}
+
+static void lay_crumbs(struct range *crumbs)
+{
+    for (unsigned i = 0; i < CRUMBS; i++) {
+        crumbs[i] = (struct range){.start = BASE + 32 * i + 1, .frames = 30};
+    }
+}
+
+/* The descriptors of a zone that nobody finds yet move under its lock: where locks are checked, it
+ * is seen that they do. */
+static void b2_zone_in_the_making_is_locked(void **state)
+{
+    struct range crumbs[CRUMBS];
+    (void)state;
+    lay_crumbs(crumbs);
+    uint64_t hash = begin(BLOCK_MAP_TABLE);
+    windows = 0;
+    arena.window = alloc_and_free_all;
+    assert_int_equal(potad_zone_add(&arena.potad, ADDED, &normal, crumbs, CRUMBS), STATUS_OK);
+    arena.window = NULL;
+    assert_true(windows > 0);
+    arena_validate(&arena);
+    end(hash);
+}
+
 /* The arena's port counts, for one CPU; these do not. */
 static void expose_any(void *own, pfn_t pfn, uint64_t frames, bool zeroed)
 {
@@ -498,9 +542,7 @@ static void b2_zones_come_and_go_beside_others(void **state)
     struct potad *potad = &arena.potad;
     pthread_t other;
     (void)state;
-    for (unsigned i = 0; i < CRUMBS; i++) {
-        crumbs[i] = (struct range){.start = BASE + 32 * i + 1, .frames = 30};
-    }
+    lay_crumbs(crumbs);
     uint64_t hash = begin(BLOCK_MAP_TABLE);
     potad->port.expose = expose_any;
     potad->port.conceal = conceal_any;
@@ -527,6 +569,7 @@ int main(void)
         cmocka_unit_test(b2_request_means_the_zone_that_was_there),
         cmocka_unit_test(b2_zone_that_goes_gets_no_nodes),
         cmocka_unit_test(d2_span_is_not_read_by_halves),
+        cmocka_unit_test(b2_zone_in_the_making_is_locked),
         cmocka_unit_test(b2_zones_come_and_go_beside_others),
         cmocka_unit_test(b2_frames_come_back_as_another_zone),
         cmocka_unit_test(b3_failed_frames_go_with_their_zone),
