@@ -235,6 +235,19 @@ log_errors() { # pattern log
     if grep -q "$1" "$2"; then sed -n "/$1/,\$p" "$2"; else cat "$2"; fi
 }
 
+# Build folders that this command has configured.
+declare -A configured
+
+# What is compiled again as it was before is taken from a cache, wherever it was: ci/canary takes
+# bugs back, in a copy of the tree.
+launchers=()
+launchers_find() {
+    command -v ccache >/dev/null || return 0
+    launchers=(-DCMAKE_C_COMPILER_LAUNCHER=ccache -DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
+    export CCACHE_DIR=${CCACHE_DIR:-$build_root/ccache} CCACHE_NOHASHDIR=1 CCACHE_BASEDIR=$tree
+}
+launchers_find
+
 # Configures a preset. A build folder that another compiler made is made anew, one that the same
 # compiler made is kept. Return: 1 with the log on stderr.
 preset_configure() { # preset
@@ -244,10 +257,11 @@ preset_configure() { # preset
     if [[ -n $cached && $cached != "$cc" ]]; then rm -rf -- "$dir"; fi
     mkdir -p "$dir" || die "cannot make $dir"
     if ! (cd "$tree" && CC=$cc CXX=$cxx AFL_QUIET=1 \
-        run_logged "configure $1" "$dir/ci.log" cmake --preset "$1" -B "$dir"); then
+        run_logged "configure $1" "$dir/ci.log" cmake --preset "$1" -B "$dir" "${launchers[@]}"); then
         log_errors '^CMake Error' "$dir/ci.log" >&2
         return 1
     fi
+    configured[$dir]=1
 }
 
 # Configures and builds a preset, or some targets of it. Return: 1 with the errors on stderr.
@@ -255,7 +269,8 @@ preset_build() { # preset target...
     local preset=$1 dir=$build_root/$1 targets=()
     shift
     [[ $# -eq 0 ]] || targets=(--target "$@")
-    preset_configure "$preset" || return 1
+    # Once: the build itself sees where it has to be done again.
+    [[ -n ${configured[$dir]:-} ]] || preset_configure "$preset" || return 1
     if ! AFL_QUIET=1 run_logged "build $preset" "$dir/ci.log" \
         cmake --build "$dir" --parallel "$jobs_max" "${targets[@]}"; then
         log_errors '^FAILED' "$dir/ci.log" >&2
@@ -300,8 +315,8 @@ header_field() { # file key
     sed -n "/^\(diff\|---\) /q; s/^$2: *//p" "$1" | head -n 1
 }
 
-# Reads the head of a patch. A search of schedules is made in the build that its bug shows in: find
-# says which, as explore-asan or explore-tsan.
+# Reads the head of a patch. A unit test runs, and schedules are searched, in the build that the bug
+# shows in: find says which, as test-asan or explore-tsan.
 bug_read() { # name
     local file=$repo_root/corpus/bugs/$1.patch key words preset=asan
     [[ -r $file ]] || die "corpus/bugs/$1.patch: no such bug; see --list"
@@ -317,10 +332,10 @@ bug_read() { # name
     done
     read -ra words <<<"${find[$1]}"
     case ${words[0]}:${#words[@]} in
-    fuzz:3 | case:2 | stress:4 | test:2) ;;
-    explore:[3-9])
+    fuzz:3 | case:2 | stress:4) ;;
+    test:2 | explore:[3-9])
         [[ " ${expect[$1]} " != *" tsan "* ]] || preset=tsan
-        find[$1]="explore-$preset ${words[*]:1}"
+        find[$1]="${words[0]}-$preset ${words[*]:1}"
         ;;
     *) die "corpus/bugs/$1.patch: cannot read 'Find: ${find[$1]}'" ;;
     esac
@@ -333,7 +348,8 @@ scratch_make() { # keep: 1 for a copy that stays
     mkdir "$scratch/tree"
     tree_files . | tar -C "$repo_root" -c -T - | tar -C "$scratch/tree" -x
     tree=$scratch/tree
-    build_root=$scratch/build
+    build_root=$tree/build
+    export CCACHE_BASEDIR=$tree
 }
 
 # Plants a bug into the copy, or takes it back.
