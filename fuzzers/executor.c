@@ -452,6 +452,13 @@ static void run_op(struct executor *executor, const struct case_op *op)
     }
 }
 
+static void show_state(struct executor *executor, uint32_t done)
+{
+    if (executor->watch != NULL) {
+        executor->watch(executor->watch_context, executor, done);
+    }
+}
+
 /* Frees all that is left, as the operations would; what has failed is taken into use again last. */
 static void tear_down(struct executor *executor)
 {
@@ -492,6 +499,7 @@ static void tear_down(struct executor *executor)
         harness_shrink(harness);
     }
     harness_validate(harness);
+    show_state(executor, executor->op_index + 1);
     harness_check_whole(harness);
 }
 
@@ -508,9 +516,11 @@ bool executor_run(struct executor *executor, const struct program *program)
     if (!harness_boot(harness, &program->map)) {
         return !harness_violated(harness);
     }
+    show_state(executor, 0);
     for (uint32_t i = 0; i < program->ops_count && !harness_violated(harness); i++) {
         executor->op_index = i;
         run_op(executor, &program->ops[i]);
+        show_state(executor, i + 1);
         if (executor->validate_period != 0 && (i + 1) % executor->validate_period == 0) {
             harness_validate(harness);
         }

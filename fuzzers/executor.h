@@ -14,6 +14,12 @@ struct slot_map {
     uint32_t count; /* in use */
 };
 
+struct executor;
+
+/* Looks at the state of a run: @done operations have ended, 0 after the boot; one more than the
+ * program has when all that was left has been freed. */
+typedef void executor_watch(void *context, struct executor *executor, uint32_t done);
+
 struct executor {
     struct harness harness;
     struct slot_map block_slots;
@@ -24,6 +30,8 @@ struct executor {
     uint32_t validate_period; /* operations between full validations; 0: only at the end */
     uint32_t op_index;        /* of the operation that runs or ran last */
     uint64_t state_hash;      /* before the teardown of the last run */
+    executor_watch *watch;    /* NULL: nobody does */
+    void *watch_context;
 };
 
 /* Context: no program to come has more than @slots, which is a multiple of 64. */

@@ -17,7 +17,7 @@ static const struct {
     int (*run)(int argc, char **argv);
     const char *summary;
 } commands[] = {
-    {"show", command_show, "print a case as text"},
+    {"show", command_show, "print a case as text, or what it does as a page or a picture"},
     {"asm", command_asm, "turn a text case into a binary one"},
     {"run", command_run, "run cases, or a kernel trace, against the model"},
     {"from-trace", command_from_trace, "cut cases out of a kernel trace"},
@@ -51,57 +51,6 @@ int usage_error(const char *command, const char *culprit, const char *reason)
 const char *unknown_option(char **argv)
 {
     return argv[optind - 1];
-}
-
-static const struct option show_options[] = {
-    {"help", no_argument, NULL, 'h'},
-    {"raw", no_argument, NULL, 'r'},
-    {"target", required_argument, NULL, 't'},
-    {NULL, 0, NULL, 0},
-};
-
-static void show_usage(void)
-{
-    puts("usage: potad-case show [--raw] [--target NAME] FILE\n\n"
-         "Prints a binary or text case as text, in canonical form.\n"
-         "  --raw           take a file that is no case as bytes that a fuzz target was given\n"
-         "  --target NAME   that target (default page_fuzzer); implies --raw");
-}
-
-int command_show(int argc, char **argv)
-{
-    const struct case_limits *limits = NULL;
-    int option;
-    while ((option = getopt_long(argc, argv, "", show_options, NULL)) != -1) {
-        switch (option) {
-        case 'h':
-            show_usage();
-            return EXIT_NOTHING_FOUND;
-        case 'r':
-            limits = limits == NULL ? &case_limits_page : limits;
-            break;
-        case 't':
-            limits = case_limits_find(optarg);
-            if (limits == NULL) {
-                return usage_error("show", optarg, "no such target");
-            }
-            break;
-        default:
-            return usage_error("show", unknown_option(argv),
-                               "unknown option, or one without its value");
-        }
-    }
-    if (optind + 1 != argc) {
-        return usage_error("show", NULL, "one FILE is needed");
-    }
-    struct program program;
-    program_init(&program);
-    bool read = input_read_case(argv[optind], limits, &program);
-    if (read) {
-        case_print(stdout, &program);
-    }
-    program_free(&program);
-    return read ? EXIT_NOTHING_FOUND : EXIT_BAD_INPUT;
 }
 
 static const struct option asm_options[] = {

@@ -41,7 +41,7 @@ static const struct boot_map trace_map = {
 
 struct trace_runner {
     struct harness harness;
-    uint32_t validate_period;
+    const struct trace_options *options;
 };
 
 static struct trace_runner the_runner;
@@ -57,11 +57,15 @@ static zone_id_t zone_of(const struct boot_map *map, pfn_t pfn)
     return ZONE_ANY;
 }
 
-static void validate_now_and_then(struct trace_runner *runner)
+static void operation_ended(struct trace_runner *runner)
 {
     struct harness *harness = &runner->harness;
-    if (runner->validate_period != 0 && harness->operations % runner->validate_period == 0) {
+    const struct trace_options *options = runner->options;
+    if (options->validate_period != 0 && harness->operations % options->validate_period == 0) {
         harness_validate(harness);
+    }
+    if (options->watch != NULL) {
+        options->watch(options->watch_context, harness, false);
     }
 }
 
@@ -75,7 +79,7 @@ static bool sink_alloc(void *context, const struct trace_event *event, uint32_t 
                                                          : MIGRATE_UNMOVABLE,
     };
     bool granted = harness_alloc(&runner->harness, &request, number);
-    validate_now_and_then(runner);
+    operation_ended(runner);
     return granted;
 }
 
@@ -83,7 +87,7 @@ static void sink_free(void *context, uint32_t number)
 {
     struct trace_runner *runner = context;
     harness_free(&runner->harness, number);
-    validate_now_and_then(runner);
+    operation_ended(runner);
 }
 
 /* The same in a space: what the trace did with frames is done with units. */
@@ -91,7 +95,7 @@ static bool sink_space_alloc(void *context, const struct trace_event *event, uin
 {
     struct trace_runner *runner = context;
     bool granted = harness_space_alloc(&runner->harness, SPACE, event->order, number);
-    validate_now_and_then(runner);
+    operation_ended(runner);
     return granted;
 }
 
@@ -99,7 +103,7 @@ static void sink_space_free(void *context, uint32_t number)
 {
     struct trace_runner *runner = context;
     harness_space_free(&runner->harness, number);
-    validate_now_and_then(runner);
+    operation_ended(runner);
 }
 
 /* Makes the space. Return: whether there is one; if not, there was no memory for it. */
@@ -177,27 +181,38 @@ static bool run_events(struct trace *trace, struct traffic *traffic,
     return result != TRACE_ERROR;
 }
 
-static json_t *print_results(const char *path, const struct trace *trace,
-                             const struct traffic *traffic, const struct run_times *times)
+static double events_a_second(const struct traffic *traffic, const struct run_times *times)
+{
+    return times->running > 0 ? (double)traffic_counts(traffic)->events / times->running : 0;
+}
+
+static void print_results(const char *path, const struct trace *trace,
+                          const struct traffic *traffic, const struct run_times *times)
 {
     struct rusage usage;
     const struct traffic_counts *counts = traffic_counts(traffic);
     getrusage(RUSAGE_SELF, &usage);
-    double rate = times->running > 0 ? (double)counts->events / times->running : 0;
     printf("%s:\n", path);
     traffic_print(stdout, counts);
     printf("  %-24s %" PRIu64 "\n", "lost by the kernel", trace_counts(trace)->lost_events);
     printf("  %-24s %.3f\n", "seconds reading", times->reading);
     printf("  %-24s %.3f\n", "seconds running", times->running);
-    printf("  %-24s %.0f\n", "events a second running", rate);
+    printf("  %-24s %.0f\n", "events a second running", events_a_second(traffic, times));
     printf("  %-24s %.1f\n", "peak memory, MiB", (double)usage.ru_maxrss / 1024);
+}
+
+static json_t *pack_results(const char *path, const struct traffic *traffic,
+                            const struct run_times *times)
+{
+    const struct traffic_counts *counts = traffic_counts(traffic);
     return json_pack("{s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:f,s:f,s:f}", "trace", path, "events",
                      (json_int_t)counts->events, "allocations", (json_int_t)counts->allocs, "frees",
                      (json_int_t)counts->frees, "unknown_frees", (json_int_t)counts->unknown_frees,
                      "double_allocations", (json_int_t)counts->double_allocs, "dropped",
                      (json_int_t)counts->dropped, "live_blocks", (json_int_t)counts->live_blocks,
                      "peak_frames", (json_int_t)counts->peak_frames, "seconds_reading",
-                     times->reading, "seconds_running", times->running, "events_per_second", rate);
+                     times->reading, "seconds_running", times->running, "events_per_second",
+                     events_a_second(traffic, times));
 }
 
 /* Says on stderr what ended the run early, if anything did. Return: an exit status. */
@@ -205,6 +220,10 @@ static int run_status(const struct trace_options *options, const struct traffic 
                       const struct trace *trace, bool booted, bool good)
 {
     const struct report *report = &the_runner.harness.report;
+    const char *command = options->command == NULL ? "run" : options->command;
+    if (options->report != NULL) {
+        *options->report = *report;
+    }
     if (harness_violated(&the_runner.harness)) {
         fprintf(stderr, "potad: violated: %s: %s\npotad:   %s\npotad:   event %" PRIu64 " of %s\n",
                 report->name, report->sentence, report->detail, traffic_counts(traffic)->events,
@@ -212,12 +231,12 @@ static int run_status(const struct trace_options *options, const struct traffic 
         return EXIT_VIOLATION;
     }
     if (!booted) {
-        fprintf(stderr, "potad-case run: the map has no room for metadata%s\n",
+        fprintf(stderr, "potad-case %s: the map has no room for metadata%s\n", command,
                 options->space_units > 0 ? ", the space's included" : "");
         return EXIT_INCONCLUSIVE;
     }
     if (!good) {
-        fprintf(stderr, "potad-case run: %s\n", trace_error(trace));
+        fprintf(stderr, "potad-case %s: %s\n", command, trace_error(trace));
         return EXIT_BAD_INPUT;
     }
     return EXIT_NOTHING_FOUND;
@@ -233,19 +252,26 @@ int run_trace(const struct trace_options *options, json_t **results)
     struct trace *trace = trace_open(options->path, error);
     *results = NULL;
     if (trace == NULL) {
-        fprintf(stderr, "potad-case run: %s\n", error);
+        fprintf(stderr, "potad-case %s: %s\n", options->command == NULL ? "run" : options->command,
+                error);
         return EXIT_BAD_INPUT;
     }
-    the_runner.validate_period = options->validate_period;
+    the_runner.options = options;
     harness_init(&the_runner.harness, options->subject, TRACE_BLOCKS);
     struct traffic *traffic = traffic_open(TRACE_BLOCKS, &sink);
     bool booted =
         harness_boot(&the_runner.harness, options->map == NULL ? &trace_map : options->map);
     booted = booted && (!space || space_begin(&the_runner, options->space_units));
     bool good = !booted || run_events(trace, traffic, &the_runner, &times);
+    if (booted && options->watch != NULL) {
+        options->watch(options->watch_context, &the_runner.harness, true);
+    }
     if (booted && !harness_violated(&the_runner.harness)) {
         harness_validate(&the_runner.harness);
-        *results = print_results(options->path, trace, traffic, &times);
+        if (options->watch == NULL) {
+            print_results(options->path, trace, traffic, &times);
+        }
+        *results = pack_results(options->path, traffic, &times);
         trace_tear_down(&the_runner);
     }
     int status = run_status(options, traffic, trace, booted, good);
