@@ -3,6 +3,7 @@
 
 #include "stress/explore/campaign.h"
 #include "stress/explore/interleaving.h"
+#include "stress/schedule_page.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -147,6 +148,18 @@ static uint64_t replay_times(const struct options *options, const struct failure
     return same;
 }
 
+/* Return: whether there was nothing to write, or it was written. */
+static bool write_html(const struct options *options, const struct failure *failure,
+                       const struct attempt *attempt)
+{
+    if (options->html == NULL ||
+        schedule_page_write(options->html, options->files[0], failure, attempt)) {
+        return true;
+    }
+    fprintf(stderr, "potad-stress: --html: %s: %s\n", options->html, strerror(errno));
+    return false;
+}
+
 static enum result replay_show(const struct options *options, const struct failure *failure,
                                struct attempt *attempt)
 {
@@ -166,6 +179,9 @@ static enum result replay_show(const struct options *options, const struct failu
     printf("schedule: ");
     schedule_print(stdout, &attempt->schedule);
     putchar('\n');
+    if (!write_html(options, failure, attempt)) {
+        return RESULT_BAD_USAGE;
+    }
     if (attempt_found(attempt)) {
         fprintf(stderr, "potad-stress: violated: %s: %s\n", attempt->finding.name,
                 attempt->finding.text);

@@ -83,6 +83,8 @@ static const struct option known[] = {
      1, SEED_MAX},
     {REPLAY, "all", NULL, "shows all steps, not only those that matter to another thread",
      OPTION_FLAG, offsetof(struct options, all), 0, 0},
+    {REPLAY, "html", "OUT", "writes it as a page to step through, too: a lane for each thread",
+     OPTION_TEXT, offsetof(struct options, html), 0, 0},
 };
 
 enum { KNOWN = sizeof(known) / sizeof(known[0]) };

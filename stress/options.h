@@ -38,6 +38,7 @@ struct options {
     const char *subject;
     const char *json;
     const char *trace;
+    const char *html;
     uint64_t threads;
     uint64_t seconds;
     uint64_t seed;

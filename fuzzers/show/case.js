@@ -270,7 +270,7 @@ function drawSpan(row, span, from, to, group, y, height, counts) {
   boxes[0].append(svg("title", {}, describe(span)));
   boxes[0].addEventListener("click", () => choose(span));
   group.append(...boxes);
-  const label = labelOf(span, width);
+  const label = counts || span.look !== HOLE ? labelOf(span, width) : width > 90 ? "no memory" : "";
   if (label !== "") {
     group.append(svg("text", {x: x + width / 2, y: y + height / 2 + 0.5, class: "label",
       style: height < 16 ? "font-size:10px" : null}, label));
@@ -416,6 +416,9 @@ const wrongStep = DATA.finding ? DATA.steps.length - 1 : -1;
 const isWrong = step => step === wrongStep;
 const FAULTS = DATA.numbers.indexOf("faults that struck");
 
+// Where there are many operations, not each has a step.
+const isThinned = DATA.steps[DATA.steps.length - 1].o >= DATA.steps.length;
+
 function stepText(step) {
   const record = DATA.steps[step];
   if (record.o === 0) return "after the boot";
@@ -488,7 +491,7 @@ function start() {
   $("title").textContent = DATA.file;
   $("subtitle").textContent = `on ${DATA.subject}: ${counted(DATA.ops)} operations, ` +
     `${counted(DATA.frames)} frames (${bytes(DATA.frames)}), page blocks of ${counted(DATA.pageblock)}` +
-    (DATA.steps.length < DATA.ops ? `; ${counted(DATA.steps.length)} steps are shown` : "");
+    (isThinned ? `; ${counted(DATA.steps.length)} steps are shown` : "");
   showVerdict(DATA.finding, "Show that step", () => stepper.go(wrongStep));
   $("figure").append(el("h2", {}, "Memory ",
     el("small", {}, "letter and order of each block, # its slot; outlined: changed by this step")),
@@ -501,8 +504,10 @@ function start() {
     }
     return all;
   }, new Map()).values()];
-  $("side").append(
-    el("section", {class: "panel"}, el("h2", {}, "Operations"), el("div", {id: "ops"}, makeOps())),
+  $("side").append(el("section", {class: "panel"}, el("h2", {}, "Operations"),
+    el("div", {id: "ops"}, makeOps())));
+  // Beside a high map, below a low one.
+  $(rows.length > 14 ? "side" : "below").append(
     el("section", {class: "panel"}, el("h2", {}, "Free lists ",
       el("small", {}, DATA.counted ? "blocks; the allocator's counts are as the model's unless marked"
         : "blocks, by the model")),

@@ -94,9 +94,9 @@ function showVerdict(finding, place, go) {
     return;
   }
   verdict.className = "bad";
-  verdict.append(el("p", {}, el("span", {class: "name"}, "✕ " + finding.name),
-    finding.sentence ? ": " + finding.sentence : ""));
-  if (finding.detail) verdict.append(el("p", {class: "detail"}, ...markValues(finding.detail)));
+  verdict.append(el("div", {}, el("p", {}, el("span", {class: "name"}, "✕ " + finding.name),
+    finding.sentence ? ": " + finding.sentence : ""),
+  finding.detail ? el("p", {class: "detail"}, ...markValues(finding.detail)) : null));
   if (go) {
     const button = el("button", {type: "button"}, place);
     button.addEventListener("click", go);

@@ -9,101 +9,99 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A page block that is in use, at least a part of it. */
+struct used_block {
+    uint64_t number; /* frame over frames */
+    uint32_t frames[LOOKS];
+};
+
 /* Memory at one time. */
 struct sample {
     uint64_t events;
-    uint64_t used[TRACE_COLUMNS]; /* frames that are not free, of each column */
-    uint8_t looks[TRACE_COLUMNS]; /* what most of these are */
-    uint64_t free_frames[ORDERS]; /* in blocks of each order */
+    struct used_block *used; /* ascending */
+    uint32_t used_count;
+    uint64_t free_blocks[ORDERS];
     uint64_t frames_of[LOOKS];
 };
 
 struct sampler {
     struct boot_map map;
-    uint64_t frames; /* without holes */
-    uint64_t column; /* frames of one */
+    order_t block_order;
     uint64_t events; /* so far */
     uint64_t stride; /* events between samples */
     uint32_t count;
     bool started;
-    struct sample samples[TRACE_SAMPLES_MAX];
-    struct sample last;
-    uint64_t looks_of[TRACE_COLUMNS][LOOKS]; /* of the sample that is taken */
+    struct sample samples[TRACE_SAMPLES_MAX + 1]; /* one more for the end */
     struct span_list spans;
 };
 
-static void sampler_start(struct sampler *sampler, const struct harness *harness)
-{
-    sampler->map = harness->model.map;
-    sampler->started = true;
-    for (uint32_t i = 0; i < sampler->map.ranges_count; i++) {
-        sampler->frames += sampler->map.ranges[i].frames;
-    }
-    sampler->column = (sampler->frames + TRACE_COLUMNS - 1) / TRACE_COLUMNS;
-}
-
-/* Adds the frames of @span, which is of one range, to their columns. @at: of its first frame, as
- * holes left out. */
-static void add_span(struct sampler *sampler, const struct shown_span *span, uint64_t at)
-{
-    uint64_t end = at + span->frames;
-    while (at < end) {
-        uint64_t column = at / sampler->column;
-        uint64_t stop = (column + 1) * sampler->column;
-        stop = stop < end ? stop : end;
-        sampler->looks_of[column][span->look] += stop - at;
-        at = stop;
-    }
-}
+/* Page blocks in a row, as far as they have ever been in use: what one line of the page shows. */
+struct row {
+    uint64_t first;
+    uint64_t last;
+    uint64_t blocks; /* of them that have */
+};
 
 static bool is_free(unsigned look)
 {
     return look == LOOK_FREE || look == LOOK_KEPT || look == LOOK_CMA || look == LOOK_UNACCEPTED;
 }
 
-static void sum_columns(const struct sampler *sampler, struct sample *sample)
+/* What comes and goes: not what is free, or the boot's for good. */
+static bool is_used(unsigned look)
 {
-    for (unsigned column = 0; column < TRACE_COLUMNS; column++) {
-        uint64_t most = 0;
-        for (unsigned look = 0; look < LOOKS; look++) {
-            uint64_t frames = sampler->looks_of[column][look];
-            sample->frames_of[look] += frames;
-            if (is_free(look) || look == LOOK_HOLE) {
-                continue;
-            }
-            sample->used[column] += frames;
-            if (frames > most) {
-                most = frames;
-                sample->looks[column] = (uint8_t)look;
-            }
+    return !is_free(look) && look != LOOK_HOLE && look != LOOK_BOOT;
+}
+
+static struct used_block *block_add(struct sample *sample, uint64_t number)
+{
+    uint32_t count = sample->used_count;
+    if (count > 0 && sample->used[count - 1].number == number) {
+        return &sample->used[count - 1];
+    }
+    if ((count & (count - 1)) == 0) {
+        uint32_t room = count == 0 ? 1 : 2 * count;
+        sample->used = realloc(sample->used, room * sizeof(*sample->used));
+        if (sample->used == NULL) {
+            abort();
         }
+    }
+    sample->used[count] = (struct used_block){.number = number};
+    sample->used_count++;
+    return &sample->used[count];
+}
+
+static void add_used(struct sample *sample, const struct shown_span *span, order_t order)
+{
+    pfn_t end = span->pfn + span->frames;
+    for (pfn_t pfn = span->pfn; pfn < end;) {
+        pfn_t stop = ((pfn >> order) + 1) << order;
+        stop = stop < end ? stop : end;
+        block_add(sample, pfn >> order)->frames[span->look] += (uint32_t)(stop - pfn);
+        pfn = stop;
     }
 }
 
 static void take_sample(struct sampler *sampler, struct harness *harness, struct sample *sample)
 {
-    uint64_t at = 0;
     *sample = (struct sample){.events = sampler->events};
-    memset(sampler->looks_of, 0, sizeof(sampler->looks_of));
     snapshot_spans(harness, &sampler->spans);
     for (uint32_t i = 0; i < sampler->spans.count; i++) {
         const struct shown_span *span = &sampler->spans.spans[i];
-        if (span->look == LOOK_HOLE) {
-            continue;
-        }
-        add_span(sampler, span, at);
-        at += span->frames;
+        sample->frames_of[span->look] += span->frames;
         if (is_free(span->look)) {
-            sample->free_frames[span->order] += span->frames;
+            sample->free_blocks[span->order]++;
+        } else if (is_used(span->look)) {
+            add_used(sample, span, sampler->block_order);
         }
     }
-    sum_columns(sampler, sample);
 }
 
 /* How many events there will be is not known: where samples are too many, every other one goes. */
 static void thin_out(struct sampler *sampler)
 {
     for (uint32_t i = 0; i < TRACE_SAMPLES_MAX / 2; i++) {
+        free(sampler->samples[2 * i + 1].used);
         sampler->samples[i] = sampler->samples[2 * i];
     }
     sampler->count = TRACE_SAMPLES_MAX / 2;
@@ -115,21 +113,92 @@ static void watch(void *context, struct harness *harness, bool ended)
 {
     struct sampler *sampler = context;
     if (!sampler->started) {
-        sampler_start(sampler, harness);
+        order_t order = harness->model.map.pageblock_order;
+        sampler->map = harness->model.map;
+        sampler->block_order = order != 0 ? order : PAGEBLOCK_ORDER;
+        sampler->started = true;
     }
-    if (ended) {
-        take_sample(sampler, harness, &sampler->last);
-        return;
+    if (!ended && sampler->count == TRACE_SAMPLES_MAX) {
+        thin_out(sampler);
     }
-    if (sampler->events % sampler->stride == 0) {
-        if (sampler->count == TRACE_SAMPLES_MAX) {
-            thin_out(sampler);
+    if (ended || sampler->events % sampler->stride == 0) {
+        take_sample(sampler, harness, &sampler->samples[sampler->count++]);
+    }
+    sampler->events += ended ? 0 : 1;
+}
+
+static int compare_numbers(const void *a, const void *b)
+{
+    uint64_t left = *(const uint64_t *)a;
+    uint64_t right = *(const uint64_t *)b;
+    return left < right ? -1 : left > right;
+}
+
+/* The page blocks that have ever been in use, ascending. */
+static uint64_t *all_blocks(const struct sampler *sampler, uint64_t *count)
+{
+    uint64_t all = 0;
+    uint64_t kept = 0;
+    for (uint32_t i = 0; i < sampler->count; i++) {
+        all += sampler->samples[i].used_count;
+    }
+    uint64_t *numbers = malloc((all + 1) * sizeof(*numbers));
+    if (numbers == NULL) {
+        abort();
+    }
+    all = 0;
+    for (uint32_t i = 0; i < sampler->count; i++) {
+        for (uint32_t j = 0; j < sampler->samples[i].used_count; j++) {
+            numbers[all++] = sampler->samples[i].used[j].number;
         }
-        if (sampler->events % sampler->stride == 0) {
-            take_sample(sampler, harness, &sampler->samples[sampler->count++]);
+    }
+    qsort(numbers, all, sizeof(*numbers), compare_numbers);
+    for (uint64_t i = 0; i < all; i++) {
+        if (kept == 0 || numbers[i] != numbers[kept - 1]) {
+            numbers[kept++] = numbers[i];
         }
     }
-    sampler->events++;
+    *count = kept;
+    return numbers;
+}
+
+static uint32_t make_rows(const struct sampler *sampler, struct row rows[TRACE_ROWS_MAX])
+{
+    uint64_t count;
+    uint64_t *numbers = all_blocks(sampler, &count);
+    uint64_t each = (count + TRACE_ROWS_MAX - 1) / TRACE_ROWS_MAX;
+    uint32_t made = 0;
+    for (uint64_t i = 0; i < count; i += each) {
+        uint64_t end = i + each < count ? i + each : count;
+        rows[made++] =
+            (struct row){.first = numbers[i], .last = numbers[end - 1], .blocks = end - i};
+    }
+    free(numbers);
+    return made;
+}
+
+/* Frames in use of each row, and what most of these are: two numbers a row. */
+static json_t *tell_used(const struct sample *sample, const struct row *rows, uint32_t count)
+{
+    json_t *list = json_array();
+    uint32_t at = 0;
+    for (uint32_t row = 0; row < count; row++) {
+        uint64_t frames[LOOKS] = {0};
+        uint64_t used = 0;
+        unsigned most = 0;
+        for (; at < sample->used_count && sample->used[at].number <= rows[row].last; at++) {
+            for (unsigned look = 0; look < LOOKS; look++) {
+                frames[look] += sample->used[at].frames[look];
+            }
+        }
+        for (unsigned look = 0; look < LOOKS; look++) {
+            used += frames[look];
+            most = frames[look] > frames[most] ? look : most;
+        }
+        json_array_append_new(list, json_integer((json_int_t)used));
+        json_array_append_new(list, json_integer((json_int_t)most));
+    }
+    return list;
 }
 
 static json_t *numbers(const uint64_t *values, unsigned count)
@@ -141,42 +210,53 @@ static json_t *numbers(const uint64_t *values, unsigned count)
     return list;
 }
 
-static json_t *tell_sample(const struct sample *sample)
+static unsigned orders_used(const struct sampler *sampler)
 {
-    json_t *looks = json_array();
-    for (unsigned i = 0; i < TRACE_COLUMNS; i++) {
-        json_array_append_new(looks, json_integer(sample->looks[i]));
+    unsigned orders = 1;
+    for (uint32_t i = 0; i < sampler->count; i++) {
+        for (unsigned order = orders; order < ORDERS; order++) {
+            orders = sampler->samples[i].free_blocks[order] > 0 ? order + 1 : orders;
+        }
     }
-    return json_pack("{s:I,s:o,s:o,s:o,s:o}", "events", (json_int_t)sample->events, "used",
-                     numbers(sample->used, TRACE_COLUMNS), "looks", looks, "free",
-                     numbers(sample->free_frames, ORDERS), "of", numbers(sample->frames_of, LOOKS));
+    return orders;
 }
 
 static json_t *tell(const struct sampler *sampler, const char *path, const char *subject)
 {
+    struct row rows[TRACE_ROWS_MAX];
+    uint32_t rows_count = make_rows(sampler, rows);
+    unsigned orders = orders_used(sampler);
+    uint64_t frames = 0;
     json_t *samples = json_array();
-    json_t *ranges = json_array();
+    json_t *told_rows = json_array();
     for (uint32_t i = 0; i < sampler->count; i++) {
-        json_array_append_new(samples, tell_sample(&sampler->samples[i]));
+        const struct sample *sample = &sampler->samples[i];
+        json_array_append_new(samples,
+                              json_pack("{s:I,s:o,s:o,s:o}", "events", (json_int_t)sample->events,
+                                        "used", tell_used(sample, rows, rows_count), "free",
+                                        numbers(sample->free_blocks, orders), "of",
+                                        numbers(sample->frames_of, LOOKS)));
     }
-    json_array_append_new(samples, tell_sample(&sampler->last));
+    for (uint32_t i = 0; i < rows_count; i++) {
+        json_array_append_new(
+            told_rows, json_pack("[I,I,I]", (json_int_t)(rows[i].first << sampler->block_order),
+                                 (json_int_t)((rows[i].last + 1) << sampler->block_order),
+                                 (json_int_t)(rows[i].blocks << sampler->block_order)));
+    }
     for (uint32_t i = 0; i < sampler->map.ranges_count; i++) {
-        const struct range *range = &sampler->map.ranges[i];
-        json_array_append_new(ranges, json_pack("{s:I,s:I,s:I}", "start", (json_int_t)range->start,
-                                                "frames", (json_int_t)range->frames, "zone",
-                                                (json_int_t)range->zone));
+        frames += sampler->map.ranges[i].frames;
     }
-    return json_pack("{s:s,s:s,s:I,s:I,s:I,s:o,s:o,s:o}", "file", path, "subject", subject,
-                     "frames", (json_int_t)sampler->frames, "column", (json_int_t)sampler->column,
-                     "events", (json_int_t)sampler->events, "ranges", ranges, "samples", samples,
-                     "looks", page_looks());
+    return json_pack(
+        "{s:s,s:s,s:I,s:I,s:I,s:o,s:o,s:o}", "file", path, "subject", subject, "frames",
+        (json_int_t)frames, "pageblock", (json_int_t)order_frames(sampler->block_order), "events",
+        (json_int_t)sampler->events, "rows", told_rows, "samples", samples, "looks", page_looks());
 }
 
 int trace_page_data(const char *path, const struct subject *subject, const struct boot_map *map,
                     json_t **data)
 {
     struct sampler *sampler = calloc(1, sizeof(*sampler));
-    struct report finding = {0};
+    struct report found = {0};
     json_t *results = NULL;
     if (sampler == NULL) {
         abort();
@@ -188,16 +268,19 @@ int trace_page_data(const char *path, const struct subject *subject, const struc
                                           .command = "show",
                                           .watch = watch,
                                           .watch_context = sampler,
-                                          .report = &finding};
+                                          .report = &found};
     int status = run_trace(&options, &results);
     *data = NULL;
     if (sampler->started && status != EXIT_BAD_INPUT) {
+        json_t *finding = found.name == NULL
+                              ? json_null()
+                              : json_pack("{s:s,s:s,s:s}", "name", found.name, "sentence",
+                                          found.sentence, "detail", found.detail);
         *data = tell(sampler, path, subject->name);
-        json_object_set_new(*data, "finding",
-                            finding.name == NULL
-                                ? json_null()
-                                : json_pack("{s:s,s:s,s:s}", "name", finding.name, "sentence",
-                                            finding.sentence, "detail", finding.detail));
+        json_object_set_new(*data, "finding", finding);
+    }
+    for (uint32_t i = 0; i < sampler->count; i++) {
+        free(sampler->samples[i].used);
     }
     json_decref(results);
     span_list_free(&sampler->spans);

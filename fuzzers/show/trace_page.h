@@ -11,7 +11,7 @@
 
 enum {
     TRACE_SAMPLES_MAX = 480, /* from half as many on, of a long trace */
-    TRACE_COLUMNS = 128      /* of equal frames, holes left out */
+    TRACE_ROWS_MAX = 96      /* of page blocks that have been in use at some time */
 };
 
 /* Runs the trace @path on @subject and on the model, in @map (NULL: that of the shipped trace).

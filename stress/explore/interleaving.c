@@ -38,15 +38,15 @@ static bool begins_op(const struct explored_step *step)
 }
 
 /* Where an operation begins or ends is a step of the harness's own. */
-static bool is_turn(const struct explored_step *step)
+bool interleaving_is_turn(const struct explored_step *step)
 {
     return strstr(step->place->what, "->turns") != NULL;
 }
 
-static bool matters(const struct explore_log *log, uint32_t index)
+bool interleaving_matters(const struct explore_log *log, uint32_t index)
 {
     const struct explored_step *step = &log->steps[index];
-    if (is_turn(step)) {
+    if (interleaving_is_turn(step)) {
         return begins_op(step);
     }
     const struct explored_step *before = neighbour(log, index, -1);
@@ -60,11 +60,16 @@ static const char *file_name(const char *path)
     return slash == NULL ? path : slash + 1;
 }
 
+const char *interleaving_kind_name(const struct explored_step *step)
+{
+    static const char *const kinds[SYNC_KINDS] = {"load", "store", "update", "lock", "unlock"};
+    return kinds[step->place->kind];
+}
+
 /* "update &zone->births: 7", and where. */
 static void describe(const struct explored_step *step, const struct program *program, char *cell)
 {
-    static const char *const kinds[SYNC_KINDS] = {"load", "store", "update", "lock", "unlock"};
-    if (is_turn(step)) {
+    if (interleaving_is_turn(step)) {
         FILE *out = fmemopen(cell, CELL_MAX, "w");
         if (out != NULL && begins_op(step) && step->at.op < program->ops_count) {
             struct case_op op = program->ops[step->at.op];
@@ -86,7 +91,7 @@ static void describe(const struct explored_step *step, const struct program *pro
         snprintf(value, sizeof(value), " = %#" PRIx64 "%s", step->value,
                  step->older > 0 ? " (older)" : "");
     }
-    snprintf(cell, CELL_MAX, "  %s %s%s %s:%d", kinds[step->place->kind],
+    snprintf(cell, CELL_MAX, "  %s %s%s %s:%d", interleaving_kind_name(step),
              what + (what[0] == '&' ? 1 : 0), value, file_name(step->place->file),
              step->place->line);
 }
@@ -117,7 +122,7 @@ void interleaving_print(FILE *out, const struct explore_log *log, const struct p
     for (uint32_t i = 0; i < log->count; i++) {
         const struct explored_step *step = &log->steps[i];
         char cell[CELL_MAX] = "";
-        if (!all && !matters(log, i)) {
+        if (!all && !interleaving_matters(log, i)) {
             passed++;
             continue;
         }
