@@ -15,6 +15,15 @@ for (const step of STEPS) {
   byWord.get(step.word).push(step);
 }
 
+// The threads that are in an operation while each step is done: their lanes go on.
+const inside = (() => {
+  const open = Array(DATA.threads).fill(false);
+  return STEPS.map(step => {
+    open[step.thread] = !(step.flags & ENDS);
+    return open.slice();
+  });
+})();
+
 let shown = [];
 let rows = [];
 
@@ -37,9 +46,7 @@ function cellOf(step) {
     step.older > 0 ? el("span", {class: "older"}, " older") : null];
 }
 
-// Whether each thread is in an operation, so that its lane goes on while others run.
 function makeRows() {
-  const open = Array(DATA.threads).fill(false);
   const body = $("steps");
   let before = null;
   rows = shown.map((step, i) => {
@@ -47,16 +54,14 @@ function makeRows() {
     const row = el("tr", {class: [before !== null && before.thread !== step.thread ? "switch" : "",
       last && DATA.finding ? "final" : ""].join(" ").trim() || null}, el("td", {class: "count"},
       String(step.i)));
-    if (step.flags & BEGINS) open[step.thread] = true;
     for (let thread = 0; thread < DATA.threads; thread++) {
       const mine = thread === step.thread;
       const style = `--lane:var(--lane-${thread});--lane-soft:var(--lane-soft-${thread})`;
-      const name = [mine ? "run" : open[thread] ? "open" : "", mine && step.flags & BEGINS ? "op" : "",
+      const name = [mine ? "run" : inside[step.i][thread] ? "open" : "", mine && step.flags & BEGINS ? "op" : "",
         mine && step.flags & MATTERS ? "conflict" : ""].join(" ").trim();
       row.append(el("td", {class: name || null, style}, ...(mine ? cellOf(step) : []),
         mine && last && DATA.finding ? el("span", {class: "chip bad"}, `✕ ${DATA.finding.name}`) : null));
     }
-    if (step.flags & ENDS) open[step.thread] = false;
     row.addEventListener("click", () => { stepper.play(false); stepper.go(i); });
     before = step;
     return row;

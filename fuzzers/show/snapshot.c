@@ -58,11 +58,22 @@ static void describe_used(const struct harness *harness, pfn_t pfn, struct shown
     span->flags |= block->ended ? SHOWN_ENDED : 0;
 }
 
+/* The boot's metadata lies in a row, and slabs may lie beside it. */
+static void describe_metadata(const struct harness *harness, pfn_t pfn, struct shown_span *span)
+{
+    pfn_t boot = harness->boot_metadata_start;
+    pfn_t end = boot + harness->boot_metadata_frames;
+    pfn_t border = pfn < boot ? boot : end;
+    span->look = pfn >= boot && pfn < end ? LOOK_BOOT : LOOK_SLAB;
+    if (pfn < border && border - pfn < span->frames) {
+        span->frames = border - pfn;
+    }
+}
+
 /* What is at @pfn, of a zone that is there. Return: whether it goes on with what is before it. */
 static bool describe(const struct harness *harness, pfn_t pfn, struct shown_span *span)
 {
     const struct model *model = &harness->model;
-    uint64_t boot = pfn - harness->boot_metadata_start;
     pfn_t start;
     order_t order;
     *span =
@@ -79,10 +90,7 @@ static bool describe(const struct harness *harness, pfn_t pfn, struct shown_span
         describe_used(harness, pfn, span);
         return span->look != LOOK_KEPT;
     case USE_METADATA:
-        span->look = boot < harness->boot_metadata_frames ? LOOK_BOOT : LOOK_SLAB;
-        if (span->look == LOOK_BOOT && span->frames > harness->boot_metadata_frames - boot) {
-            span->frames = harness->boot_metadata_frames - boot;
-        }
+        describe_metadata(harness, pfn, span);
         return true;
     case USE_POISONED:
         span->look = LOOK_POISONED;

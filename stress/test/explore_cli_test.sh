@@ -59,6 +59,11 @@ grep -q '^schedule: 2@1.9 1@end 2@end$' stdout || complain "another schedule was
 ends_in 3 "$stress" replay gone.ops
 grep -q '^found overlap: 0 of 1$' stdout || complain "what was not found is not told:" gone.ops
 
+# The same as a page.
+ends_in 0 "$stress" replay --html said.html said.ops
+grep -q '"schedule":"2@1.9 1@end 2@end"' said.html || complain "another schedule is shown:" said.ops
+refused missing/x.html -- "$stress" replay --html missing/x.html said.ops
+
 # All executions of two allocations with one preemption at most; the same number each time.
 ends_in 0 "$stress" explore --strategy exhaustive1 two.ops
 grep -oE '[0-9]+ executions' stdout >first.txt
