@@ -108,6 +108,7 @@ function showVerdict(finding, place, go) {
 
 const stepper = {
   step: 0,
+  noun: "step",
   count: 1,
   draw: () => {},
   timer: 0,
@@ -115,7 +116,7 @@ const stepper = {
   go(step) {
     this.step = Math.max(0, Math.min(this.count - 1, step));
     $("slider").value = this.step;
-    $("where").textContent = `step ${this.step} of ${this.count - 1}`;
+    $("where").textContent = `${this.noun} ${this.step} of ${this.count - 1}`;
     $("first").disabled = $("back").disabled = this.step === 0;
     $("last").disabled = $("forward").disabled = this.step === this.count - 1;
     this.draw(this.step);
@@ -189,11 +190,11 @@ function contrast(a, b) {
   return (high + 0.05) / (low + 0.05);
 }
 
-// Checks @check(step, complain) at up to 400 steps, forwards, then back; and what all pages owe.
+// Checks @check(step, complain) at up to 100 steps, forwards, then back; and what all pages owe.
 function selfTest(check) {
   const wrong = [];
   const complain = text => wrong.push(text);
-  const stride = Math.ceil(stepper.count / 400);
+  const stride = Math.ceil(stepper.count / 100);
   const steps = [];
   for (let i = 0; i < stepper.count; i += stride) steps.push(i);
   if (steps[steps.length - 1] !== stepper.count - 1) steps.push(stepper.count - 1);

@@ -168,6 +168,7 @@ function start() {
     el("section", {class: "panel"}, el("h2", {}, "Schedule ", el("small", {}, "potad-stress replay does it again")),
       el("p", {class: "schedule"}, DATA.schedule)));
   all.addEventListener("change", () => stepper.go(choose(all.checked)));
+  stepper.noun = "line";
   const last = choose(false);
   stepper.start(shown.length, draw, []);
   begin(DATA.finding ? last : 0, check);

@@ -9,7 +9,7 @@ enum {
     WIDTH = 1000,
     LEFT = 96,
     COLUMNS_MAX = 120,
-    COLUMN_WIDTH_MAX = 44,
+    COLUMN_WIDTH_MAX = 80,
     ROWS_MAX = 90,
     PLOT_HEIGHT = 420,
     HEAD = 66, /* of title and finding */
@@ -202,7 +202,7 @@ static void draw_addresses(const struct strip *strip)
     double last = -100;
     for (uint32_t i = 0; i <= strip->rows; i++) {
         if (strip->y[i] - last >= 11) {
-            fprintf(strip->out, "<text class=\"a\" x=\"%d\" y=\"%.1f\">%#" PRIx64 "</text>\n",
+            fprintf(strip->out, "<text class=\"a\" x=\"%d\" y=\"%.1f\">0x%" PRIx64 "</text>\n",
                     LEFT - 6, HEAD + strip->y[i] + 4, strip->edges[i]);
             last = strip->y[i];
         }

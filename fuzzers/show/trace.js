@@ -48,14 +48,17 @@ class Grid {
     this.canvas.height = height * scale;
     this.canvas.style.height = `${height}px`;
     fill(this.over, {width, height, viewBox: `0 0 ${width} ${height}`}, []);
-    const context = this.canvas.getContext("2d");
+    const context = this.canvas.getContext("2d",
+      {willReadFrequently: location.hash === "#selftest"});
     context.scale(scale, scale);
     this.cells = 0;
     const wide = (width - LEFT) / SAMPLES.length;
+    const snap = x => Math.round(x * scale) / scale; // between two pixels, so that no seams are seen
     for (let row = 0; row < this.rows; row++) {
       for (let sample = 0; sample < SAMPLES.length; sample++) {
         context.fillStyle = this.colourAt(sample, row);
-        context.fillRect(LEFT + sample * wide, row * this.height, wide + 0.5,
+        const left = snap(LEFT + sample * wide);
+        context.fillRect(left, row * this.height, snap(LEFT + (sample + 1) * wide) - left,
           this.height - (this.height > 6 ? 1 : 0));
         this.cells++;
       }
@@ -85,7 +88,7 @@ function readTheme() {
     ink: rgb(colourOf("--ink"))};
 }
 
-// Of a row, a half that is used looks half as dark; what most of it is used for gives the hue.
+// Of a row, a half that is used looks half as strong; what most of it is used for gives the hue.
 function occupancyColour(sample, row) {
   const used = SAMPLES[sample].used[2 * row];
   if (used === 0) return blend(theme.free, theme.free, 0);
@@ -218,7 +221,7 @@ function start() {
     .map(key => LOOK.find(look => look.key === key));
   $("figure").append(
     el("h2", {}, "Occupancy ", el("small", {}, "a line for each page block that was ever in use, or " +
-      "for some in a row; darker: more of it is in use; from left to right: the trace")),
+      "for some in a row; stronger: more of it is in use; from left to right: the trace")),
     el("div", {id: "occupancy"}),
     el("ul", {class: "legend", "aria-label": "Legend"}, ...shades.map(look => el("li", {},
       svg("svg", {viewBox: "0 0 26 18", "aria-hidden": "true"},
@@ -227,7 +230,7 @@ function start() {
       look.key === "free" ? "free" : "mostly " + look.label.replace("in use, ", "")))),
     el("h2", {class: "next"}, "Frames in use ", el("small", {}, "by type: as the lines in the table")),
     el("div", {id: "lines"}),
-    el("h2", {class: "next"}, "Fragmentation ", el("small", {}, "free blocks of each order; darker: more of them")),
+    el("h2", {class: "next"}, "Fragmentation ", el("small", {}, "free blocks of each order; stronger: more of them")),
     el("div", {id: "orders"}));
   $("side").append(
     el("section", {class: "panel"}, el("h2", {}, "Memory now"), el("div", {id: "use", class: "scroll"})),
