@@ -143,20 +143,6 @@ static json_t *tell_steps(struct teller *teller)
     return steps;
 }
 
-/* A process that crashed has not told the state after its last operation: that is shown as before
- * it. */
-static void tell_crash(const struct teller *teller, json_t *steps)
-{
-    const struct timeline *timeline = teller->timeline;
-    uint32_t told = timeline->steps_count > 0 ? timeline->steps[timeline->steps_count - 1].done : 0;
-    if (timeline->finding.name[0] == '\0' || timeline->finding.op + 1 <= told) {
-        return;
-    }
-    json_array_append_new(
-        steps, json_pack("{s:I,s:o,s:[],s:[],s:[],s:[]}", "o", (json_int_t)timeline->finding.op + 1,
-                         "t", tell_op(teller, timeline->finding.op + 1), "d", "f", "n", "e"));
-}
-
 static json_t *tell_ranges(const struct boot_map *map)
 {
     json_t *ranges = json_array();
@@ -231,7 +217,6 @@ json_t *page_case_data(const struct timeline *timeline, const struct program *pr
     teller->cells = json_array();
     teller->numbers_of_cells = json_object();
     json_t *steps = tell_steps(teller);
-    tell_crash(teller, steps);
     json_t *views = tell_spans(teller, timeline->views, timeline->views_count);
     json_t *data = json_pack(
         "{s:s,s:s,s:I,s:I,s:I,s:I,s:b}", "file", file, "subject", subject, "ops",

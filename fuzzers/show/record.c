@@ -103,6 +103,8 @@ static void run(const struct subject *subject, struct recorder *recorder)
     executor_init(&executor, subject, CASE_SLOTS_MAX);
     executor.watch = note_step;
     executor.watch_context = recorder;
+    /* Where a step shows one operation, what it breaks is to be found there. */
+    executor.validate_period = recorder->stride == 1 ? 1 : 0;
     recorder->shared->counted = (subject->capabilities & SUBJECT_COUNTERS) != 0;
     bool good = executor_run(&executor, recorder->program);
     if (!good) {
@@ -164,6 +166,25 @@ static void read_steps(FILE *file, const struct shared *shared, struct timeline 
              sizeof(*timeline->views))) {
         timeline->views_count = 0;
     }
+}
+
+/* The operation that was found wrong has a step of its own, be it that its process crashed before
+ * it could tell: then memory is shown as it was before. */
+static void add_last_step(struct timeline *timeline)
+{
+    const struct shown_finding *finding = &timeline->finding;
+    uint32_t count = timeline->steps_count;
+    if (finding->name[0] == '\0' || count == 0 || timeline->steps[count - 1].done > finding->op) {
+        return;
+    }
+    timeline->steps = realloc(timeline->steps, (count + 1) * sizeof(*timeline->steps));
+    if (timeline->steps == NULL) {
+        abort();
+    }
+    timeline->steps[count] = timeline->steps[count - 1];
+    timeline->steps[count].done = finding->op + 1;
+    timeline->steps[count].spans_count = 0;
+    timeline->steps_count++;
 }
 
 /* Copies what the process said to stderr. Return: its text. */
@@ -243,6 +264,7 @@ static bool record_in_process(const struct subject *subject, struct recorder *re
     if (!recorder->shared->ended) {
         crash_describe(timeline, text, status);
     }
+    add_last_step(timeline);
     free(text);
     return true;
 }

@@ -7,18 +7,24 @@
 
 enum {
     WIDTH = 1000,
-    LEFT = 96,
     COLUMNS_MAX = 120,
-    COLUMN_WIDTH_MAX = 80,
     ROWS_MAX = 90,
-    PLOT_HEIGHT = 420,
-    HEAD = 66, /* of title and finding */
     LISTED_OPS = 40,
-    LINE = 15,
     LIST_COLUMNS = 2,
-    LEGEND_WIDTH = 190,
+    LEGEND_COLUMNS = 5,
     TEXT_MAX = 256
 };
+
+/* Lengths, in pixels of a picture that is WIDTH wide. */
+static const double plot_left = 96;
+static const double plot_top = 66; /* below title and finding */
+static const double plot_width_max = WIDTH - 106;
+static const double plot_height_max = 420;
+static const double column_width_max = 80;
+static const double row_scale_max = 8;
+static const double text_line = 15;
+static const double legend_line = 20;
+static const double legend_column = 190;
 
 /* The largest span in a cell of the picture: that is what is shown of it. */
 struct strip {
@@ -58,9 +64,9 @@ static void choose_steps(struct strip *strip)
                               ? i
                               : (uint32_t)((uint64_t)i * (count - 1) / (strip->columns - 1));
     }
-    strip->column_width = (double)(WIDTH - LEFT - 10) / strip->columns;
-    if (strip->column_width > COLUMN_WIDTH_MAX) {
-        strip->column_width = COLUMN_WIDTH_MAX;
+    strip->column_width = plot_width_max / strip->columns;
+    if (strip->column_width > column_width_max) {
+        strip->column_width = column_width_max;
     }
 }
 
@@ -109,8 +115,8 @@ static void place_rows(struct strip *strip)
         sum += 3 + (64 - __builtin_clzll(frames));
     }
     strip->y[strip->rows] = sum;
-    double scale = PLOT_HEIGHT / sum;
-    scale = scale > 8 ? 8 : scale;
+    double scale = plot_height_max / sum;
+    scale = scale > row_scale_max ? row_scale_max : scale;
     for (uint32_t i = 0; i <= strip->rows; i++) {
         strip->y[i] *= scale;
     }
@@ -181,15 +187,15 @@ static void draw_box(struct strip *strip, uint32_t row, uint32_t column)
             strip->drawn[i][j] = true;
         }
     }
-    double x = LEFT + column * strip->column_width;
+    double x = plot_left + column * strip->column_width;
     double width = (right - column) * strip->column_width;
     double height = strip->y[bottom] - strip->y[row];
     fprintf(strip->out,
             "<rect class=\"%s\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\"/>\n",
-            look_styles[span.look].key, x, HEAD + strip->y[row], width, height);
+            look_styles[span.look].key, x, plot_top + strip->y[row], width, height);
     if (width >= 18 && height >= 10 && span.look != LOOK_HOLE) {
         fprintf(strip->out, "<text class=\"l\" x=\"%.1f\" y=\"%.1f\">%s", x + width / 2,
-                HEAD + strip->y[row] + height / 2, look_styles[span.look].letter);
+                plot_top + strip->y[row] + height / 2, look_styles[span.look].letter);
         if (span.order != SHOWN_NO_ORDER) {
             fprintf(strip->out, "%u", span.order);
         }
@@ -202,8 +208,8 @@ static void draw_addresses(const struct strip *strip)
     double last = -100;
     for (uint32_t i = 0; i <= strip->rows; i++) {
         if (strip->y[i] - last >= 11) {
-            fprintf(strip->out, "<text class=\"a\" x=\"%d\" y=\"%.1f\">0x%" PRIx64 "</text>\n",
-                    LEFT - 6, HEAD + strip->y[i] + 4, strip->edges[i]);
+            fprintf(strip->out, "<text class=\"a\" x=\"%.0f\" y=\"%.1f\">0x%" PRIx64 "</text>\n",
+                    plot_left - 6, plot_top + strip->y[i] + 4, strip->edges[i]);
             last = strip->y[i];
         }
     }
@@ -212,11 +218,11 @@ static void draw_addresses(const struct strip *strip)
 /* Below each column, the number of its operation, where there is room. */
 static void draw_numbers(const struct strip *strip)
 {
-    double bottom = HEAD + strip->y[strip->rows] + 14;
+    double bottom = plot_top + strip->y[strip->rows] + 14;
     uint32_t every = (uint32_t)(30 / strip->column_width) + 1;
     for (uint32_t i = 0; i < strip->columns; i += every) {
         uint32_t done = strip->timeline->steps[strip->steps[i]].done;
-        double x = LEFT + (i + 0.5) * strip->column_width;
+        double x = plot_left + (i + 0.5) * strip->column_width;
         if (done == 0 || done > strip->timeline->ops) {
             fprintf(strip->out, "<text class=\"n\" x=\"%.1f\" y=\"%.1f\">%s</text>\n", x, bottom,
                     done == 0 ? "boot" : "end");
@@ -230,7 +236,7 @@ static void draw_numbers(const struct strip *strip)
 static void draw_finding(const struct strip *strip)
 {
     const struct shown_finding *finding = &strip->timeline->finding;
-    double x = LEFT + (strip->columns - 1) * strip->column_width;
+    double x = plot_left + (strip->columns - 1) * strip->column_width;
     if (finding->name[0] == '\0') {
         fprintf(strip->out,
                 "<text class=\"good\" x=\"10\" y=\"42\">nothing was found wrong</text>\n");
@@ -241,19 +247,25 @@ static void draw_finding(const struct strip *strip)
     print_escaped(strip->out, finding->sentence);
     fputs("</text>\n<text class=\"bad m\" x=\"10\" y=\"57\">", strip->out);
     print_escaped(strip->out, finding->detail);
-    fprintf(strip->out,
-            "</text>\n<rect class=\"mark\" x=\"%.1f\" y=\"%d\" width=\"%.1f\" height=\"%.1f\"/>\n",
-            x, HEAD - 2, strip->column_width, strip->y[strip->rows] + 4);
+    fprintf(
+        strip->out,
+        "</text>\n<rect class=\"mark\" x=\"%.1f\" y=\"%.0f\" width=\"%.1f\" height=\"%.1f\"/>\n", x,
+        plot_top - 2, strip->column_width, strip->y[strip->rows] + 4);
+}
+
+/* Lines that @count things take in @columns. */
+static unsigned lines_of(unsigned count, unsigned columns)
+{
+    return (count + columns - 1) / columns;
 }
 
 static double draw_legend(const struct strip *strip, double top)
 {
     unsigned shown = 0;
-    unsigned a_line = (WIDTH - 20) / LEGEND_WIDTH;
     for (unsigned i = 0; i < LOOKS; i++) {
         const struct look_style *style = &look_styles[i];
-        double x = 10 + (double)(shown % a_line) * LEGEND_WIDTH;
-        double y = top + (double)(shown / a_line) * 20;
+        double x = 10 + shown % LEGEND_COLUMNS * legend_column;
+        double y = top + shown / LEGEND_COLUMNS * legend_line;
         if (!strip->used[i]) {
             continue;
         }
@@ -264,7 +276,7 @@ static double draw_legend(const struct strip *strip, double top)
                 style->key, x, y, x + 11, y + 7, style->letter, x + 28, y + 11, style->label);
         shown++;
     }
-    return top + (double)((shown + a_line - 1) / a_line) * 20;
+    return top + lines_of(shown, LEGEND_COLUMNS) * legend_line;
 }
 
 /* The operations in words, where they are few; else the last ones. */
@@ -286,7 +298,7 @@ static void draw_ops(const struct strip *strip, double top)
     const struct shown_finding *finding = &strip->timeline->finding;
     uint32_t first = listed_first(strip);
     uint32_t end = listed_end(strip);
-    uint32_t each = (end - first + LIST_COLUMNS - 1) / LIST_COLUMNS;
+    uint32_t each = lines_of(end - first, LIST_COLUMNS);
     for (uint32_t i = first; i < end; i++) {
         char text[TEXT_MAX] = "";
         FILE *line = fmemopen(text, sizeof(text), "w");
@@ -296,8 +308,8 @@ static void draw_ops(const struct strip *strip, double top)
         }
         bool bad = finding->name[0] != '\0' && finding->op == i;
         fprintf(strip->out, "<text class=\"%s\" x=\"%u\" y=\"%.0f\">%s%u: ", bad ? "m bad" : "m",
-                10 + (i - first) / each * (WIDTH / LIST_COLUMNS), top + (i - first) % each * LINE,
-                bad ? "&#10005; " : "", i);
+                10 + (i - first) / each * (WIDTH / LIST_COLUMNS),
+                top + (i - first) % each * text_line, bad ? "&#10005; " : "", i);
         print_escaped(strip->out, text);
         fputs("</text>\n", strip->out);
     }
@@ -380,15 +392,14 @@ void strip_print(FILE *out, const struct timeline *timeline, const struct progra
     choose_rows(strip);
     place_rows(strip);
     fill_cells(strip);
-    double bottom = HEAD + strip->y[strip->rows];
+    double bottom = plot_top + strip->y[strip->rows];
     unsigned looks = 0;
     for (unsigned i = 0; i < LOOKS; i++) {
         looks += strip->used[i] ? 1 : 0;
     }
-    unsigned a_line = (WIDTH - 20) / LEGEND_WIDTH;
     uint32_t ops = listed_end(strip) - listed_first(strip);
-    double height = bottom + 26 + (looks + a_line - 1) / a_line * 20 + 20 +
-                    (ops + LIST_COLUMNS - 1) / LIST_COLUMNS * LINE;
+    double height = bottom + 26 + lines_of(looks, LEGEND_COLUMNS) * legend_line + 20 +
+                    lines_of(ops, LIST_COLUMNS) * text_line;
     fprintf(out,
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %.0f\" role=\"img\" "
             "aria-label=\"Memory over the operations of a case\">\n",

@@ -299,11 +299,34 @@ static void record_case_shows_a_crash_up_to_there(void **state)
     assert_string_equal(timeline.finding.name, "assert");
     assert_string_equal(timeline.finding.detail, "halves (x.c:1)");
     assert_int_equal(timeline.finding.op, 1);
-    assert_int_equal(timeline.steps_count, 2);
-    json_t *data = page_case_data(&timeline, &program, "crash", "broken");
-    assert_int_equal(json_array_size(json_object_get(data, "steps")), 3);
-    json_decref(data);
+    assert_int_equal(timeline.steps_count, 3);
+    assert_int_equal(timeline.steps[2].done, 2);
+    assert_int_equal(timeline.steps[2].spans_count, 0);
     leave_page(&timeline, &program, "crash");
+    timeline_free(&timeline);
+    program_free(&program);
+}
+
+static bool validate_complains(void *instance, struct violation *violation)
+{
+    struct subject_stats stats;
+    subject_find("core")->stats(instance, &stats);
+    *violation = (struct violation){.pfn = 5};
+    return stats.descriptors_live < 9;
+}
+
+/* At the operation after which it holds no more, not at the end. */
+static void record_case_validates_each_operation(void **state)
+{
+    (void)state;
+    struct subject subject = broken();
+    struct program program;
+    struct timeline timeline;
+    subject.validate = validate_complains;
+    record(&subject, split_case, &program, &timeline);
+    assert_string_equal(timeline.finding.sentence, "the subject's own validation found it");
+    assert_true(timeline.finding.op < program.ops_count);
+    assert_int_equal(timeline.steps[timeline.steps_count - 1].done, timeline.finding.op + 1);
     timeline_free(&timeline);
     program_free(&program);
 }
@@ -455,6 +478,7 @@ int main(void)
         cmocka_unit_test(record_case_tells_model_and_lookups_apart),
         cmocka_unit_test(record_case_tells_both_counts),
         cmocka_unit_test(record_case_shows_a_crash_up_to_there),
+        cmocka_unit_test(record_case_validates_each_operation),
         cmocka_unit_test(record_case_thins_out_long_programs),
         cmocka_unit_test(page_case_data_tells_the_timeline),
         cmocka_unit_test(page_write_escapes_data),
