@@ -158,7 +158,7 @@ static json_t *tell_ranges(const struct boot_map *map)
 static json_t *tell_zones(const struct boot_map *map)
 {
     static const char *const classes[] = {
-#define X(id, name) [id] = name,
+#define X(id, name) [id] = (name),
         ZONE_CLASS_TABLE(X)
 #undef X
     };

@@ -282,7 +282,7 @@ void snapshot_views(struct harness *harness, struct span_list *views)
     for (uint32_t i = 0; i < spans.count; i++) {
         const struct shown_span *known = &spans.spans[i];
         pfn_t end = known->pfn + known->frames;
-        pfn_t next = known->pfn;
+        pfn_t next;
         for (pfn_t pfn = known->pfn; pfn < end && lookups < VIEWS_MAX; pfn = next) {
             struct memdesc_info info = {0};
             struct shown_span told = {

@@ -98,7 +98,7 @@ static void choose_rows(struct strip *strip)
             edges[count++] = edges[i];
         }
     }
-    strip->rows = count - 1 < ROWS_MAX ? count - 1 : ROWS_MAX;
+    strip->rows = count < 2 ? 1 : count - 1 < ROWS_MAX ? count - 1 : ROWS_MAX;
     for (uint32_t i = 0; i <= strip->rows; i++) {
         strip->edges[i] = edges[(uint64_t)i * (count - 1) / strip->rows];
     }
@@ -265,7 +265,8 @@ static double draw_legend(const struct strip *strip, double top)
     for (unsigned i = 0; i < LOOKS; i++) {
         const struct look_style *style = &look_styles[i];
         double x = 10 + shown % LEGEND_COLUMNS * legend_column;
-        double y = top + shown / LEGEND_COLUMNS * legend_line;
+        unsigned line = shown / LEGEND_COLUMNS;
+        double y = top + line * legend_line;
         if (!strip->used[i]) {
             continue;
         }

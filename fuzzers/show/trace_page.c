@@ -100,7 +100,7 @@ static void take_sample(struct sampler *sampler, struct harness *harness, struct
 /* How many events there will be is not known: where samples are too many, every other one goes. */
 static void thin_out(struct sampler *sampler)
 {
-    for (uint32_t i = 0; i < TRACE_SAMPLES_MAX / 2; i++) {
+    for (size_t i = 0; i < TRACE_SAMPLES_MAX / 2; i++) {
         free(sampler->samples[2 * i + 1].used);
         sampler->samples[i] = sampler->samples[2 * i];
     }
@@ -226,6 +226,7 @@ static json_t *tell(const struct sampler *sampler, const char *path, const char 
     struct row rows[TRACE_ROWS_MAX];
     uint32_t rows_count = make_rows(sampler, rows);
     unsigned orders = orders_used(sampler);
+    const json_int_t block_frames = (json_int_t)order_frames(sampler->block_order);
     uint64_t frames = 0;
     json_t *samples = json_array();
     json_t *told_rows = json_array();
@@ -238,10 +239,10 @@ static json_t *tell(const struct sampler *sampler, const char *path, const char 
                                         numbers(sample->frames_of, LOOKS)));
     }
     for (uint32_t i = 0; i < rows_count; i++) {
-        json_array_append_new(
-            told_rows, json_pack("[I,I,I]", (json_int_t)(rows[i].first << sampler->block_order),
-                                 (json_int_t)((rows[i].last + 1) << sampler->block_order),
-                                 (json_int_t)(rows[i].blocks << sampler->block_order)));
+        json_array_append_new(told_rows,
+                              json_pack("[I,I,I]", (json_int_t)rows[i].first * block_frames,
+                                        (json_int_t)(rows[i].last + 1) * block_frames,
+                                        (json_int_t)rows[i].blocks * block_frames));
     }
     for (uint32_t i = 0; i < sampler->map.ranges_count; i++) {
         frames += sampler->map.ranges[i].frames;
