@@ -113,13 +113,15 @@ function cutRows(first, size, least, most, rows) {
 }
 
 const rows = (() => {
-  let whole = 64;
+  let narrow = 16; // frames of the shortest rows: few frames are shown large
+  while (narrow < 64 && narrow * 20 < END - START) narrow *= 2;
+  let whole = narrow;
   while (Math.floor(START / whole) !== Math.floor((END - 1) / whole)) whole *= 2;
   const base = Math.floor(START / whole) * whole;
   let list;
-  for (let least = 64; ; least *= 2) {
+  for (let least = narrow; ; least *= 2) {
     list = [];
-    cutRows(base, whole, least, Math.max(64, whole / 16), list);
+    cutRows(base, whole, least, Math.max(least, whole / 32), list);
     if (list.length <= ROWS_MAX || least >= whole) break;
   }
   const joined = [];
