@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct show_options {
@@ -20,16 +21,23 @@ struct show_options {
     const char *output;
     const char *trace;
     const char *map;
+    uint32_t validate_period;
     bool html;
     bool svg;
 };
 
 static const struct option options[] = {
-    {"help", no_argument, NULL, 'h'},          {"raw", no_argument, NULL, 'r'},
-    {"target", required_argument, NULL, 't'},  {"html", no_argument, NULL, 'H'},
-    {"svg", no_argument, NULL, 'S'},           {"output", required_argument, NULL, 'o'},
-    {"subject", required_argument, NULL, 's'}, {"trace", required_argument, NULL, 'T'},
-    {"map", required_argument, NULL, 'm'},     {NULL, 0, NULL, 0},
+    {"help", no_argument, NULL, 'h'},
+    {"raw", no_argument, NULL, 'r'},
+    {"target", required_argument, NULL, 't'},
+    {"html", no_argument, NULL, 'H'},
+    {"svg", no_argument, NULL, 'S'},
+    {"output", required_argument, NULL, 'o'},
+    {"subject", required_argument, NULL, 's'},
+    {"trace", required_argument, NULL, 'T'},
+    {"map", required_argument, NULL, 'm'},
+    {"validate", required_argument, NULL, 'v'},
+    {NULL, 0, NULL, 0},
 };
 
 static void usage(void)
@@ -44,6 +52,8 @@ static void usage(void)
          "  --svg            as a picture: memory downwards, operations from left to right\n"
          "  -o, --output OUT where to (default: standard output)\n"
          "  --subject NAME   the allocator under test (default core; see potad-case list)\n"
+         "  --validate N     full validation every N operations (default: at the end only): shows\n"
+         "                   what breaks the allocator, where that is seen only later\n"
          "  --trace FILE     a kernel's trace, as potad-case run has it: occupancy of memory and\n"
          "                   fragmentation over its events\n"
          "  --map FILE       with --trace: the memory map, as potad-case run has it\n"
@@ -52,6 +62,15 @@ static void usage(void)
          "potad-stress replay --html shows a schedule: who ran when.\n\n"
          "Exit status: 0 nothing found, 1 it is shown, and a violation was found, 2 bad usage or\n"
          "bad input, 3 the case did not run, because its map has no room for metadata.");
+}
+
+static bool parse_count(const char *text, uint32_t *count)
+{
+    char *end;
+    errno = 0;
+    unsigned long value = strtoul(text, &end, 0);
+    *count = (uint32_t)value;
+    return errno == 0 && end != text && *end == '\0' && value <= UINT32_MAX && *text != '-';
 }
 
 /* Takes one option. Return: NULL, or what is wrong with it. */
@@ -82,6 +101,8 @@ static const char *take_option(struct show_options *show, int option)
     case 'm':
         show->map = optarg;
         return NULL;
+    case 'v':
+        return parse_count(optarg, &show->validate_period) ? NULL : "--validate needs a number";
     default:
         return "unknown option, or one without its value";
     }
@@ -143,7 +164,7 @@ static int show_run(const struct show_options *show, const struct program *progr
                     const char *file)
 {
     struct timeline timeline;
-    if (!record_case(show->subject, program, &timeline)) {
+    if (!record_case(show->subject, program, show->validate_period, &timeline)) {
         return EXIT_BAD_INPUT;
     }
     const struct shown_finding *finding = &timeline.finding;

@@ -31,6 +31,7 @@ struct recorder {
     struct span_list now;
     struct span_list changes;
     uint32_t stride; /* operations a step, but for the last ones */
+    uint32_t validate_period;
 };
 
 static void put(FILE *file, const void *data, size_t bytes, size_t count)
@@ -103,8 +104,7 @@ static void run(const struct subject *subject, struct recorder *recorder)
     executor_init(&executor, subject, CASE_SLOTS_MAX);
     executor.watch = note_step;
     executor.watch_context = recorder;
-    /* Where a step shows one operation, what it breaks is to be found there. */
-    executor.validate_period = recorder->stride == 1 ? 1 : 0;
+    executor.validate_period = recorder->validate_period;
     recorder->shared->counted = (subject->capabilities & SUBJECT_COUNTERS) != 0;
     bool good = executor_run(&executor, recorder->program);
     if (!good) {
@@ -270,9 +270,10 @@ static bool record_in_process(const struct subject *subject, struct recorder *re
 }
 
 bool record_case(const struct subject *subject, const struct program *program,
-                 struct timeline *timeline)
+                 uint32_t validate_period, struct timeline *timeline)
 {
     struct recorder recorder = {.program = program,
+                                .validate_period = validate_period,
                                 .stride = program->ops_count / RECORD_STEPS_MAX + 1};
     FILE *said = tmpfile();
     *timeline = (struct timeline){0};

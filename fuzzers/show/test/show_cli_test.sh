@@ -37,6 +37,7 @@ refused FILE -- "${show[@]}" --html good.ops good.ops
 refused FILE -- "${show[@]}" --html --trace good.txt good.ops
 refused frobnicate -- "${show[@]}" --html --subject frobnicate good.ops
 refused --subject -- "${show[@]}" --html good.ops --subject
+refused --validate -- "${show[@]}" --html --validate x good.ops
 refused missing.ops -- "${show[@]}" --html missing.ops
 refused missing.txt -- "${show[@]}" --html --trace missing.txt
 refused missing/out.html -- "${show[@]}" --html good.ops -o missing/out.html
@@ -76,7 +77,7 @@ for page in good.html tree.html trace.html map.html; do
     [[ $(tail -n 1 "$page") == '</html>' ]] || complain "it does not end:" "$page"
 done
 
-ends_in 0 "${show[@]}" --svg good.ops -o good.svg
+ends_in 0 "${show[@]}" --svg --validate 1 good.ops -o good.svg
 stands_alone good.svg
 [[ $(tail -n 1 good.svg) == '</svg>' ]] || complain "it does not end:" good.svg
 if grep -q '<script' good.svg; then complain "it has a script:" good.svg; fi

@@ -47,7 +47,7 @@ static void record(const struct subject *subject, const char *text, struct progr
                    struct timeline *timeline)
 {
     parse(program, text);
-    assert_true(record_case(subject, program, timeline));
+    assert_true(record_case(subject, program, 0, timeline));
 }
 
 /* Broken subjects: the core, but for one function. */
@@ -315,8 +315,8 @@ static bool validate_complains(void *instance, struct violation *violation)
     return stats.descriptors_live < 9;
 }
 
-/* At the operation after which it holds no more, not at the end. */
-static void record_case_validates_each_operation(void **state)
+/* Where each operation is followed by validation, at that after which it fails; else at the end. */
+static void record_case_validates_as_asked(void **state)
 {
     (void)state;
     struct subject subject = broken();
@@ -324,6 +324,9 @@ static void record_case_validates_each_operation(void **state)
     struct timeline timeline;
     subject.validate = validate_complains;
     record(&subject, split_case, &program, &timeline);
+    assert_int_equal(timeline.finding.op, program.ops_count);
+    timeline_free(&timeline);
+    assert_true(record_case(&subject, &program, 1, &timeline));
     assert_string_equal(timeline.finding.sentence, "the subject's own validation found it");
     assert_true(timeline.finding.op < program.ops_count);
     assert_int_equal(timeline.steps[timeline.steps_count - 1].done, timeline.finding.op + 1);
@@ -341,7 +344,7 @@ static void record_case_thins_out_long_programs(void **state)
     while (program.ops_count < 3 * RECORD_STEPS_MAX) {
         program_add(&program, lookup);
     }
-    assert_true(record_case(subject_find("core"), &program, &timeline));
+    assert_true(record_case(subject_find("core"), &program, 0, &timeline));
     assert_true(timeline.steps_count <= RECORD_STEPS_MAX + RECORD_LAST_STEPS);
     assert_int_equal(timeline.steps[timeline.steps_count - 1].done, program.ops_count + 1);
     timeline_free(&timeline);
@@ -478,7 +481,7 @@ int main(void)
         cmocka_unit_test(record_case_tells_model_and_lookups_apart),
         cmocka_unit_test(record_case_tells_both_counts),
         cmocka_unit_test(record_case_shows_a_crash_up_to_there),
-        cmocka_unit_test(record_case_validates_each_operation),
+        cmocka_unit_test(record_case_validates_as_asked),
         cmocka_unit_test(record_case_thins_out_long_programs),
         cmocka_unit_test(page_case_data_tells_the_timeline),
         cmocka_unit_test(page_write_escapes_data),
