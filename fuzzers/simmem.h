@@ -56,4 +56,8 @@ void simmem_watch(const struct simmem *mem);
 /* Whether @address lies in @mem; if so, *@pfn is its frame. */
 bool simmem_frame_of(const struct simmem *mem, const void *address, pfn_t *pfn);
 
+/* Called, where not NULL, when AddressSanitizer is about to report something. Context: as a signal
+ * handler's; it need not return. */
+extern void (*simmem_on_report)(void);
+
 #endif
