@@ -97,7 +97,7 @@ static void parse(struct program *program, const char *text)
     }
 }
 
-/* Three splits and a lookup among many others, and behind them what shows the other flaw. */
+/* Two splits early on, the third and a lookup late, and behind them what shows the other flaw. */
 static void make_long(struct program *program, unsigned ops)
 {
     static const char *const lines[] = {ALLOC("7", "2"), "free slot=9\n",
@@ -111,12 +111,12 @@ static void make_long(struct program *program, unsigned ops)
     fputs(MAP, out);
     for (unsigned i = 0; i < ops - 2 * SPLITS - 2; i++) {
         state = hash_mix(state + i);
-        if (i % (ops / 8) == ops / 10 && i / (ops / 8) < SPLITS) {
+        if (i == ops / 10 || i == ops / 4) {
             fputs(ALLOC("20", "3") SPLIT("20"), out);
         }
         fputs(lines[state % (i < ops / 10 ? 6 : 5)], out);
     }
-    fputs("lookup frame=40\n" ALLOC("50", "5"), out);
+    fputs(ALLOC("20", "3") SPLIT("20") "lookup frame=40\n" ALLOC("50", "5"), out);
     assert_int_equal(fclose(out), 0);
     parse(program, text);
     assert_int_equal(program->ops_count, ops);
