@@ -5,6 +5,7 @@
  */
 #include "fuzzers/shrink/shrink.h"
 #include "fuzzers/shrink/shrink_failure.h"
+#include "fuzzers/shrink/test/flawed_core.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,72 +14,7 @@
 
 #include <cmocka.h>
 
-enum { LONG_OPS = 1000, MEDIUM_OPS = 200, SPLITS = 3, BAD_ORDER = 5, SEED = 7 };
-
-/* What goes wrong, as a mask. */
-enum flaw {
-    FLAW_LOOKUP = 1,  /* from the third split on, no frame leads anywhere */
-    FLAW_ORDER = 2,   /* blocks of order 5 are not to be had */
-    FLAW_CRASH = 4,   /* the same end the process */
-    FLAW_ASSERT = 8,  /* the same break an assertion */
-    FLAW_ENDLESS = 16 /* the same never come */
-};
-
-static unsigned flaws;
-
-/* Since boot. */
-static unsigned splits;
-
-static enum status flawed_open(void *instance, const struct port *port, const struct boot_map *map)
-{
-    splits = 0;
-    return subject_find("core")->open(instance, port, map);
-}
-
-static enum status flawed_alloc(void *instance, const struct subject_request *request,
-                                struct subject_block *block)
-{
-    bool bad = request->order == BAD_ORDER;
-    if (bad && (flaws & FLAW_ORDER) != 0) {
-        return STATUS_NO_MEMORY;
-    }
-    if (bad && (flaws & FLAW_CRASH) != 0) {
-        raise(SIGSEGV);
-    }
-    if (bad && (flaws & FLAW_ASSERT) != 0) {
-        port_assert_failed("order != 5", "shrink_test.c", 1);
-    }
-    while (bad && (flaws & FLAW_ENDLESS) != 0) {
-        port_relax();
-    }
-    return subject_find("core")->alloc(instance, request, block);
-}
-
-static enum status flawed_split(void *instance, const struct subject_block *block, order_t order,
-                                struct subject_block *parts)
-{
-    splits++;
-    return subject_find("core")->split(instance, block, order, parts);
-}
-
-static bool flawed_lookup(void *instance, pfn_t pfn, struct memdesc_info *info)
-{
-    if ((flaws & FLAW_LOOKUP) != 0 && splits >= SPLITS) {
-        return false;
-    }
-    return subject_find("core")->lookup(instance, pfn, info);
-}
-
-static struct subject flawed(unsigned wrong)
-{
-    struct subject subject = *subject_find("core");
-    subject.open = flawed_open;
-    subject.alloc = flawed_alloc;
-    subject.split = flawed_split;
-    subject.lookup = flawed_lookup;
-    flaws = wrong;
-    return subject;
-}
+enum { LONG_OPS = 1000, MEDIUM_OPS = 200, SEED = 7 };
 
 #define MAP                                                                                        \
     "potad-case 2\nslots 128\ncpus 2\n"                                                            \
@@ -109,7 +45,7 @@ static void make_long(struct program *program, unsigned ops)
     FILE *out = open_memstream(&text, &size);
     assert_non_null(out);
     fputs(MAP, out);
-    for (unsigned i = 0; i < ops - 2 * SPLITS - 2; i++) {
+    for (unsigned i = 0; i < ops - 2 * FLAWED_SPLITS - 2; i++) {
         state = hash_mix(state + i);
         if (i == ops / 10 || i == ops / 4) {
             fputs(ALLOC("20", "3") SPLIT("20"), out);
@@ -127,7 +63,7 @@ static const volatile sig_atomic_t never;
 
 static bool shrink_under(unsigned wrong, struct program *program, struct shrink_result *result)
 {
-    struct subject subject = flawed(wrong);
+    struct subject subject = flawed_core(wrong);
     const struct shrink_plan plan = {.subject = &subject,
                                      .label = "shrink_test",
                                      .validate_period = TRIAL_VALIDATE_PERIOD,
@@ -210,7 +146,7 @@ static bool fails_somehow(void *context, const struct program *program)
 
 static void shrink_program_drifts_without_signature(void **state)
 {
-    struct subject subject = flawed(FLAW_LOOKUP | FLAW_ORDER);
+    struct subject subject = flawed_core(FLAW_LOOKUP | FLAW_ORDER);
     struct program program;
     struct trials trials;
     struct trial trial;
@@ -258,7 +194,7 @@ static void trial_run_ends_what_does_not(void **state)
     struct program program;
     (void)state;
     parse(&program, MAP ALLOC("0", "0") ALLOC("0", "5") "free slot=0\n");
-    struct subject subject = flawed(FLAW_ENDLESS);
+    struct subject subject = flawed_core(FLAW_ENDLESS);
     struct trials trials;
     struct trial trial;
     trials_open(&trials, &subject, &program);
