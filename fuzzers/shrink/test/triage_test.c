@@ -143,6 +143,9 @@ static void triage_groups_by_signature(void **state)
     assert_int_equal(order->files_count, 3);
     assert_string_equal(order->result.trial.signature.text, "spurious-failure in harness_alloc");
     assert_string_equal(order->known, in_folder("known/order.ops"));
+    /* A check is found where the harness compares. */
+    assert_string_equal(order->file, "fuzzers/harness.c");
+    assert_in_range(order->line, 2, 2000);
     assert_int_equal(order->program.ops_count, 1);
     /* The one that was shrunk is the smallest, which is no case but bytes. */
     assert_string_equal(order->files[order->smallest],
