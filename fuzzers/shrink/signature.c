@@ -23,20 +23,6 @@ static uintptr_t call_address(const struct call_stack *stack, uint32_t index)
     return stack->addresses[index] - 1;
 }
 
-bool call_stack_names(const struct call_stack *stack, const char *prefix, char *rest,
-                      uint32_t bytes)
-{
-    struct symbol symbol;
-    for (uint32_t i = 0; i < stack->depth; i++) {
-        if (symbols_find(call_address(stack, i), &symbol) &&
-            strncmp(symbol.name, prefix, strlen(prefix)) == 0) {
-            snprintf(rest, bytes, "%s", symbol.name + strlen(prefix));
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Whether from this function on, the stack is that of any case. */
 static bool is_bottom(const struct symbol *symbol)
 {

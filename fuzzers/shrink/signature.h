@@ -41,10 +41,6 @@ struct signature {
 /* The stack of who calls it. Context: a signal handler may, once another call has returned. */
 void call_stack_take(struct call_stack *stack);
 
-/* Whether @stack has a function whose name starts with @prefix; @rest gets what follows. */
-bool call_stack_names(const struct call_stack *stack, const char *prefix, char *rest,
-                      uint32_t bytes);
-
 /* Makes the signature of the failure @name, of SIGNATURE_NAME_MAX bytes at most, at @stack;
  * @endless: it did not end. */
 void signature_make(struct signature *signature, const char *name, const struct call_stack *stack,

@@ -40,7 +40,7 @@ struct trial_shared {
     /* ---- */
     int signal;            /* that ended it; 0: none did */
     bool touched;          /* a frame that it must not touch */
-    char report[KIND_MAX]; /* kind of AddressSanitizer's */
+    char report[KIND_MAX]; /* kind of a sanitizer's */
     struct call_stack stack;
     uint8_t program[];
 };
@@ -60,6 +60,10 @@ static struct executor executor;
 __attribute__((weak)) void __sanitizer_set_death_callback(void (*callback)(void));
 __attribute__((weak)) const char *__asan_get_report_description(void);
 __attribute__((weak)) void *__asan_get_report_address(void);
+__attribute__((weak)) void __ubsan_get_current_report_data(const char **kind, const char **message,
+                                                           const char **file, unsigned *line,
+                                                           unsigned *column, char **address);
+void __ubsan_on_report(void);
 /* NOLINTEND(bugprone-reserved-identifier) */
 
 /* Not _exit(): a sanitizer may wait there for a lock that is held. */
@@ -79,8 +83,28 @@ static bool is_simulated(const void *address)
 static void note_report(void)
 {
     call_stack_take(&own->stack);
-    snprintf(own->report, sizeof(own->report), "%s", __asan_get_report_description());
+    snprintf(own->report, sizeof(own->report), "asan-%s", __asan_get_report_description());
     own->touched = is_simulated(__asan_get_report_address());
+    die();
+}
+
+/* Called by UndefinedBehaviorSanitizer likewise. */
+/* NOLINTNEXTLINE(bugprone-reserved-identifier) */
+void __ubsan_on_report(void)
+{
+    const char *kind;
+    const char *message;
+    const char *file;
+    unsigned line;
+    unsigned column;
+    char *address;
+    if (own == NULL || __ubsan_get_current_report_data == NULL) {
+        return; /* in no worker, it is printed as usual */
+    }
+    call_stack_take(&own->stack);
+    __ubsan_get_current_report_data(&kind, &message, &file, &line, &column, &address);
+    snprintf(own->report, sizeof(own->report), "ubsan-%s", kind);
+    snprintf(own->detail, sizeof(own->detail), "%s", message);
     die();
 }
 
@@ -292,28 +316,19 @@ static void name_crash(const struct trial_shared *shared, const char *output, in
                        char *name, size_t bytes, char *detail)
 {
     char line[REPORT_MAX];
-    char kind[SIGNATURE_NAME_MAX / 2];
     if (shared->touched) {
         snprintf(name, bytes, "%s", check_name(CHECK_FORBIDDEN_TOUCH));
         snprintf(detail, REPORT_MAX, "%s", check_sentence(CHECK_FORBIDDEN_TOUCH));
     } else if (shared->report[0] != '\0') {
-        snprintf(name, bytes, "asan-%s", shared->report);
-        snprintf(detail, REPORT_MAX, "AddressSanitizer: %s", shared->report);
+        snprintf(name, bytes, "%s", shared->report);
+        snprintf(detail, REPORT_MAX, "%s",
+                 shared->detail[0] != '\0' ? shared->detail : shared->report);
     } else if (said(output, "potad: violated: assert: ", line, sizeof(line)) != NULL) {
         name_assertion(name, bytes, line);
         memcpy(detail, line, sizeof(line));
     } else if (said(output, "potad: violated: lock-order: ", line, sizeof(line)) != NULL) {
         snprintf(name, bytes, "lock-order");
         memcpy(detail, line, sizeof(line));
-    } else if (call_stack_names(&shared->stack, "__ubsan_handle_", kind, sizeof(kind))) {
-        char *end = strstr(kind, "_abort");
-        if (end != NULL) {
-            *end = '\0';
-        }
-        snprintf(name, bytes, "ubsan-%s", kind);
-        if (said(output, "runtime error: ", line, sizeof(line)) != NULL) {
-            memcpy(detail, line, sizeof(line));
-        }
     } else if (shared->signal != 0 || WIFSIGNALED(status)) {
         int number = shared->signal != 0 ? shared->signal : WTERMSIG(status);
         snprintf(name, bytes, "SIG%s", sigabbrev_np(number));
@@ -379,6 +394,7 @@ void trial_run(struct trials *trials, const struct program *program, struct tria
     shared->signal = 0;
     shared->touched = false;
     shared->report[0] = '\0';
+    shared->detail[0] = '\0';
     shared->stack.depth = 0;
     case_encode(program, shared->program);
     if (ftruncate(trials->output, 0) != 0) {

@@ -145,7 +145,9 @@ refused FILE -- "$tool" shrink good.ops good.bin
 grep -q 'does not fail' stderr || complain "it is not said" "$tool" shrink good.ops
 grep -q '"fails": false' shrink.json || complain "no JSON" "$tool" shrink good.ops
 
-case_files "$tool" triage
+refused missing.ops 'No such file' -- "$tool" triage missing.ops
+refused cut.bin 'byte 50' -- "$tool" triage cut.bin
+refused op.ops 'line 4' "'fre'" -- "$tool" triage op.ops
 refused --frobnicate -- "$tool" triage --frobnicate good.ops
 refused missing -- "$tool" triage --known missing good.ops
 refused missing/out.sarif -- "$tool" triage --sarif missing/out.sarif good.ops

@@ -2,6 +2,7 @@
 #include "fuzzers/shrink/test/flawed_core.h"
 
 #include <signal.h>
+#include <stdlib.h>
 
 enum { BAD_ORDER = 5 };
 
@@ -16,6 +17,13 @@ static enum status flawed_open(void *instance, const struct port *port, const st
     return subject_find("core")->open(instance, port, map);
 }
 
+static void read_freed(void)
+{
+    volatile char *volatile memory = malloc(1);
+    free((void *)memory);
+    (void)*memory; /* NOLINT(clang-analyzer-unix.Malloc): that is the flaw */
+}
+
 static enum status flawed_alloc(void *instance, const struct subject_request *request,
                                 struct subject_block *block)
 {
@@ -28,6 +36,14 @@ static enum status flawed_alloc(void *instance, const struct subject_request *re
     }
     if (bad && (flaws & FLAW_ASSERT) != 0) {
         port_assert_failed("order != 5", "shrink_test.c", 1);
+    }
+    if (bad && (flaws & FLAW_FREED) != 0) {
+        read_freed();
+    }
+    if (bad && (flaws & FLAW_SHIFT) != 0) {
+        volatile int bits = (int)request->order + 40;
+        volatile int shifted = 1 << bits;
+        (void)shifted;
     }
     while (bad && (flaws & FLAW_ENDLESS) != 0) {
         port_relax();

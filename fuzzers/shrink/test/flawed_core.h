@@ -11,11 +11,13 @@ enum { FLAWED_SPLITS = 3 };
 
 /* What goes wrong, as a mask. */
 enum flaw {
-    FLAW_LOOKUP = 1,  /* from the third split on, no frame leads anywhere */
-    FLAW_ORDER = 2,   /* blocks of order 5 are not to be had */
-    FLAW_CRASH = 4,   /* the same end the process */
-    FLAW_ASSERT = 8,  /* the same break an assertion */
-    FLAW_ENDLESS = 16 /* the same never come */
+    FLAW_LOOKUP = 1,   /* from the third split on, no frame leads anywhere */
+    FLAW_ORDER = 2,    /* blocks of order 5 are not to be had */
+    FLAW_CRASH = 4,    /* the same end the process */
+    FLAW_ASSERT = 8,   /* the same break an assertion */
+    FLAW_ENDLESS = 16, /* the same never come */
+    FLAW_FREED = 32,   /* for the same, memory is read that was freed: AddressSanitizer's */
+    FLAW_SHIFT = 64    /* a number is shifted too far: UndefinedBehaviorSanitizer's */
 };
 
 /* The core, in which from here on @wrong is wrong: until the next call, in processes forked since.

@@ -189,6 +189,36 @@ static void shrink_failure_names_the_assertion(void **state)
     program_free(&program);
 }
 
+/* Runs one operation that a sanitizer ends, if there is that one. */
+static void assert_report(unsigned wrong, const char *signature)
+{
+    struct subject subject = flawed_core(wrong);
+    struct program program;
+    struct trials trials;
+    struct trial trial;
+    parse(&program, MAP ALLOC("0", "5"));
+    trials_open(&trials, &subject, &program);
+    trial_run(&trials, &program, &trial);
+    assert_int_equal(trial.end, TRIAL_FAILED);
+    assert_string_equal(trial.signature.text, signature);
+    trials_close(&trials);
+    program_free(&program);
+}
+
+static void trial_run_names_reports(void **state)
+{
+    (void)state;
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+    assert_report(FLAW_FREED, "asan-heap-use-after-free in harness_alloc");
+#endif
+#if __has_feature(undefined_behavior_sanitizer)
+    assert_report(FLAW_SHIFT, "ubsan-invalid-shift-exponent in harness_alloc");
+#endif
+#endif
+    assert_report(FLAW_ORDER, "spurious-failure in harness_alloc");
+}
+
 static void trial_run_ends_what_does_not(void **state)
 {
     struct program program;
@@ -217,6 +247,7 @@ int main(void)
         cmocka_unit_test(shrink_program_drifts_without_signature),
         cmocka_unit_test(shrink_failure_lowers_what_is_left),
         cmocka_unit_test(shrink_failure_names_the_assertion),
+        cmocka_unit_test(trial_run_names_reports),
         cmocka_unit_test(trial_run_ends_what_does_not),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
