@@ -81,7 +81,7 @@ static bool try_without_range(struct shrinking *shrinking, uint32_t index, struc
     struct program *program = shrinking->program;
     struct boot_map map = program->map;
     zone_id_t gone = range_drop(&map, index);
-    if (gone == ZONES_MAX) {
+    if (gone == ZONES_MAX || program->ops_count == 0) {
         return try_map(shrinking, &map);
     }
     memcpy(before, program->ops, program->ops_count * sizeof(*before));

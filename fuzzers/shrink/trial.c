@@ -20,8 +20,10 @@ enum {
     KIND_MAX = 64,
     OUTPUT_MAX = 4096, /* of what the worker prints, as far as it is read */
     SIGNAL_STACK_BYTES = 1 << 18,
-    WALL_FACTOR = 30, /* a run may wait so much longer than it may run */
-    MS = 1000
+    WALL_FACTOR =
+        30, /* a run may wait so much longer than it may run: others need the machine, too */
+    MS = 1000,
+    LAST_WORDS_MS = 5000
 };
 
 /* What the two processes share. */
@@ -285,7 +287,7 @@ static bool answer_wait(const struct trials *trials, bool *late)
     *late = ready == 0;
     if (*late) {
         kill(trials->worker, SIGPROF);
-        channel_wait(trials, WALL_FACTOR * MS);
+        channel_wait(trials, LAST_WORDS_MS);
         return false;
     }
     return ready > 0 && read(trials->channel, &turn, 1) == 1;

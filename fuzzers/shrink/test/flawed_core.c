@@ -14,6 +14,9 @@ static unsigned splits;
 static enum status flawed_open(void *instance, const struct port *port, const struct boot_map *map)
 {
     splits = 0;
+    if ((flaws & FLAW_BOOT) != 0) {
+        return STATUS_INVALID;
+    }
     return subject_find("core")->open(instance, port, map);
 }
 

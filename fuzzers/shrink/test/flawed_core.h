@@ -17,7 +17,8 @@ enum flaw {
     FLAW_ASSERT = 8,   /* the same break an assertion */
     FLAW_ENDLESS = 16, /* the same never come */
     FLAW_FREED = 32,   /* for the same, memory is read that was freed: AddressSanitizer's */
-    FLAW_SHIFT = 64    /* a number is shifted too far: UndefinedBehaviorSanitizer's */
+    FLAW_SHIFT = 64,   /* a number is shifted too far: UndefinedBehaviorSanitizer's */
+    FLAW_BOOT = 128    /* it does not boot */
 };
 
 /* The core, in which from here on @wrong is wrong: until the next call, in processes forked since.

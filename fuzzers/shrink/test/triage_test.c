@@ -6,6 +6,7 @@
 #include "fuzzers/shrink/test/flawed_core.h"
 #include "fuzzers/shrink/triage.h"
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -165,7 +166,13 @@ static void triage_says_what_it_cannot_read(void **state)
     struct triage triage = {.common = shrink_common_defaults()};
     (void)state;
     write_text("in/other", "this is no case");
+    int shown = dup(STDERR_FILENO);
+    int nowhere = open("/dev/null", O_WRONLY);
+    assert_true(dup2(nowhere, STDERR_FILENO) >= 0);
     triage_add(&triage, in_folder("in/other"));
+    assert_true(dup2(shown, STDERR_FILENO) >= 0);
+    close(nowhere);
+    close(shown);
     assert_true(triage.unreadable);
     assert_int_equal(triage.inputs, 0);
     triage_free(&triage);
