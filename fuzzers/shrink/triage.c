@@ -110,14 +110,13 @@ static void add_folder(struct triage *triage, const char *path, bool top)
     }
     for (int i = 0; i < count; i++) {
         char inner[PATH_MAX];
+        char failures[PATH_MAX + sizeof("/failures")];
         snprintf(inner, sizeof(inner), "%s/%s", path, entries[i]->d_name);
+        snprintf(failures, sizeof(failures), "%s/failures", inner);
         if (!triage_is_folder(inner)) {
             add_file(triage, inner);
-        } else if (top && strlen(inner) + sizeof("/failures") <= sizeof(inner)) {
-            strcat(inner, "/failures");
-            if (triage_is_folder(inner)) {
-                add_folder(triage, inner, false);
-            }
+        } else if (top && triage_is_folder(failures)) {
+            add_folder(triage, failures, false);
         }
         free(entries[i]);
     }

@@ -20,6 +20,8 @@ static enum status flawed_open(void *instance, const struct port *port, const st
     return subject_find("core")->open(instance, port, map);
 }
 
+static volatile int too_far = 40; /* more than compilers and checkers see */
+
 static void read_freed(void)
 {
     volatile char *volatile memory = malloc(1);
@@ -44,8 +46,7 @@ static enum status flawed_alloc(void *instance, const struct subject_request *re
         read_freed();
     }
     if (bad && (flaws & FLAW_SHIFT) != 0) {
-        volatile int bits = (int)request->order + 40;
-        volatile int shifted = 1 << bits;
+        volatile int shifted = 1 << too_far;
         (void)shifted;
     }
     while (bad && (flaws & FLAW_ENDLESS) != 0) {
