@@ -39,9 +39,9 @@ static void usage(void)
          "  --markdown FILE    write a summary that is fit for an issue\n"
          "  --sarif FILE       write SARIF 2.1.0, for code scanning");
     shrink_common_usage();
-    puts("\nExit status: 1 some fail, 0 none does, 2 bad usage, nothing fails\n"
-         "but one cannot be read, or a report cannot be written. Ctrl-C ends it with what\n"
-         "there is.");
+    puts(
+        "\nExit status: 1 some fail, 0 none does, 2 bad usage, or nothing fails but one cannot be\n"
+        "read, or a report cannot be written. Ctrl-C ends it with what there is.");
 }
 
 /* Takes one option. Return: NULL, or what is wrong with it. */

@@ -59,7 +59,7 @@ static void make_long(struct program *program, unsigned ops)
     free(text);
 }
 
-static const volatile sig_atomic_t never;
+static volatile sig_atomic_t stop; /* as by Ctrl-C */
 
 static bool shrink_under(unsigned wrong, struct program *program, struct shrink_result *result)
 {
@@ -69,7 +69,7 @@ static bool shrink_under(unsigned wrong, struct program *program, struct shrink_
                                      .validate_period = TRIAL_VALIDATE_PERIOD,
                                      .trial_seconds = 2,
                                      .seconds = 60,
-                                     .stop = &never};
+                                     .stop = &stop};
     return shrink_failure(&plan, program, result);
 }
 
@@ -190,6 +190,21 @@ static void shrink_failure_leaves_no_operation(void **state)
     program_free(&program);
 }
 
+static void shrink_failure_stops_when_asked(void **state)
+{
+    struct program program;
+    struct shrink_result result;
+    (void)state;
+    parse(&program, MAP ALLOC("0", "5") "free slot=0\n");
+    stop = 1;
+    assert_true(shrink_under(FLAW_ORDER, &program, &result));
+    stop = 0;
+    assert_true(result.stopped);
+    assert_int_equal(result.trial.end, TRIAL_FAILED);
+    assert_int_equal(program.ops_count, 2);
+    program_free(&program);
+}
+
 static void shrink_failure_names_the_assertion(void **state)
 {
     struct program program;
@@ -273,6 +288,7 @@ int main(void)
         cmocka_unit_test(shrink_program_drifts_without_signature),
         cmocka_unit_test(shrink_failure_lowers_what_is_left),
         cmocka_unit_test(shrink_failure_leaves_no_operation),
+        cmocka_unit_test(shrink_failure_stops_when_asked),
         cmocka_unit_test(shrink_failure_names_the_assertion),
         cmocka_unit_test(trial_run_names_reports),
         cmocka_unit_test(trial_run_ends_what_does_not),
