@@ -40,8 +40,10 @@ void simmem_reset(struct simmem *mem);
 /* Address that frame 0 has, or would have. */
 unsigned char *simmem_direct_map(const struct simmem *mem);
 
-/* See struct port. Context of both: any thread, for frames that no other thread passes at the same
- * time. Aborts where the system refuses to change access rights. */
+/* See struct port. What is not zeroed holds the same bytes always, and nothing that was there
+ * before: so what a case shows in one process, it shows in any. Context of both: any thread, for
+ * frames that no other thread passes at the same time. Aborts where the system refuses to change
+ * access rights. */
 void simmem_expose(struct simmem *mem, pfn_t pfn, uint64_t frames, bool zeroed);
 void simmem_conceal(struct simmem *mem, pfn_t pfn, uint64_t frames);
 
