@@ -25,6 +25,7 @@ void harness_fail(struct harness *harness, enum check check, const char *format,
     va_end(arguments);
     harness->report.name = check_name(check);
     harness->report.sentence = check_sentence(check);
+    harness_say_violated(harness);
 }
 
 /* Zeroed memory on a page border, of which only touched pages cost anything. */

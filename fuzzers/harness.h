@@ -137,7 +137,8 @@ struct harness {
     struct harness_range range;
     struct harness_spaces spaces;
     struct harness_cpus cpus;
-    uint64_t exposed; /* frames, since boot */
+    uint64_t exposed;           /* frames, since boot */
+    void (*on_violation)(void); /* called where one is found, for its stack; NULL: nobody asks */
 };
 
 /* Makes a harness for @subject with @blocks block slots, at most CASE_SLOTS_MAX. Aborts where

@@ -176,6 +176,7 @@ void harness_fail_invariant(struct harness *harness, const struct violation *vio
     snprintf(harness->report.detail, sizeof(harness->report.detail),
              "frame %#llx: %#llx, expected %#llx", (unsigned long long)violation->pfn,
              (unsigned long long)violation->actual, (unsigned long long)violation->expected);
+    harness_say_violated(harness);
 }
 
 void harness_validate(struct harness *harness)

@@ -11,6 +11,14 @@
 void harness_fail(struct harness *harness, enum check check, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* Tells who asks to hear of violations that one has been found just now. */
+static inline void harness_say_violated(const struct harness *harness)
+{
+    if (harness->on_violation != NULL) {
+        harness->on_violation();
+    }
+}
+
 /* Compares the subject's counters with the model: after each operation. */
 void harness_settle(struct harness *harness);
 

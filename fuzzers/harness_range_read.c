@@ -290,6 +290,7 @@ void harness_range_validate(struct harness *harness)
         snprintf(harness->report.detail, sizeof(harness->report.detail),
                  "key %#llx: %#llx, expected %#llx", (ull)violation.pfn, (ull)violation.actual,
                  (ull)violation.expected);
+        harness_say_violated(harness);
         return;
     }
     harness_range_check_all(harness);

@@ -20,6 +20,8 @@ static const struct {
     {"show", command_show, "print a case as text, or what it does as a page or a picture"},
     {"asm", command_asm, "turn a text case into a binary one"},
     {"run", command_run, "run cases, or a kernel trace, against the model"},
+    {"shrink", command_shrink, "make a failing case smaller, holding its signature"},
+    {"triage", command_triage, "group failing cases by signature, and shrink one of each"},
     {"from-trace", command_from_trace, "cut cases out of a kernel trace"},
     {"map", command_map, "print a machine's memory map as a case"},
     {"list", command_list, "list operations, fault sites, subjects and fuzz targets"},

@@ -40,8 +40,10 @@ void simmem_reset(struct simmem *mem);
 /* Address that frame 0 has, or would have. */
 unsigned char *simmem_direct_map(const struct simmem *mem);
 
-/* See struct port. Context of both: any thread, for frames that no other thread passes at the same
- * time. Aborts where the system refuses to change access rights. */
+/* See struct port. What is not zeroed holds the same bytes always, and nothing that was there
+ * before: so what a case shows in one process, it shows in any. Context of both: any thread, for
+ * frames that no other thread passes at the same time. Aborts where the system refuses to change
+ * access rights. */
 void simmem_expose(struct simmem *mem, pfn_t pfn, uint64_t frames, bool zeroed);
 void simmem_conceal(struct simmem *mem, pfn_t pfn, uint64_t frames);
 
@@ -55,5 +57,9 @@ void simmem_watch(const struct simmem *mem);
 
 /* Whether @address lies in @mem; if so, *@pfn is its frame. */
 bool simmem_frame_of(const struct simmem *mem, const void *address, pfn_t *pfn);
+
+/* Called, where not NULL, when AddressSanitizer is about to report something. Context: as a signal
+ * handler's; it need not return. */
+extern void (*simmem_on_report)(void);
 
 #endif

@@ -20,6 +20,8 @@
 
 static const struct simmem *volatile watched;
 
+void (*simmem_on_report)(void);
+
 /* Context: a signal handler may call it. Return: whether the touch is of watched memory. */
 static bool say_touched(const void *address)
 {
@@ -46,6 +48,9 @@ void __asan_on_error(void);
 void __asan_on_error(void)
 {
     say_touched(__asan_get_report_address());
+    if (simmem_on_report != NULL) {
+        simmem_on_report();
+    }
 }
 
 #endif

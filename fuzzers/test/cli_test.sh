@@ -129,6 +129,37 @@ if [[ $EUID -ne 0 ]]; then # nothing is read-only for root
     refused unreadable.ops 'Permission denied' -- "$tool" run unreadable.ops
 fi
 
+case_files "$tool" shrink
+refused --frobnicate -- "$tool" shrink --frobnicate good.ops
+refused frobnicate -- "$tool" shrink --subject frobnicate good.ops
+refused frobnicate -- "$tool" shrink --target frobnicate good.ops
+for option in --validate --timeout --seconds; do
+    refused "$option" -- "$tool" shrink "$option" x good.ops
+    refused "$option" -- "$tool" shrink good.ops "$option"
+done
+refused FILE -- "$tool" shrink
+refused FILE -- "$tool" shrink good.ops good.bin
+"$tool" shrink --json shrink.json good.ops >stdout 2>stderr ||
+    complain "a case that does not fail is no success" "$tool" shrink good.ops
+[[ ! -s stdout ]] || complain "a case that does not fail is printed" "$tool" shrink good.ops
+grep -q 'does not fail' stderr || complain "it is not said" "$tool" shrink good.ops
+grep -q '"fails": false' shrink.json || complain "no JSON" "$tool" shrink good.ops
+
+refused missing.ops 'No such file' -- "$tool" triage missing.ops
+refused cut.bin 'byte 50' -- "$tool" triage cut.bin
+refused op.ops 'line 4' "'fre'" -- "$tool" triage op.ops
+refused --frobnicate -- "$tool" triage --frobnicate good.ops
+refused missing -- "$tool" triage --known missing good.ops
+refused missing/out.sarif -- "$tool" triage --sarif missing/out.sarif good.ops
+refused missing/out.md -- "$tool" triage --markdown missing/out.md good.ops
+refused good.ops/out -- "$tool" triage --out good.ops/out good.ops
+refused DIR -- "$tool" triage
+mkdir inputs
+cp good.ops good.bin inputs
+"$tool" triage --sarif none.sarif inputs >stdout 2>stderr ||
+    complain "cases that do not fail are no success" "$tool" triage inputs
+grep -q '^2 inputs, 0 failing' stdout || complain "inputs are not counted" "$tool" triage inputs
+
 trace_files "$tool" run --trace
 refused torn.txt:2 -- "$tool" run --trace torn.txt
 grep -Eq 'allocations +1$' stdout ||
@@ -166,7 +197,7 @@ refused TRACE -- "$tool" from-trace
 refused --frobnicate -- "$tool" list --frobnicate
 
 helps "$tool" --help
-for command in show asm run from-trace map list; do
+for command in show asm run shrink triage from-trace map list; do
     helps "$tool" "$command" --help
 done
 
