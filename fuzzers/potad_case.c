@@ -21,6 +21,7 @@ static const struct {
     {"asm", command_asm, "turn a text case into a binary one"},
     {"run", command_run, "run cases, or a kernel trace, against the model"},
     {"from-trace", command_from_trace, "cut cases out of a kernel trace"},
+    {"learn", command_learn, "find what a kernel trace does often, for the mutator"},
     {"map", command_map, "print a machine's memory map as a case"},
     {"list", command_list, "list operations, fault sites, subjects and fuzz targets"},
 };

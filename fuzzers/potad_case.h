@@ -17,6 +17,7 @@ int command_show(int argc, char **argv);
 int command_asm(int argc, char **argv);
 int command_run(int argc, char **argv);
 int command_from_trace(int argc, char **argv);
+int command_learn(int argc, char **argv);
 int command_map(int argc, char **argv);
 int command_list(int argc, char **argv);
 
