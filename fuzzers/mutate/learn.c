@@ -62,8 +62,8 @@ static void *allocate(void *memory, size_t count, size_t bytes)
     return memory;
 }
 
-/* The last steps of @stream. Frees alone are no idiom, nor are allocations, but of one step: what is
- * learned is how the two go together. */
+/* The last steps of @stream. Frees alone are no idiom, nor are allocations, but of one step: what
+ * is learned is how the two go together. */
 static void gram_add(struct learner *learner, const struct stream *stream, uint32_t length)
 {
     struct idiom gram = {.seen = 1, .steps_count = (uint8_t)length};

@@ -15,9 +15,9 @@
 /* The kinds of changes. X(id, name, weight): how often each is tried, relative to the others; 0:
  * those that are not drawn. */
 #define MUTATION_TABLE(X)                                                                          \
-    X(MUTATION_INSERT, "insert", 24)        /* new operations, at times with what undoes them */   \
+    X(MUTATION_INSERT, "insert", 20)        /* new operations, at times with what undoes them */   \
     X(MUTATION_REPLACE, "replace", 10)      /* one by a new one */                                 \
-    X(MUTATION_DELETE, "delete", 8)         /* some in a row */                                    \
+    X(MUTATION_DELETE, "delete", 20)        /* some in a row */                                    \
     X(MUTATION_DUPLICATE, "duplicate", 8)   /* some in a row, or one many times */                 \
     X(MUTATION_SWAP, "swap", 4)             /* two */                                              \
     X(MUTATION_MOVE, "move", 4)             /* some in a row to elsewhere */                       \

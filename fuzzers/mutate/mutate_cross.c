@@ -23,36 +23,36 @@ static void join(struct mutator *mutator)
     take_run(mutator, mutator->program.ops_count, from, mutator->other.ops_count - from);
 }
 
-/* A run of the other one, among what there is or instead of as much of it. */
+/* A run of the other one instead of one of this, or, at times, among what there is. */
 static void graft(struct mutator *mutator)
 {
+    enum { RUN_MAX = 16, AMONG_ONE_IN = 4 };
     struct program *program = &mutator->program;
     uint32_t from = mutate_below(mutator, mutator->other.ops_count);
-    uint32_t count = 1 + mutate_below(mutator, mutator->other.ops_count - from);
+    uint32_t most = mutator->other.ops_count - from;
+    uint32_t count = 1 + mutate_below(mutator, most < RUN_MAX ? most : RUN_MAX);
     uint32_t at = mutate_below(mutator, program->ops_count + 1);
     uint32_t left = program->ops_count - at;
-    if (mutate_one_in(mutator, 2) || mutation_room(mutator) == 0) {
+    if (!mutate_one_in(mutator, AMONG_ONE_IN) || mutation_room(mutator) == 0) {
         mutate_cut(mutator, at, count < left ? count : left);
     }
     take_run(mutator, at, from, count);
 }
 
-/* Runs of both by turns, as if two threads had run them. */
-static void interleave(struct mutator *mutator)
+/* Side by side, runs of the one and of the other by turns. */
+static void alternate(struct mutator *mutator)
 {
     enum { TURN_MAX = 8 };
-    uint32_t at = 0;
-    for (uint32_t from = 0; from < mutator->other.ops_count && mutation_room(mutator) > 0;) {
-        uint32_t left = mutator->program.ops_count - at;
-        uint32_t skip = mutate_few(mutator, TURN_MAX);
+    const struct program *other = &mutator->other;
+    struct program *program = &mutator->program;
+    uint32_t shorter =
+        program->ops_count < other->ops_count ? program->ops_count : other->ops_count;
+    uint32_t at = mutate_few(mutator, TURN_MAX);
+    while (at < shorter) {
         uint32_t count = mutate_few(mutator, TURN_MAX);
-        uint32_t other = mutator->other.ops_count - from;
-        count = count < other ? count : other;
-        at += skip < left ? skip : left;
-        take_run(mutator, at, from, count);
-        at += count;
-        at = at < mutator->program.ops_count ? at : mutator->program.ops_count;
-        from += count;
+        count = count < shorter - at ? count : shorter - at;
+        memcpy(program->ops + at, other->ops + at, count * sizeof(struct case_op));
+        at += count + mutate_few(mutator, TURN_MAX);
     }
 }
 
@@ -83,7 +83,7 @@ bool mutate_splice(struct mutator *mutator)
         join(mutator);
         break;
     case 1:
-        interleave(mutator);
+        alternate(mutator);
         break;
     default:
         graft(mutator);

@@ -154,7 +154,8 @@ bool mutate_delete(struct mutator *mutator)
 static bool repeat(struct mutator *mutator, uint32_t at)
 {
     uint32_t room = mutation_room(mutator);
-    uint32_t count = 1 + mutate_below(mutator, room < REPEAT_MAX ? room : REPEAT_MAX);
+    uint32_t max = mutate_one_in(mutator, 4) ? REPEAT_MAX : 4;
+    uint32_t count = 1 + mutate_below(mutator, room < max ? room : max);
     struct case_op op = mutator->program.ops[at];
     bool moves_on = (op_operands((enum op)op.op) & OPERAND_SLOT) != 0;
     op.nth = 0;

@@ -32,6 +32,14 @@ static int64_t step(struct mutator *mutator)
     return mutate_one_in(mutator, 2) ? frames : -frames;
 }
 
+/* Frames of a range: any power of two is as likely, for little memory runs out soon, and costs
+ * little. */
+static uint32_t draw_frames(struct mutator *mutator)
+{
+    uint32_t orders = 32 - (uint32_t)__builtin_clz(mutator->limits->frames);
+    return 1 + mutate_below(mutator, 1U << mutate_below(mutator, orders));
+}
+
 static void resize_range(struct mutator *mutator, struct boot_map *map, uint32_t index)
 {
     struct range *range = &map->ranges[index];
@@ -110,7 +118,7 @@ static bool add_range(struct mutator *mutator, struct boot_map *map)
     }
     struct range range = map->ranges[map->ranges_count - 1];
     range.start += range.frames + mutate_below(mutator, mutator->limits->gap);
-    range.frames = 1 + mutate_below(mutator, mutator->limits->frames);
+    range.frames = draw_frames(mutator);
     map->ranges[map->ranges_count++] = range;
     rezone_range(mutator, map, map->ranges_count - 1);
     return true;

@@ -6,7 +6,8 @@
 #include "fuzzers/mutate/mutation.h"
 
 enum {
-    KNOWN_ONE_IN = 2,  /* operations are of a kind that the program has */
+    KNOWN_ONE_IN = 3,  /* operations are of a kind that the program has */
+    OTHER_ONE_IN = 3,  /* or of any: targets take those, too, that their weights leave out */
     FAULT_ONE_IN = 16, /* those that are drawn have a fault */
     NTH_MAX = 16,
     ORDER_HIGHEST = 11,
@@ -179,6 +180,8 @@ struct case_op mutate_draw(struct mutator *mutator)
     enum op kind = draw_kind(mutator);
     if (program->ops_count > 0 && mutate_one_in(mutator, KNOWN_ONE_IN)) {
         kind = (enum op)program->ops[mutate_index(mutator)].op;
+    } else if (mutate_one_in(mutator, OTHER_ONE_IN)) {
+        kind = (enum op)mutate_below(mutator, OPS);
     }
     return mutate_draw_of(mutator, kind);
 }

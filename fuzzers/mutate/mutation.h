@@ -61,8 +61,8 @@ bool mutate_move(struct mutator *mutator);
 bool mutate_swarm(struct mutator *mutator);
 bool mutate_thread(struct mutator *mutator);
 
-/* mutate_operand.c: what operations say. The first draws one, by the weights of the target, or, one
- * time in two, of a kind that the program has. */
+/* mutate_operand.c: what operations say. The first draws one: of a kind that the program has, or by
+ * the weights of the target, or of any kind. */
 struct case_op mutate_draw(struct mutator *mutator);
 struct case_op mutate_draw_of(struct mutator *mutator, enum op kind);
 bool mutate_tune(struct mutator *mutator);
