@@ -5,6 +5,9 @@
  */
 #include "fuzzers/mutate/mutation.h"
 
+#include <stddef.h>
+#include <string.h>
+
 enum {
     KNOWN_ONE_IN = 3,  /* operations are of a kind that the program has */
     OTHER_ONE_IN = 3,  /* or of any: targets take those, too, that their weights leave out */
@@ -14,29 +17,47 @@ enum {
     SLOT_NEAR = 8
 };
 
+/* Where an operand is in an operation. */
+static const struct {
+    uint8_t offset;
+    uint8_t bytes;
+} fields[OPERANDS] = {
+#define X(id, name, member, kind, help)                                                            \
+    [id##_INDEX] = {offsetof(struct case_op, member), sizeof(((struct case_op *)0)->member)},
+    OPERAND_TABLE(X)
+#undef X
+};
+
 static uint32_t operand_get(const struct case_op *op, unsigned operand)
 {
-    switch (operand) {
-#define X(id, name, member, kind, help)                                                            \
-    case id##_INDEX:                                                                               \
-        return op->member;
-        OPERAND_TABLE(X)
-#undef X
+    const uint8_t *at = (const uint8_t *)op + fields[operand].offset;
+    uint16_t half;
+    uint32_t word;
+    switch (fields[operand].bytes) {
+    case sizeof(half):
+        memcpy(&half, at, sizeof(half));
+        return half;
+    case sizeof(word):
+        memcpy(&word, at, sizeof(word));
+        return word;
     default:
-        return 0;
+        return *at;
     }
 }
 
 static void operand_set(struct case_op *op, unsigned operand, uint32_t value)
 {
-    switch (operand) {
-#define X(id, name, member, kind, help)                                                            \
-    case id##_INDEX:                                                                               \
-        op->member = (__typeof__(op->member))value;                                                \
+    uint8_t *at = (uint8_t *)op + fields[operand].offset;
+    uint16_t half = (uint16_t)value;
+    switch (fields[operand].bytes) {
+    case sizeof(half):
+        memcpy(at, &half, sizeof(half));
         break;
-        OPERAND_TABLE(X)
-#undef X
+    case sizeof(value):
+        memcpy(at, &value, sizeof(value));
+        break;
     default:
+        *at = (uint8_t)value;
         break;
     }
 }
