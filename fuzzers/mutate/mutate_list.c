@@ -245,8 +245,7 @@ bool mutate_swarm(struct mutator *mutator)
     return program->ops_count != before || kept != before;
 }
 
-/* A thread runs what another one ran, or a run of operations; one is enough for the first of them.
- */
+/* A run of operations becomes one thread's, or nobody's: then it runs alone. */
 bool mutate_thread(struct mutator *mutator)
 {
     struct program *program = &mutator->program;
