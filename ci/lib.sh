@@ -284,6 +284,11 @@ fuzz_targets() { # preset
         die "$build_root/$1/fuzz_targets.txt is missing: nothing lists the fuzz targets"
 }
 
+# Whether the inputs of a fuzz target are programs, and are mutated as such but in NAME_bytes.
+target_has_ops() { # preset target
+    grep -qxF -- "$2" "$build_root/$1/ops_targets.txt" 2>/dev/null
+}
+
 # Sanitizers before clang 18 cannot start where the kernel randomises addresses by more than 28
 # bits. Sets sanitized to what goes before such a program.
 sanitized=()

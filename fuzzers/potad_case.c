@@ -23,6 +23,7 @@ static const struct {
     {"shrink", command_shrink, "make a failing case smaller, holding its signature"},
     {"triage", command_triage, "group failing cases by signature, and shrink one of each"},
     {"from-trace", command_from_trace, "cut cases out of a kernel trace"},
+    {"learn", command_learn, "find what a kernel trace does often, for the mutator"},
     {"map", command_map, "print a machine's memory map as a case"},
     {"list", command_list, "list operations, fault sites, subjects and fuzz targets"},
 };

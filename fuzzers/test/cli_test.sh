@@ -194,10 +194,14 @@ done
 refused --ops -- "$tool" from-trace --ops 0 good.txt
 refused TRACE -- "$tool" from-trace
 
+trace_files "$tool" learn
+refused --frobnicate -- "$tool" learn --frobnicate good.txt
+refused TRACE -- "$tool" learn
+
 refused --frobnicate -- "$tool" list --frobnicate
 
 helps "$tool" --help
-for command in show asm run shrink triage from-trace map list; do
+for command in show asm run shrink triage from-trace learn map list; do
     helps "$tool" "$command" --help
 done
 

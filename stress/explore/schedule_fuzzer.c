@@ -25,7 +25,6 @@ enum {
     HOW_WEAK = 2,
     HOW_MASK = HOW_ANY_CPU | HOW_WEAK,
     MARK_BYTES = sizeof(CASE_MARK) - 1,
-    PROGRAM_ONE_IN = 4, /* mutations are of the program, the others of how it is scheduled */
     STAGES = 16, /* that are kept: mostly, an input differs in its schedule from one just before */
     KEY_MAX = 1 << 10
 };
@@ -205,43 +204,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     operations += kept->program.ops_count;
     steps += explorer.steps;
     return 0;
-}
-
-/* Mutates the program alone, and keeps what is behind it. Return: the new size. */
-static size_t mutate_program(uint8_t *data, size_t size, size_t size_max)
-{
-    size_t program_bytes = case_program_bytes(data, size);
-    size_t rest = size - program_bytes;
-    uint8_t *copy = malloc(size_max);
-    if (copy == NULL) {
-        return size;
-    }
-    memcpy(copy, data, program_bytes);
-    size_t mutated = LLVMFuzzerMutate(copy, program_bytes, size_max - rest);
-    memmove(data + mutated, data + program_bytes, rest);
-    memcpy(data, copy, mutated);
-    free(copy);
-    return mutated + rest;
-}
-
-/* Asked by libFuzzer. A program that has been looked into is worth many schedules, and its stage is
- * there already. */
-size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t size_max, unsigned seed);
-size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t size_max, unsigned seed)
-{
-    size_t at = case_program_bytes(data, size);
-    if (at == size) {
-        if (size_max - size <= MARK_BYTES) {
-            return LLVMFuzzerMutate(data, size, size_max);
-        }
-        memcpy(data + size, CASE_MARK, MARK_BYTES);
-        size += MARK_BYTES;
-    }
-    if (seed % PROGRAM_ONE_IN == 0) {
-        return mutate_program(data, size, size_max);
-    }
-    at += MARK_BYTES;
-    return at + LLVMFuzzerMutate(data + at, size - at, size_max - at);
 }
 
 uint64_t fuzz_target_state_hash(void)
