@@ -98,7 +98,7 @@ refused FILE -- "$tool" show good.ops good.bin
 
 # Which operation reached which fault site.
 "$tool" run --matrix good.ops >stdout
-grep -Eq '^failed/reached +buddy-desc' stdout || complain "no fault matrix" good.ops
+grep -Eq '^once +buddy-desc' stdout || complain "no fault matrix" good.ops
 
 case_files "$tool" asm -o out.bin
 [[ ! -e out.bin ]] || complain "asm wrote a bad case" out.bin

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * fault_cells.c: which operations can come to which fault sites, by design. One line a group, with
+ * its reason; what no line names can be reached, and a case of the corpus must do so.
+ */
+#include "fuzzers/sweep/fault_matrix.h"
+
+#include "fuzzers/op_request.h"
+
+#include <string.h>
+
+#define OP(id)   ((uint64_t)1 << (id))
+#define SITE(id) (1U << (id))
+
+_Static_assert(OPS <= 64, "a bit for each operation");
+
+#define ALL_SITES ((1U << FAULT_SITES) - 1)
+#define ALL_OPS   ((OP(OPS - 1) << 1) - 1)
+
+#define OPS_FREE                                                                                   \
+    (OP(OP_FREE) | OP(OP_CACHE_FREE) | OP(OP_CACHE_DESTROY) | OP(OP_CACHE_UNRESERVE) |             \
+     OP(OP_SHRINK) | OP(OP_UNPOISON) | OP(OP_CONTIG_FREE) | OP(OP_SPACE_FREE) |                    \
+     OP(OP_SPACE_RUN_FREE) | OP(OP_SPACE_REMOVE) | OP(OP_ZONE_REMOVE) | OP(OP_CPU_OFFLINE) |       \
+     OP(OP_PUT))
+#define OPS_LOOK (OP(OP_LOOKUP) | OP(OP_SPACE_LOOKUP) | OP(OP_REF) | OP(OP_REF_FOLIO) | OP(OP_CPU))
+
+/* X(operations, sites, reason) */
+#define IMPOSSIBLE_TABLE(X)                                                                        \
+    X(OPS_FREE, ALL_SITES, "what frees takes no step that may fail (A3, F3)")                      \
+    X(OPS_LOOK, ALL_SITES, "looking, and referring, takes no memory")                              \
+    X(OP(OP_CACHE_TAKE), ALL_SITES, "what was set aside is there (A4)")                            \
+    X(~OP(OP_CPU_ONLINE), SITE(FAULT_CPU_DESC), "only a CPU that comes online needs lists")        \
+    X(~OP(OP_MEMORY_FAILURE), SITE(FAULT_POISON_DESC), "only a failure needs a record")
+
+struct impossible {
+    uint64_t ops;
+    uint32_t sites;
+    const char *reason;
+};
+
+static const struct impossible impossible[] = {
+#define X(ops, sites, reason) {(ops)&ALL_OPS, sites, reason},
+    IMPOSSIBLE_TABLE(X)
+#undef X
+};
+
+enum { GROUPS = sizeof(impossible) / sizeof(impossible[0]) };
+
+bool fault_cells_known(const struct subject *subject)
+{
+    return strncmp(subject->name, "core", 4) == 0;
+}
+
+const char *fault_cell_impossible(const struct subject *subject, enum op op, enum fault_site site)
+{
+    if ((op_needs(op) & ~subject->capabilities) != 0) {
+        return "the subject has no such operation";
+    }
+    for (unsigned i = 0; i < GROUPS; i++) {
+        if ((impossible[i].ops & OP(op)) != 0 && (impossible[i].sites & SITE(site)) != 0) {
+            return impossible[i].reason;
+        }
+    }
+    return NULL;
+}
+
+void fault_matrix_print_reasons(FILE *out, const struct subject *subject)
+{
+    (void)subject;
+    fprintf(out, "\ncells that are empty by design:\n");
+    for (unsigned i = 0; i < GROUPS; i++) {
+        fprintf(out, "  %s\n", impossible[i].reason);
+    }
+}
