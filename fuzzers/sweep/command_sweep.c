@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PAIRS_DEFAULT = 64, REST_DEFAULT = 16 };
+enum { PAIRS_DEFAULT = 64, REST_DEFAULT = 64 };
 
 struct sweep_options {
     const struct subject *subject;
@@ -22,20 +22,17 @@ struct sweep_options {
     const char *out;
     const char *only;
     uint32_t pairs;
+    uint32_t each;
     uint32_t rest;
     bool matrix;
 };
 
 static const struct option options[] = {
-    {"help", no_argument, NULL, 'h'},
-    {"subject", required_argument, NULL, 's'},
-    {"pairs", required_argument, NULL, 'p'},
-    {"rest", required_argument, NULL, 'r'},
-    {"matrix", no_argument, NULL, 'M'},
-    {"only", required_argument, NULL, 'n'},
-    {"out", required_argument, NULL, 'o'},
-    {"json", required_argument, NULL, 'j'},
-    {NULL, 0, NULL, 0},
+    {"help", no_argument, NULL, 'h'},        {"subject", required_argument, NULL, 's'},
+    {"pairs", required_argument, NULL, 'p'}, {"each", required_argument, NULL, 'e'},
+    {"rest", required_argument, NULL, 'r'},  {"matrix", no_argument, NULL, 'M'},
+    {"only", required_argument, NULL, 'n'},  {"out", required_argument, NULL, 'o'},
+    {"json", required_argument, NULL, 'j'},  {NULL, 0, NULL, 0},
 };
 
 static void usage(void)
@@ -52,9 +49,12 @@ static void usage(void)
          "  --subject NAME  the allocator under test (default core; see potad-case list)\n"
          "  --pairs N       at most so many attempts with two faults for each operation of a case\n"
          "                  (default 64; 0: none)\n"
+         "  --each N        sweep only the first N operations of a kind that come to a site, of "
+         "all\n"
+         "                  cases together (default 0: all)\n"
          "  --rest N        one of N attempts goes on with the rest of the case before all is "
          "freed\n"
-         "                  (default 16; 0: none does)\n"
+         "                  (default 64; 0: none does)\n"
          "  --matrix        print how often each operation was made to fail at each site. A case "
          "is\n"
          "                  missing where it never was, and can: that is a violation\n"
@@ -86,6 +86,8 @@ static const char *take_option(struct sweep_options *sweep, int option)
         return sweep->subject == NULL ? "no such subject" : NULL;
     case 'p':
         return parse_count(optarg, &sweep->pairs) ? NULL : "--pairs needs a number";
+    case 'e':
+        return parse_count(optarg, &sweep->each) ? NULL : "--each needs a number";
     case 'r':
         return parse_count(optarg, &sweep->rest) ? NULL : "--rest needs a number";
     case 'M':
@@ -142,8 +144,8 @@ static int sweep_file(struct sweep *sweep, const char *path, const struct attemp
         sweep_report_not_clean(report, sweep, &program);
         status = EXIT_VIOLATION;
     } else if (result == SWEEP_NOT_RUN) {
-        fprintf(stderr, "potad: %s: nothing was run: the map has no room for metadata\n", path);
-        status = EXIT_INCONCLUSIVE;
+        sweep->counts.not_run++;
+        status = EXIT_NOTHING_FOUND;
     } else if (result == SWEEP_NO_STRIKE) {
         fprintf(stderr, "potad: %s: the operation does not come to a step that is to fail\n", path);
         status = EXIT_INCONCLUSIVE;
@@ -175,6 +177,7 @@ static int sweep_all(const struct sweep_options *asked, const struct sweep_files
     sweep_init(&sweep, asked->subject);
     sweep_report_begin(&report, asked->out, files->count);
     sweep.pairs = asked->pairs;
+    sweep.each = asked->each;
     sweep.rest = asked->rest;
     sweep.found = sweep_report_found;
     sweep.goes_on = goes_on;
@@ -186,7 +189,7 @@ static int sweep_all(const struct sweep_options *asked, const struct sweep_files
     if (asked->matrix && interrupted == 0 && sweep_report_matrix(&report, &sweep) > 0) {
         status = EXIT_VIOLATION;
     }
-    if (interrupted != 0) {
+    if (interrupted != 0 || sweep.counts.not_run == files->count) {
         status = worse_of(status, EXIT_INCONCLUSIVE);
     }
     if (asked->json != NULL && !sweep_report_write(&report, &sweep, asked->json)) {

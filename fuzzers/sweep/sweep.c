@@ -136,10 +136,22 @@ static bool reaches_any(const uint32_t *steps)
     return sum > 0;
 }
 
+/* Whether enough operations of the kind have been swept at @site; if not, counts one more. */
+static bool has_enough(struct sweep *sweep, enum op op, unsigned site)
+{
+    uint32_t *swept = &sweep->swept[op][site];
+    if (sweep->each != 0 && *swept == sweep->each) {
+        return true;
+    }
+    (*swept)++;
+    return false;
+}
+
 /* Sweeps an operation, which the executor is about to run. */
 static void sweep_op(struct sweep *sweep, struct swept_op *swept)
 {
-    if (swept->program->ops[swept->index].nth != 0 && !probe(sweep, swept)) {
+    const struct case_op *op = &swept->program->ops[swept->index];
+    if (op->nth != 0 && !probe(sweep, swept)) {
         return;
     }
     if (!reaches_any(swept->clean.steps)) {
@@ -147,7 +159,10 @@ static void sweep_op(struct sweep *sweep, struct swept_op *swept)
     }
     sweep->counts.reaching++;
     for (unsigned site = 0; site < FAULT_SITES; site++) {
-        for (unsigned mode = 0; mode < FAULT_MODES && swept->clean.steps[site] > 0; mode++) {
+        if (swept->clean.steps[site] == 0 || has_enough(sweep, (enum op)op->op, site)) {
+            continue;
+        }
+        for (unsigned mode = 0; mode < FAULT_MODES; mode++) {
             sweep_site(sweep, swept, (enum fault_site)site, (enum fault_mode)mode);
         }
     }

@@ -18,6 +18,7 @@ enum { SWEEP_NTH_MAX = UINT8_MAX /* what a case can say */ };
 
 struct sweep_counts {
     uint64_t cases;
+    uint64_t not_run; /* cases whose map has no room for metadata */
     uint64_t operations;
     uint64_t reaching; /* of them, those that come to a fault site */
     uint64_t attempts; /* processes, one for each */
@@ -35,8 +36,10 @@ struct sweep {
     struct executor executor;
     struct fault_matrix matrix;
     struct sweep_counts counts;
-    uint32_t pairs; /* attempts with two faults for each operation, at most */
-    uint32_t rest;  /* every so many attempts, one goes on with the rest of the case; 0: none */
+    uint32_t swept[OPS][FAULT_SITES]; /* operations */
+    uint32_t pairs;                   /* attempts with two faults for each operation, at most */
+    uint32_t each; /* operations of a kind that are swept at a site, in all cases; 0: all */
+    uint32_t rest; /* every so many attempts, one goes on with the rest of the case; 0: none */
 
     /* Called for each attempt that has found something, and after each operation: whether to go on.
      */

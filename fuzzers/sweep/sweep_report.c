@@ -297,6 +297,7 @@ void sweep_report_not_clean(struct sweep_report *report, const struct sweep *swe
 /* What the summary has, in its order. X(member, text) */
 #define SUMMARY_TABLE(X)                                                                           \
     X(cases, "cases")                                                                              \
+    X(not_run, "cases whose map has no room for metadata")                                         \
     X(operations, "operations")                                                                    \
     X(reaching, "operations that come to a fault site")                                            \
     X(attempts, "attempts")                                                                        \
