@@ -24,13 +24,32 @@ _Static_assert(OPS <= 64, "a bit for each operation");
      OP(OP_PUT))
 #define OPS_LOOK (OP(OP_LOOKUP) | OP(OP_SPACE_LOOKUP) | OP(OP_REF) | OP(OP_REF_FOLIO) | OP(OP_CPU))
 
+#define OPS_RANGE_READ                                                                             \
+    (OP(OP_RANGE_ERASE) | OP(OP_RANGE_LOAD) | OP(OP_RANGE_GAP) | OP(OP_RANGE_ENTER) |              \
+     OP(OP_RANGE_EXIT))
+#define OPS_RANGE                                                                                  \
+    (OPS_RANGE_READ | OP(OP_RANGE_STORE) | OP(OP_RANGE_STORE_EMPTY) | OP(OP_RANGE_CLEAR) |         \
+     OP(OP_RANGE_PREPARE) | OP(OP_RANGE_BUILD))
+#define OPS_MAKE_CACHE                                                                             \
+    (OPS_RANGE | OP(OP_CACHE_CREATE) | OP(OP_SPACE_ADD) | OP(OP_SPACE_ADD_TABLE) | OP(OP_ZONE_ADD))
+#define OPS_METADATA                                                                               \
+    (OP(OP_CACHE_CREATE) | OP(OP_CACHE_ALLOC) | OP(OP_CACHE_BULK) | OP(OP_CACHE_RESERVE) |         \
+     OP(OP_SPACE_ADD_TABLE) | OP(OP_CPU_ONLINE))
+#define OPS_MOVE (OP(OP_CONTIG_CMA) | OP(OP_COMPACT) | OP(OP_ALLOC_COMPACT))
+
 /* X(operations, sites, reason) */
 #define IMPOSSIBLE_TABLE(X)                                                                        \
     X(OPS_FREE, ALL_SITES, "what frees takes no step that may fail (A3, F3)")                      \
     X(OPS_LOOK, ALL_SITES, "looking, and referring, takes no memory")                              \
     X(OP(OP_CACHE_TAKE), ALL_SITES, "what was set aside is there (A4)")                            \
-    X(~OP(OP_CPU_ONLINE), SITE(FAULT_CPU_DESC), "only a CPU that comes online needs lists")        \
-    X(~OP(OP_MEMORY_FAILURE), SITE(FAULT_POISON_DESC), "only a failure needs a record")
+    X(~OPS_MAKE_CACHE, SITE(FAULT_CACHE_DESC), "it makes no cache")                                \
+    X(~OP(OP_MEMORY_FAILURE), SITE(FAULT_POISON_DESC), "only failures are recorded")               \
+    X(~(OP(OP_CPU_ONLINE) | OP(OP_ZONE_ADD)), SITE(FAULT_CPU_DESC),                                \
+      "only a CPU that comes online, or a zone, needs lists")                                      \
+    X(~OPS_MOVE, SITE(FAULT_MIGRATE), "it asks no owner to move")                                  \
+    X(OPS_RANGE_READ, SITE(FAULT_RANGE_NODE), "reading and erasing take no node (A3)")             \
+    X(OPS_METADATA, SITE(FAULT_RANGE_NODE),                                                        \
+      "slabs lie in zones of the boot, whose map is a table here")
 
 struct impossible {
     uint64_t ops;
@@ -48,7 +67,8 @@ enum { GROUPS = sizeof(impossible) / sizeof(impossible[0]) };
 
 bool fault_cells_known(const struct subject *subject)
 {
-    return strncmp(subject->name, "core", 4) == 0;
+    /* The others map zones of the boot by a tree: there, its nodes run out when they will. */
+    return strcmp(subject->name, "core") == 0;
 }
 
 const char *fault_cell_impossible(const struct subject *subject, enum op op, enum fault_site site)

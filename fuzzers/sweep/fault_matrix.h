@@ -34,7 +34,7 @@ const char *matrix_mode_name(enum matrix_mode mode);
 /* Why @op cannot come to @site with @subject, by design; NULL: it can. */
 const char *fault_cell_impossible(const struct subject *subject, enum op op, enum fault_site site);
 
-/* Whether anything is known of what @subject can come to: it is one of the core's. */
+/* Whether it is known what @subject can come to: it is the core as it boots by default. */
 bool fault_cells_known(const struct subject *subject);
 
 /* Prints one mode as a table, a line for each operation that came to any site. */
