@@ -66,12 +66,11 @@ static bool attempt_one(struct sweep *sweep, struct swept_op *swept, struct atte
     return count_attempt(sweep, swept, attempt);
 }
 
-/* All faults at @site after the @first one. */
+/* All faults at @site, in @mode, after the @first one. */
 static void sweep_second_site(struct sweep *sweep, struct swept_op *swept, struct fault first,
-                              enum fault_site site)
+                              enum fault_site site, enum fault_mode mode)
 {
-    struct attempt attempt = {.index = swept->index, .first = first};
-    attempt.then = (struct fault){.site = site, .nth = 1, .mode = FAULT_ONCE};
+    struct attempt attempt = {.index = swept->index, .first = first, .then = {site, 1, mode}};
     for (; attempt.then.nth <= SWEEP_NTH_MAX; attempt.then.nth++) {
         if (swept->pairs_left == 0) {
             swept->pairs_left_out = true;
@@ -92,8 +91,8 @@ static void sweep_second(struct sweep *sweep, struct swept_op *swept, struct fau
     memcpy(steps, swept->outcome->steps_after, sizeof(steps));
     for (unsigned site = 0; site < FAULT_SITES && sweep->pairs > 0; site++) {
         bool fails_already = first.mode == FAULT_PERSISTENT && site == (unsigned)first.site;
-        if (steps[site] > 0 && !fails_already) {
-            sweep_second_site(sweep, swept, first, (enum fault_site)site);
+        for (unsigned mode = 0; mode < FAULT_MODES && steps[site] > 0 && !fails_already; mode++) {
+            sweep_second_site(sweep, swept, first, (enum fault_site)site, (enum fault_mode)mode);
         }
     }
 }

@@ -100,6 +100,34 @@ refused FILE -- "$tool" show good.ops good.bin
 "$tool" run --matrix good.ops >stdout
 grep -Eq '^once +buddy-desc' stdout || complain "no fault matrix" good.ops
 
+case_files "$tool" sweep
+refused --frobnicate -- "$tool" sweep --frobnicate good.ops
+refused frobnicate -- "$tool" sweep --subject frobnicate good.ops
+for option in --pairs --each --rest; do
+    refused "$option" -- "$tool" sweep "$option" x good.ops
+    refused "$option" -- "$tool" sweep good.ops "$option"
+done
+refused FILE -- "$tool" sweep
+refused folder 'no case' -- "$tool" sweep folder
+refused missing/out.json -- "$tool" sweep --json missing/out.json good.ops
+for which in x 0 0:buddy-desc 0:buddy-desc:0:once 0:buddy-desc:1:twice 0:buddy:1:once 0:accept:1:once+; do
+    refused "'$which'" --only -- "$tool" sweep --only "$which" good.ops
+done
+refused good.ops number -- "$tool" sweep --only 9:accept:1:once good.ops
+refused FILE -- "$tool" sweep --only 0:accept:1:once good.ops good.bin
+
+# Each step of the one allocation that comes to any; a case that holds some cells only.
+"$tool" sweep --json sweep.json good.ops >stdout 2>stderr || complain "a sweep finds something" good.ops
+grep -q '"found": 0' sweep.json || complain "no results of a sweep" sweep.json
+grep -Eq '^operations that come to a fault site +1$' stdout || complain "what was swept" good.ops
+status=0
+"$tool" sweep --matrix good.ops >stdout 2>stderr || status=$?
+[[ $status -eq 1 ]] || complain "exit status $status, not 1, with empty cells" good.ops
+grep -q 'no case has split fail at slab-page, always' stderr || complain "no empty cell" good.ops
+status=0
+"$tool" sweep --only 1:slab-page:1:once good.ops >stdout 2>stderr || status=$?
+[[ $status -eq 3 ]] || complain "exit status $status, not 3, where nothing is to fail" good.ops
+
 case_files "$tool" asm -o out.bin
 [[ ! -e out.bin ]] || complain "asm wrote a bad case" out.bin
 refused --frobnicate -- "$tool" asm --frobnicate good.ops -o out.bin
@@ -166,7 +194,7 @@ refused TRACE -- "$tool" from-trace
 refused --frobnicate -- "$tool" list --frobnicate
 
 helps "$tool" --help
-for command in show asm run from-trace map list; do
+for command in show asm run sweep from-trace map list; do
     helps "$tool" "$command" --help
 done
 
