@@ -84,11 +84,23 @@ const char *fault_cell_impossible(const struct subject *subject, enum op op, enu
     return NULL;
 }
 
+/* Operations and sites that @reason is the first to rule out. */
+static unsigned count_cells(const struct subject *subject, const char *reason)
+{
+    unsigned count = 0;
+    for (unsigned op = 0; op < OPS; op++) {
+        for (unsigned site = 0; site < FAULT_SITES; site++) {
+            const char *why = fault_cell_impossible(subject, (enum op)op, (enum fault_site)site);
+            count += why == reason ? 1 : 0;
+        }
+    }
+    return count;
+}
+
 void fault_matrix_print_reasons(FILE *out, const struct subject *subject)
 {
-    (void)subject;
-    fprintf(out, "\ncells that are empty by design:\n");
+    fprintf(out, "\noperations and sites that do not meet, by design:\n");
     for (unsigned i = 0; i < GROUPS; i++) {
-        fprintf(out, "  %s\n", impossible[i].reason);
+        fprintf(out, "%6u  %s\n", count_cells(subject, impossible[i].reason), impossible[i].reason);
     }
 }

@@ -8,7 +8,7 @@ enum { COLUMN = 14 };
 const char *matrix_mode_name(enum matrix_mode mode)
 {
     static const char *const names[] = {
-#define X(id, name) [id] = name,
+#define X(id, name) [id] = (name),
         FAULT_MODE_TABLE(X)
 #undef X
             [MATRIX_SECOND] = "second",
@@ -97,22 +97,32 @@ static json_t *cell_json(const struct fault_cell *cell, unsigned op, unsigned si
                      "failed", (json_int_t)cell->failed, "recovered", (json_int_t)cell->recovered);
 }
 
+/* What there is to say of @op at @site, in each mode. */
+static void add_cells(json_t *cells, const struct fault_matrix *matrix,
+                      const struct subject *subject, unsigned op, unsigned site)
+{
+    const char *why = "";
+    if (subject != NULL && op < OPS && fault_cells_known(subject)) {
+        why = fault_cell_impossible(subject, (enum op)op, (enum fault_site)site);
+    }
+    for (unsigned mode = 0; mode < MATRIX_MODES; mode++) {
+        const struct fault_cell *cell = &matrix->cells[op][site][mode];
+        if (cell->reached > 0 || why == NULL) {
+            json_array_append_new(cells, cell_json(cell, op, site, mode));
+        } else if (*why != '\0' && mode == MATRIX_ONCE) {
+            json_array_append_new(cells, json_pack("{s:s,s:s,s:s}", "operation", row_name(op),
+                                                   "site", fault_site_name((enum fault_site)site),
+                                                   "impossible", why));
+        }
+    }
+}
+
 json_t *fault_matrix_json(const struct fault_matrix *matrix, const struct subject *subject)
 {
     json_t *cells = json_array();
     for (unsigned op = 0; op <= OPS; op++) {
         for (unsigned site = 0; site < FAULT_SITES; site++) {
-            const char *why =
-                subject == NULL || op == OPS
-                    ? ""
-                    : fault_cell_impossible(subject, (enum op)op, (enum fault_site)site);
-            for (unsigned mode = 0; mode < MATRIX_MODES; mode++) {
-                const struct fault_cell *cell = &matrix->cells[op][site][mode];
-                if (cell->reached == 0 && why != NULL) {
-                    continue;
-                }
-                json_array_append_new(cells, cell_json(cell, op, site, mode));
-            }
+            add_cells(cells, matrix, subject, op, site);
         }
     }
     return cells;

@@ -40,7 +40,7 @@ bool fault_cells_known(const struct subject *subject);
 /* Prints one mode as a table, a line for each operation that came to any site. */
 void fault_matrix_print(FILE *out, const struct fault_matrix *matrix, enum matrix_mode mode);
 
-/* Prints why cells are empty that are so by design, a line for each reason. */
+/* Prints why cells are empty that are so by design, and how many, a line for each reason. */
 void fault_matrix_print_reasons(FILE *out, const struct subject *subject);
 
 /* Names on @out the cells that can be reached but never failed, once or always, and those that
@@ -48,8 +48,8 @@ void fault_matrix_print_reasons(FILE *out, const struct subject *subject);
 uint32_t fault_matrix_check(FILE *out, const struct fault_matrix *matrix,
                             const struct subject *subject);
 
-/* All cells that were reached, or can be: a new reference. @subject: NULL, where no more is said
- * than what was reached. */
+/* All cells that were reached, or can be, and of the others why they cannot: a new reference.
+ * @subject: NULL, where no more is said than what was reached. */
 json_t *fault_matrix_json(const struct fault_matrix *matrix, const struct subject *subject);
 
 #endif
