@@ -337,7 +337,7 @@ bug_read() { # name
     done
     read -ra words <<<"${find[$1]}"
     case ${words[0]}:${#words[@]} in
-    fuzz:3 | case:2 | stress:4) ;;
+    fuzz:3 | case:2 | sweep:2 | stress:4) ;;
     test:2 | explore:[3-9])
         [[ " ${expect[$1]} " != *" tsan "* ]] || preset=tsan
         find[$1]="${words[0]}-$preset ${words[*]:1}"

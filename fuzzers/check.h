@@ -27,6 +27,8 @@
     X(CHECK_ACCEPT, "accept", "only free, unaccepted frames are accepted, and before use (E2)")    \
     X(CHECK_FREE_ALLOCATES, "free-allocates", "freeing enters no allocation path (A3, F3)")        \
     X(CHECK_FAILURE_STATE, "failure-state", "a failed operation leaves the state as it was (F1)")  \
+    X(CHECK_RETRY, "retry",                                                                        \
+      "what was refused when a step failed is done when it is tried again (F1)")                   \
     X(CHECK_SPURIOUS, "spurious-failure", "what can be met is met (F2)")                           \
     X(CHECK_STATUS, "status", "an operation answers what the model says")                          \
     X(CHECK_OBJECT, "object-corrupt", "nobody writes into an object but its owner")                \

@@ -6,6 +6,7 @@
 #include "fuzzers/input.h"
 #include "fuzzers/potad_case.h"
 #include "fuzzers/run_trace.h"
+#include "fuzzers/sweep/fault_matrix.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -146,24 +147,35 @@ static int run_case(struct executor *executor, const struct run_options *run, co
     return status;
 }
 
-static uint64_t column_sum(const uint64_t (*counts)[FAULT_SITES], unsigned site)
+/* What the programs that were run have come to, in steps. */
+static void matrix_fill(struct fault_matrix *matrix, const struct fault_plan *plan)
 {
-    uint64_t sum = 0;
+    *matrix = (struct fault_matrix){0};
     for (unsigned op = 0; op <= OPS; op++) {
-        sum += counts[op][site];
+        for (unsigned site = 0; site < FAULT_SITES; site++) {
+            for (unsigned mode = 0; mode < FAULT_MODES; mode++) {
+                uint64_t failed = plan->failed[op][site][mode];
+                matrix->cells[op][site][mode] =
+                    (struct fault_cell){plan->reached[op][site], failed, failed};
+            }
+        }
     }
-    return sum;
 }
 
 /* Prints how often each fault site was reached, and how often it was made to fail. */
-static void report_faults(const struct fault_plan *plan, json_t *results)
+static void report_faults(const struct fault_matrix *matrix, json_t *results)
 {
     json_t *sites = json_array();
     printf("%-12s %10s %10s\n", "fault site", "reached", "failed");
     for (unsigned site = 0; site < FAULT_SITES; site++) {
         const char *name = fault_site_name((enum fault_site)site);
-        uint64_t reached = column_sum(plan->reached, site);
-        uint64_t failed = column_sum(plan->failed, site);
+        uint64_t reached = 0;
+        uint64_t failed = 0;
+        for (unsigned op = 0; op <= OPS; op++) {
+            const struct fault_cell *cells = matrix->cells[op][site];
+            reached += cells[MATRIX_ONCE].reached;
+            failed += cells[MATRIX_ONCE].failed + cells[MATRIX_ALWAYS].failed;
+        }
         printf("%-12s %10" PRIu64 " %10" PRIu64 "\n", name, reached, failed);
         json_array_append_new(sites, json_pack("{s:s,s:I,s:I}", "site", name, "reached",
                                                (json_int_t)reached, "failed", (json_int_t)failed));
@@ -171,46 +183,14 @@ static void report_faults(const struct fault_plan *plan, json_t *results)
     json_object_set_new(results, "fault_sites", sites);
 }
 
-/* One line of the matrix, if the operation reached any site. */
-static void report_matrix_row(const struct fault_plan *plan, unsigned op, json_t *rows)
-{
-    const char *name = op < OPS ? op_name((enum op)op) : "boot, teardown";
-    json_t *row = json_object();
-    char line[FAULT_SITES * 32] = "";
-    size_t length = 0;
-    bool any = false;
-    for (unsigned site = 0; site < FAULT_SITES; site++) {
-        char cell[32] = "";
-        uint64_t reached = plan->reached[op][site];
-        any = any || reached > 0;
-        if (reached > 0) {
-            snprintf(cell, sizeof(cell), "%" PRIu64 "/%" PRIu64, plan->failed[op][site], reached);
-            json_object_set_new(row, fault_site_name((enum fault_site)site),
-                                json_pack("{s:I,s:I}", "failed", (json_int_t)plan->failed[op][site],
-                                          "reached", (json_int_t)reached));
-        }
-        length += (size_t)snprintf(line + length, sizeof(line) - length, " %14s", cell);
-    }
-    if (any) {
-        printf("%-18s%s\n", name, line);
-        json_object_set(rows, name, row);
-    }
-    json_decref(row);
-}
-
 /* Prints the operations that reached a fault site, and how often they were made to fail there. */
-static void report_matrix(const struct fault_plan *plan, json_t *results)
+static void report_matrix(const struct fault_matrix *matrix, json_t *results)
 {
-    json_t *rows = json_object();
-    printf("\n%-18s", "failed/reached");
-    for (unsigned site = 0; site < FAULT_SITES; site++) {
-        printf(" %14s", fault_site_name((enum fault_site)site));
+    puts("\nsteps that failed/that operations came to");
+    for (unsigned mode = 0; mode < FAULT_MODES; mode++) {
+        fault_matrix_print(stdout, matrix, (enum matrix_mode)mode);
     }
-    putchar('\n');
-    for (unsigned op = 0; op <= OPS; op++) {
-        report_matrix_row(plan, op, rows);
-    }
-    json_object_set_new(results, "fault_matrix", rows);
+    json_object_set_new(results, "fault_matrix", fault_matrix_json(matrix, NULL));
 }
 
 /* Runs all files. A violation outweighs an unreadable file, and that a case that did not run. */
@@ -229,10 +209,12 @@ static int run_cases(const struct run_options *run, char **paths, json_t *result
         status = worse ? one : status;
     }
     if (json_array_size(cases) > 0) {
-        report_faults(&executor.harness.fault, results);
-    }
-    if (json_array_size(cases) > 0 && run->matrix) {
-        report_matrix(&executor.harness.fault, results);
+        struct fault_matrix matrix;
+        matrix_fill(&matrix, &executor.harness.fault);
+        report_faults(&matrix, results);
+        if (run->matrix) {
+            report_matrix(&matrix, results);
+        }
     }
     executor_close(&executor);
     return status;

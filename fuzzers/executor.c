@@ -503,7 +503,7 @@ static void tear_down(struct executor *executor)
     harness_check_whole(harness);
 }
 
-bool executor_run(struct executor *executor, const struct program *program)
+bool executor_begin(struct executor *executor, const struct program *program)
 {
     struct harness *harness = &executor->harness;
     slot_map_clear(&executor->block_slots, program->slots);
@@ -513,23 +513,40 @@ bool executor_run(struct executor *executor, const struct program *program)
     executor->op_index = 0;
     executor->state_hash = 0;
     harness->cpus.asked = program->cpus;
-    if (!harness_boot(harness, &program->map)) {
+    return harness_boot(harness, &program->map);
+}
+
+void executor_step(struct executor *executor, const struct case_op *op, uint32_t index)
+{
+    executor->op_index = index;
+    executor->harness.unchanged = false;
+    run_op(executor, op);
+    show_state(executor, index + 1);
+    if (executor->validate_period != 0 && (index + 1) % executor->validate_period == 0) {
+        harness_validate(&executor->harness);
+    }
+}
+
+void executor_end(struct executor *executor, const struct program *program)
+{
+    executor->op_index = program->ops_count;
+    harness_validate(&executor->harness);
+    executor->state_hash = harness_state_hash(&executor->harness);
+    tear_down(executor);
+}
+
+bool executor_run(struct executor *executor, const struct program *program)
+{
+    struct harness *harness = &executor->harness;
+    if (!executor_begin(executor, program)) {
         return !harness_violated(harness);
     }
     show_state(executor, 0);
     for (uint32_t i = 0; i < program->ops_count && !harness_violated(harness); i++) {
-        executor->op_index = i;
-        run_op(executor, &program->ops[i]);
-        show_state(executor, i + 1);
-        if (executor->validate_period != 0 && (i + 1) % executor->validate_period == 0) {
-            harness_validate(harness);
-        }
+        executor_step(executor, &program->ops[i], i);
     }
     if (!harness_violated(harness)) {
-        executor->op_index = program->ops_count;
-        harness_validate(harness);
-        executor->state_hash = harness_state_hash(harness);
-        tear_down(executor);
+        executor_end(executor, program);
     }
     return !harness_violated(harness);
 }

@@ -43,6 +43,14 @@ void executor_close(struct executor *executor);
 bool executor_run(struct executor *executor, const struct program *program)
     __attribute__((warn_unused_result));
 
+/* The same in parts, for those who have something to do between two operations: boots; runs @op as
+ * number @index; frees everything, and checks. Return of the first: whether it is worth going on;
+ * if not, harness->report says why, or nothing can be run on this map. */
+bool executor_begin(struct executor *executor, const struct program *program)
+    __attribute__((warn_unused_result));
+void executor_step(struct executor *executor, const struct case_op *op, uint32_t index);
+void executor_end(struct executor *executor, const struct program *program);
+
 /* Runs @program twice: a different state before the teardown is a violation, too. */
 bool executor_run_twice(struct executor *executor, const struct program *program)
     __attribute__((warn_unused_result));

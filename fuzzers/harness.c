@@ -273,6 +273,7 @@ uint64_t harness_grown(const struct harness *harness, const struct before *befor
 void harness_check_unchanged(struct harness *harness, const struct before *before)
 {
     const struct model *model = &harness->model;
+    harness->unchanged = true;
     if (model->accepted != before->accepted) {
         return;
     }

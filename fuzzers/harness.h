@@ -126,6 +126,7 @@ struct harness {
     struct harness_refs refs;
     bool opened;               /* the subject has booted */
     bool freeing;              /* the present operation must not allocate */
+    bool unchanged;            /* the present operation was to leave all as it was */
     pfn_t boot_metadata_start; /* what the subject exposed while it booted */
     uint64_t boot_metadata_frames;
     uint64_t boot_free_blocks;

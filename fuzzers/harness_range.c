@@ -43,6 +43,7 @@ static uint64_t objects_live(struct harness *harness)
 static void check_undone(struct harness *harness, const struct range_op *op)
 {
     uint64_t objects = objects_live(harness);
+    harness->unchanged = true;
     if (objects != op->objects) {
         harness_fail(harness, CHECK_FAILURE_STATE,
                      "range-%s failed, and %llu nodes are in use; before, %llu were", op->name,

@@ -20,6 +20,7 @@ static const struct {
     {"show", command_show, "print a case as text, or what it does as a page or a picture"},
     {"asm", command_asm, "turn a text case into a binary one"},
     {"run", command_run, "run cases, or a kernel trace, against the model"},
+    {"sweep", command_sweep, "make each operation of cases fail at each of its steps"},
     {"shrink", command_shrink, "make a failing case smaller, holding its signature"},
     {"triage", command_triage, "group failing cases by signature, and shrink one of each"},
     {"from-trace", command_from_trace, "cut cases out of a kernel trace"},

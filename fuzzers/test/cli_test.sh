@@ -98,7 +98,40 @@ refused FILE -- "$tool" show good.ops good.bin
 
 # Which operation reached which fault site.
 "$tool" run --matrix good.ops >stdout
-grep -Eq '^failed/reached +buddy-desc' stdout || complain "no fault matrix" good.ops
+grep -Eq '^once +buddy-desc' stdout || complain "no fault matrix" good.ops
+
+refused missing.ops 'No such file' -- "$tool" sweep missing.ops
+refused cut.bin 'byte 50' -- "$tool" sweep cut.bin
+refused value.ops 'line 3' order=x -- "$tool" sweep value.ops
+refused --frobnicate -- "$tool" sweep --frobnicate good.ops
+refused frobnicate -- "$tool" sweep --subject frobnicate good.ops
+for option in --pairs --each --rest; do
+    refused "$option" -- "$tool" sweep "$option" x good.ops
+    refused "$option" -- "$tool" sweep good.ops "$option"
+done
+refused FILE -- "$tool" sweep
+refused folder 'no case' -- "$tool" sweep folder
+refused missing/out.json -- "$tool" sweep --json missing/out.json good.ops
+for which in x 0 0:buddy-desc 0:buddy-desc:0:once 0:buddy-desc:1:twice 0:buddy:1:once 0:accept:1:once+; do
+    refused "'$which'" --only -- "$tool" sweep --only "$which" good.ops
+done
+refused good.ops number -- "$tool" sweep --only 9:accept:1:once good.ops
+refused FILE -- "$tool" sweep --only 0:accept:1:once good.ops good.bin
+
+# Each step of the one operation that comes to any; a case that fills few cells.
+printf '%s\n' 'potad-case 2' 'range zone=0 start=0 frames=64' \
+    'cache-create cache=0 size=64 align=8' 'cache-destroy cache=0' >swept.ops
+"$tool" sweep --json sweep.json swept.ops >stdout 2>stderr || complain "a sweep finds something" swept.ops
+grep -q '"found": 0' sweep.json || complain "no results of a sweep" sweep.json
+grep -q '"impossible": "only failures are recorded"' sweep.json || complain "no reasons" sweep.json
+grep -Eq '^operations that come to a fault site +1$' stdout || complain "what was swept" swept.ops
+status=0
+"$tool" sweep --matrix swept.ops >stdout 2>stderr || status=$?
+[[ $status -eq 1 ]] || complain "exit status $status, not 1, with empty cells" swept.ops
+grep -q 'no case has split fail at slab-page, always' stderr || complain "no empty cell" swept.ops
+status=0
+"$tool" sweep --only 1:slab-page:1:once swept.ops >stdout 2>stderr || status=$?
+[[ $status -eq 3 ]] || complain "exit status $status, not 3, where nothing is to fail" swept.ops
 
 case_files "$tool" asm -o out.bin
 [[ ! -e out.bin ]] || complain "asm wrote a bad case" out.bin
@@ -201,7 +234,7 @@ refused TRACE -- "$tool" learn
 refused --frobnicate -- "$tool" list --frobnicate
 
 helps "$tool" --help
-for command in show asm run shrink triage from-trace learn map list; do
+for command in show asm run sweep shrink triage from-trace learn map list; do
     helps "$tool" "$command" --help
 done
 

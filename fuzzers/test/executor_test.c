@@ -5,8 +5,8 @@
  * executor must name the check that is violated.
  *
  * Not shown here: forbidden-touch ends the process (the canary shows it), determinism is the
- * replayer's to check, and executor_range_test.c, _zones_test.c, _compact_test.c and _refs_test.c
- * have those of what they are named after.
+ * replayer's to check, retry the sweep's (sweep_test.c), and executor_range_test.c, _zones_test.c,
+ * _compact_test.c and _refs_test.c have those of what they are named after.
  */
 #include "fuzzers/test/flaw.h"
 
@@ -998,6 +998,7 @@ static void executor_run_finds_every_check(void **state)
     (void)state;
     for (unsigned check = 0; check < CHECKS; check++) {
         bool shown = check == CHECK_FORBIDDEN_TOUCH || check == CHECK_DETERMINISM ||
+                     check == CHECK_RETRY ||
                      (check >= CHECK_ZONE_ORDER && check <= CHECK_MIGRATETYPE) ||
                      (check >= CHECK_REFERENCE && check <= CHECK_COMPACT) ||
                      (check >= CHECK_RANGE_LOOKUP && check <= CHECK_RANGE_PREPARED);
