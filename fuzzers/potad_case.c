@@ -20,6 +20,7 @@ static const struct {
     {"show", command_show, "print a case as text"},
     {"asm", command_asm, "turn a text case into a binary one"},
     {"run", command_run, "run cases, or a kernel trace, against the model"},
+    {"emit-c", command_emit_c, "write a case as a C test that needs the core only"},
     {"from-trace", command_from_trace, "cut cases out of a kernel trace"},
     {"map", command_map, "print a machine's memory map as a case"},
     {"list", command_list, "list operations, fault sites, subjects and fuzz targets"},

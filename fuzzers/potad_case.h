@@ -16,6 +16,7 @@ enum exit_status {
 int command_show(int argc, char **argv);
 int command_asm(int argc, char **argv);
 int command_run(int argc, char **argv);
+int command_emit_c(int argc, char **argv);
 int command_from_trace(int argc, char **argv);
 int command_map(int argc, char **argv);
 int command_list(int argc, char **argv);
