@@ -80,14 +80,6 @@ const char *emit_refuses(const struct record_options *options, const struct prog
                  frames_of(&program->map), FRAMES_MAX);
         return reason;
     }
-    for (uint32_t i = 0; i < program->ops_count; i++) {
-        enum op op = (enum op)program->ops[i].op;
-        if (op_is_range(op) || op_is_space(op)) {
-            snprintf(reason, sizeof(reason), "op %" PRIu32 ": emit-c has no '%s' yet", i,
-                     op_name(op));
-            return reason;
-        }
-    }
     return NULL;
 }
 

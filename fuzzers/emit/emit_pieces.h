@@ -18,11 +18,15 @@
     X(PIECE_RUNS, runs, NULL, NULL)                                                                \
     X(PIECE_ZONES, zones, NULL, NULL)                                                              \
     X(PIECE_CPUS, cpus, "use_cpus", "watch_cpus")                                                  \
-    X(PIECE_PAGEBLOCKS, pageblocks, NULL, "watch_pageblocks")
+    X(PIECE_PAGEBLOCKS, pageblocks, NULL, "watch_pageblocks")                                      \
+    X(PIECE_RANGES, ranges, NULL, NULL)                                                            \
+    X(PIECE_SPACES, spaces, NULL, "watch_spaces")
 
 /* How a test frees what is left, in this order. X(id of the piece, function) */
 #define EMIT_TEARDOWN_TABLE(X)                                                                     \
     X(PIECE_CPUS, "end_cpus")                                                                      \
+    X(PIECE_RANGES, "close_ranges")                                                                \
+    X(PIECE_SPACES, "end_spaces")                                                                  \
     X(PIECE_OBJECTS, "end_caches")                                                                 \
     X(PIECE_REFS, "put_all")                                                                       \
     X(PIECE_BLOCKS, "give_all")                                                                    \

@@ -210,24 +210,24 @@ static void wrap_free(void *instance, const struct subject_block *block)
     record_end();
 }
 
-/* The numbers that the parts of block @whole will have: slots that are taken, and of no block. */
-static void record_split(uint32_t whole, order_t parts, order_t order)
+const char *record_parts(const struct slot_map *slots, const bool *first_used, size_t stride,
+                         uint32_t whole, order_t count)
 {
-    const struct executor *executor = &recorder.executor;
-    char text[ORDERS * 12] = "NULL";
+    static char text[ORDERS * 12];
     size_t length = 0;
     uint32_t slot = whole;
-    for (order_t i = 0; i < parts; i++) {
+    snprintf(text, sizeof(text), "NULL");
+    for (order_t i = 0; i < count; i++) {
         do {
-            slot = slot_find(&executor->block_slots, slot + 1, true);
-        } while (executor->harness.blocks[slot].used);
+            slot = slot_find(slots, slot + 1, true);
+        } while (*(const bool *)((const char *)first_used + slot * stride));
         length += (size_t)snprintf(text + length, sizeof(text) - length, "%s%" PRIu32,
                                    i == 0 ? "(unsigned[]){" : ", ", slot);
     }
-    if (parts > 0) {
+    if (count > 0) {
         snprintf(text + length, sizeof(text) - length, "}");
     }
-    record_call(RECORD_OTHER, 0, true, "split(T, %" PRIu32 ", %" PRIu32 ", %s", whole, order, text);
+    return text;
 }
 
 static enum status wrap_split(void *instance, const struct subject_block *block, order_t order,
@@ -238,7 +238,10 @@ static enum status wrap_split(void *instance, const struct subject_block *block,
     for (uint32_t i = 0; noted && i < harness->blocks_end; i++) {
         const struct harness_block *whole = &harness->blocks[i];
         if (whole->used && whole->block.handle == block->handle) {
-            record_split(i, order < block->order ? block->order - order : 0, order);
+            order_t others = order < block->order ? block->order - order : 0;
+            record_call(RECORD_OTHER, 0, true, "split(T, %" PRIu32 ", %" PRIu32 ", %s", i, order,
+                        record_parts(&recorder.executor.block_slots, &harness->blocks[0].used,
+                                     sizeof(*whole), i, others));
             break;
         }
     }
@@ -247,15 +250,19 @@ static enum status wrap_split(void *instance, const struct subject_block *block,
     return status;
 }
 
+bool record_once(enum op op)
+{
+    uint32_t index = record_op();
+    bool first = index < recorder.program->ops_count && recorder.once_op != index &&
+                 recorder.program->ops[index].op == op;
+    recorder.once_op = first ? index : recorder.once_op;
+    return first;
+}
+
 /* Of the many lookups that the harness makes, the one that the operation is. */
 static bool wrap_lookup(void *instance, pfn_t pfn, struct memdesc_info *info)
 {
-    uint32_t op = record_op();
-    bool noted = record_begin();
-    bool meant = noted && op < recorder.program->ops_count && recorder.lookup_op != op &&
-                 recorder.program->ops[op].op == OP_LOOKUP;
-    if (meant) {
-        recorder.lookup_op = op;
+    if (record_begin() && record_once(OP_LOOKUP)) {
         record_call(RECORD_OTHER, 0, false, "lookup(T, %#" PRIx64, pfn);
     }
     bool found = recorder.inner->lookup(instance, pfn, info);
@@ -375,6 +382,12 @@ static void wrap(const struct subject *inner, struct subject *outer)
     outer->put = wrap_put;
     record_wrap_caches(outer);
     record_wrap_memory(outer);
+    recorder.range = *inner->range;
+    record_wrap_ranges(&recorder.range);
+    outer->range = &recorder.range;
+    recorder.spaces = *inner->spaces;
+    record_wrap_spaces(&recorder.spaces);
+    outer->spaces = &recorder.spaces;
 }
 
 void record_run(const struct record_options *options, const struct program *program, FILE *log)
@@ -385,7 +398,7 @@ void record_run(const struct record_options *options, const struct program *prog
         .inner = options->subject,
         .cpu = CPUS_MAX,
         .fault_op = RECORD_BOOT,
-        .lookup_op = RECORD_BOOT,
+        .once_op = RECORD_BOOT,
     };
     wrap(options->subject, &recorder.outer);
     executor_init(&recorder.executor, &recorder.outer, CASE_SLOTS_MAX);

@@ -29,3 +29,7 @@ enum { FRAMES = 1024, SLOTS = 64 };
 #include "fuzzers/emit/prelude/cpus.c"
 
 #include "fuzzers/emit/prelude/pageblocks.c"
+
+#include "fuzzers/emit/prelude/ranges.c"
+
+#include "fuzzers/emit/prelude/spaces.c"

@@ -48,7 +48,7 @@ static order_t free_block(struct test *test, pfn_t pfn, pfn_t *start)
     while (order + 1 < ORDERS) {
         pfn_t wider = pfn >> (order + 1) << (order + 1);
         uint64_t frames = order_frames(order + 1);
-        if (wider < FIRST_FRAME || wider - FIRST_FRAME + frames > FRAMES ||
+        if (wider - FIRST_FRAME >= FRAMES || frames > FRAMES - (wider - FIRST_FRAME) ||
             frame_at(test, wider)->use != FREE || frame_at(test, wider)->zone != frame->zone ||
             frame_at(test, wider)->kind != frame->kind ||
             frames_alike(test, wider, wider + frames) < frames) {

@@ -6,7 +6,7 @@ struct kept {
     struct cpu_kind kind;
 };
 
-static struct kept kept[FRAMES];
+static struct kept kept_blocks[FRAMES];
 static unsigned kept_count;
 
 static uint32_t cpu_enter(void *context)
@@ -21,7 +21,7 @@ static void list_kept(struct test *test)
         const struct cpu_list *lists = cpu_keeper_lists(&test->potad, keeper);
         for (unsigned i = 0; lists != NULL && i < CPU_LISTS; i++) {
             for (uint32_t k = 0; k < lists[i].count && kept_count < FRAMES; k++) {
-                kept[kept_count++] = (struct kept){lists[i].blocks[k], cpu_kind_of(i)};
+                kept_blocks[kept_count++] = (struct kept){lists[i].blocks[k], cpu_kind_of(i)};
             }
         }
     }
@@ -33,15 +33,15 @@ static void mark_kept(struct test *test, bool mark)
         list_kept(test);
     }
     for (unsigned i = 0; i < kept_count; i++) {
-        pfn_t pfn = kept[i].block->pfn;
-        uint64_t frames = order_frames(kept[i].kind.order);
+        pfn_t pfn = kept_blocks[i].block->pfn;
+        uint64_t frames = order_frames(kept_blocks[i].kind.order);
         const struct frame *first = frame_at(test, pfn);
-        if (mark &&
-            (first->use != FREE || first->zone != kept[i].kind.zone || first->kind == UNACCEPTED ||
-             (first->kind == CMA && kept[i].kind.type != MIGRATE_MOVABLE) ||
-             frames_alike(test, pfn, pfn + frames) < frames)) {
+        if (mark && (first->use != FREE || first->zone != kept_blocks[i].kind.zone ||
+                     first->kind == UNACCEPTED ||
+                     (first->kind == CMA && kept_blocks[i].kind.type != MIGRATE_MOVABLE) ||
+                     frames_alike(test, pfn, pfn + frames) < frames)) {
             fail(test, "overlap", "a CPU keeps a block that is not free: %#llx, order %u", (ull)pfn,
-                 kept[i].kind.order);
+                 kept_blocks[i].kind.order);
         }
         for (uint64_t at = 0; at < frames; at++) {
             frame_at(test, pfn + at)->use = mark ? KEPT : FREE;
@@ -53,11 +53,11 @@ static void mark_kept(struct test *test, bool mark)
 static void check_kept(struct test *test, pfn_t pfn, const struct memdesc_info *info)
 {
     for (unsigned i = 0; i < kept_count; i++) {
-        uint64_t frames = order_frames(kept[i].kind.order);
-        if (pfn - kept[i].block->pfn < frames &&
-            (info->type != MEMDESC_BUDDY_ALLOCATED || info->pfn != kept[i].block->pfn ||
-             info->frames != frames || info->zone != kept[i].kind.zone ||
-             info->migratetype != kept[i].kind.type || info->unaccepted || info->flawed)) {
+        uint64_t frames = order_frames(kept_blocks[i].kind.order);
+        if (pfn - kept_blocks[i].block->pfn < frames &&
+            (info->type != MEMDESC_BUDDY_ALLOCATED || info->pfn != kept_blocks[i].block->pfn ||
+             info->frames != frames || info->zone != kept_blocks[i].kind.zone ||
+             info->migratetype != kept_blocks[i].kind.type || info->unaccepted || info->flawed)) {
             fail_lookup(test, pfn, info, "the block around it that a CPU keeps");
         }
     }
