@@ -45,7 +45,8 @@ static void mark_kept(struct test *test, bool mark)
         }
         for (uint64_t at = 0; at < frames; at++) {
             frame_at(test, pfn + at)->use = mark ? KEPT : FREE;
-            frame_at(test, pfn + at)->owner = mark && at == 0 ? 1 : 0;
+            frame_at(test, pfn + at)->owner =
+                mark ? (uint32_t)kept_blocks[i].kind.type * 2 + (at == 0 ? 1 : 0) : 0;
         }
     }
 }

@@ -27,8 +27,10 @@ struct frame {
     uint8_t use;
     uint8_t zone;
     uint8_t kind;
-    bool failed;    /* in use, and to be kept back when its block is freed */
-    uint32_t owner; /* of a used frame: number of its block; RUNS and above: of its run */
+    bool failed; /* in use, and to be kept back when its block is freed */
+    /* Of a used frame: number of its block; RUNS and above: of its run. Of a kept one: twice its
+     * type, and 1 for the first of its block. */
+    uint32_t owner;
 };
 
 enum { RUNS_MAX = 8, RUNS = 1 << 24 };

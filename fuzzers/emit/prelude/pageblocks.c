@@ -8,7 +8,7 @@ static enum migratetype frame_type(const struct test *test, pfn_t pfn, const str
         return pfn - test->boot_start < test->boot_frames ? MIGRATETYPES : MIGRATE_UNMOVABLE;
     }
     if (frame->use == KEPT) {
-        return MIGRATETYPES; /* cases with CPUs do without */
+        return (enum migratetype)(frame->owner / 2);
     }
     if (frame->use != USED) {
         return MIGRATETYPES;
