@@ -97,18 +97,6 @@ static void on_cpu(struct test *test, uint32_t cpu)
     test->cpu = cpu;
 }
 
-static void cpu_online(struct test *test, uint32_t cpu, int expected)
-{
-    struct before before = remember(test);
-    enum status status = potad_cpu_online(&test->potad, cpu);
-    answer(test, status, expected, "spurious-failure");
-    settle(test);
-    if (status != STATUS_OK) {
-        check_unchanged(test, &before);
-    }
-    done(test);
-}
-
 static void cpu_offline(struct test *test, uint32_t cpu, int expected)
 {
     struct before before = remember(test);
@@ -121,6 +109,21 @@ static void cpu_offline(struct test *test, uint32_t cpu, int expected)
         check_unchanged(test, &before);
     }
     done(test);
+}
+
+static void cpu_online(struct test *test, uint32_t cpu, int expected)
+{
+    struct before before = remember(test);
+    enum status status = potad_cpu_online(&test->potad, cpu);
+    answer(test, status, expected, "spurious-failure");
+    settle(test);
+    if (status != STATUS_OK) {
+        check_unchanged(test, &before);
+    }
+    done(test);
+    if (status == STATUS_OK && expected == REFUSED) {
+        cpu_offline(test, cpu, STATUS_OK);
+    }
 }
 
 static void end_cpus(struct test *test)

@@ -53,26 +53,6 @@ static void check_around(struct test *test, pfn_t pfn)
     check_lookup(test, pfn + 1);
 }
 
-static void fail_frame(struct test *test, pfn_t pfn, int expected)
-{
-    struct before before = remember(test);
-    struct frame was = *frame_at(test, pfn);
-    enum status status = memory_failure(&test->potad, pfn);
-    answer(test, status, expected, "spurious-failure");
-    check_told(test, pfn, &was, status == STATUS_OK);
-    if (status == STATUS_OK) {
-        struct frame *frame = frame_at(test, pfn);
-        frame->failed = frame->use != FREE;
-        frame->use = frame->use == FREE ? POISONED : frame->use;
-    }
-    settle(test);
-    if (status != STATUS_OK) {
-        check_unchanged(test, &before);
-    }
-    check_around(test, pfn);
-    done(test);
-}
-
 /* Takes a failed frame into use again. */
 static void heal_frame(struct test *test, pfn_t pfn, int expected)
 {
@@ -93,6 +73,29 @@ static void heal_frame(struct test *test, pfn_t pfn, int expected)
     }
     check_around(test, pfn);
     done(test);
+}
+
+static void fail_frame(struct test *test, pfn_t pfn, int expected)
+{
+    struct before before = remember(test);
+    struct frame was = *frame_at(test, pfn);
+    enum status status = memory_failure(&test->potad, pfn);
+    answer(test, status, expected, "spurious-failure");
+    check_told(test, pfn, &was, status == STATUS_OK);
+    if (status == STATUS_OK) {
+        struct frame *frame = frame_at(test, pfn);
+        frame->failed = frame->use != FREE;
+        frame->use = frame->use == FREE ? POISONED : frame->use;
+    }
+    settle(test);
+    if (status != STATUS_OK) {
+        check_unchanged(test, &before);
+    }
+    check_around(test, pfn);
+    done(test);
+    if (status == STATUS_OK && expected == REFUSED) {
+        heal_frame(test, pfn, STATUS_OK);
+    }
 }
 
 static void heal_all(struct test *test)

@@ -72,6 +72,22 @@ static void check_parts(struct test *test, const struct contig *run)
     }
 }
 
+static void give_run(struct test *test, unsigned number)
+{
+    struct run *run = &runs[number];
+    if (!run->used) {
+        return;
+    }
+    set_use(test, run->contig.pfn, run->contig.units, FREE, 0);
+    run->used = false;
+    test->run_parts -= run->contig.parts;
+    test->freeing = true;
+    free_contig(&test->potad, &run->contig);
+    test->freeing = false;
+    settle(test);
+    done(test);
+}
+
 static void take_run(struct test *test, unsigned number, struct contig_request request,
                      int expected)
 {
@@ -96,22 +112,9 @@ static void take_run(struct test *test, unsigned number, struct contig_request r
         check_unchanged(test, &before);
     }
     done(test);
-}
-
-static void give_run(struct test *test, unsigned number)
-{
-    struct run *run = &runs[number];
-    if (!run->used) {
-        return;
+    if (status == STATUS_OK && expected == REFUSED) {
+        give_run(test, number);
     }
-    set_use(test, run->contig.pfn, run->contig.units, FREE, 0);
-    run->used = false;
-    test->run_parts -= run->contig.parts;
-    test->freeing = true;
-    free_contig(&test->potad, &run->contig);
-    test->freeing = false;
-    settle(test);
-    done(test);
 }
 
 /* Run @number does not come from @zone: so says @check. */

@@ -226,6 +226,23 @@ static void check_units_free(unsigned space, uint64_t from, uint64_t to, const c
     }
 }
 
+static void remove_space(struct test *test, unsigned number, int expected)
+{
+    struct before before = remember(test);
+    if (spaces[number].used) {
+        test->freeing = true;
+        enum status status = potad_space_remove(&test->potad, &spaces[number].space);
+        test->freeing = false;
+        answer(test, status, expected, "status");
+        spaces[number].used = status != STATUS_OK;
+        if (spaces[number].used) {
+            check_unchanged(test, &before);
+        }
+        settle_space(test, number);
+    }
+    done(test);
+}
+
 /* @config.base counts from an address in simulated memory, where one of a unit's size fits. */
 static void add_space(struct test *test, unsigned number, struct potad_space_config config,
                       int expected)
@@ -253,47 +270,9 @@ static void add_space(struct test *test, unsigned number, struct potad_space_con
         settle(test);
     }
     done(test);
-}
-
-static void remove_space(struct test *test, unsigned number, int expected)
-{
-    struct before before = remember(test);
-    if (spaces[number].used) {
-        test->freeing = true;
-        enum status status = potad_space_remove(&test->potad, &spaces[number].space);
-        test->freeing = false;
-        answer(test, status, expected, "status");
-        spaces[number].used = status != STATUS_OK;
-        if (spaces[number].used) {
-            check_unchanged(test, &before);
-        }
-        settle_space(test, number);
+    if (status == STATUS_OK && expected == REFUSED) {
+        remove_space(test, number, STATUS_OK);
     }
-    done(test);
-}
-
-static void take_units(struct test *test, unsigned number, unsigned space, order_t order,
-                       int expected)
-{
-    struct buddy *buddy = NULL;
-    struct before before = remember(test);
-    enum status status = potad_space_alloc(&test->potad, &spaces[space].space, order, &buddy);
-    answer(test, status, expected, "spurious-failure");
-    if (status == STATUS_OK) {
-        uint64_t unit = buddy->pfn;
-        if (buddy_order(buddy) != order || !pfn_is_aligned(unit, order)) {
-            fail_unit("alignment", space, unit, "not the order that was asked for");
-        }
-        check_units_free(space, unit, unit + (order_frames(order) - 1), "containment");
-        struct piece piece = {unit, unit + (order_frames(order) - 1), buddy, space, number, 0};
-        piece_add(test, piece);
-        settle_space(test, space);
-        check_piece(&piece);
-    } else {
-        check_unchanged(test, &before);
-        settle_space(test, space);
-    }
-    done(test);
 }
 
 static struct piece *piece_of(uint32_t owner)
@@ -322,12 +301,43 @@ static void give_units(struct test *test, unsigned number)
     done(test);
 }
 
+static void take_units(struct test *test, unsigned number, unsigned space, order_t order,
+                       int expected)
+{
+    struct buddy *buddy = NULL;
+    struct before before = remember(test);
+    enum status status = potad_space_alloc(&test->potad, &spaces[space].space, order, &buddy);
+    answer(test, status, expected, "spurious-failure");
+    if (status == STATUS_OK) {
+        uint64_t unit = buddy->pfn;
+        if (buddy_order(buddy) != order || !pfn_is_aligned(unit, order)) {
+            fail_unit("alignment", space, unit, "not the order that was asked for");
+        }
+        check_units_free(space, unit, unit + (order_frames(order) - 1), "containment");
+        struct piece piece = {unit, unit + (order_frames(order) - 1), buddy, space, number, 0};
+        piece_add(test, piece);
+        settle_space(test, space);
+        check_piece(&piece);
+    } else {
+        check_unchanged(test, &before);
+        settle_space(test, space);
+    }
+    done(test);
+    if (status == STATUS_OK && expected == REFUSED) {
+        give_units(test, number);
+    }
+}
+
 /* Splits block @number down to @order; the other parts become the numbers @others. */
 static void split_units(struct test *test, unsigned number, order_t order, const unsigned *others,
                         int expected)
 {
     struct buddy *parts[ORDERS];
     const struct piece *held = piece_of(number);
+    if (held == NULL) {
+        done(test);
+        return;
+    }
     struct before before = remember(test);
     struct piece whole = *held;
     uint64_t unit = whole.first;
@@ -387,6 +397,28 @@ static void run_begin(struct test *test, unsigned number, unsigned space)
     }
 }
 
+static void give_unit_run(struct test *test, unsigned number)
+{
+    struct piece *piece;
+    unsigned space = 0;
+    if (space_runs[number].units == 0) {
+        return;
+    }
+    while ((piece = piece_of(RUNS + number)) != NULL) {
+        space = piece->space;
+        check_unit(space, piece->first);
+        piece_pattern(piece, true);
+        piece_remove((uint64_t)(piece - pieces));
+    }
+    test->freeing = true;
+    potad_space_free_run(&test->potad, &spaces[space].space, &space_runs[number]);
+    test->freeing = false;
+    settle_space(test, space);
+    check_unit(space, space_runs[number].unit);
+    space_runs[number].units = 0;
+    done(test);
+}
+
 static void take_unit_run(struct test *test, unsigned number, unsigned space,
                           struct unit_run_request request, int expected)
 {
@@ -414,28 +446,9 @@ static void take_unit_run(struct test *test, unsigned number, unsigned space,
         settle_space(test, space);
     }
     done(test);
-}
-
-static void give_unit_run(struct test *test, unsigned number)
-{
-    struct piece *piece;
-    unsigned space = 0;
-    if (space_runs[number].units == 0) {
-        return;
+    if (status == STATUS_OK && expected == REFUSED) {
+        give_unit_run(test, number);
     }
-    while ((piece = piece_of(RUNS + number)) != NULL) {
-        space = piece->space;
-        check_unit(space, piece->first);
-        piece_pattern(piece, true);
-        piece_remove((uint64_t)(piece - pieces));
-    }
-    test->freeing = true;
-    potad_space_free_run(&test->potad, &spaces[space].space, &space_runs[number]);
-    test->freeing = false;
-    settle_space(test, space);
-    check_unit(space, space_runs[number].unit);
-    space_runs[number].units = 0;
-    done(test);
 }
 
 static void lookup_unit(struct test *test, unsigned space, uint64_t unit)

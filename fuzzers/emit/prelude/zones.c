@@ -30,25 +30,6 @@ static void set_zone(struct test *test, zone_id_t zone, bool there)
     }
 }
 
-static void add_zone(struct test *test, zone_id_t zone, int expected)
-{
-    const struct range *ranges = NULL;
-    uint32_t count = zone_ranges(test, zone, &ranges);
-    struct before before = remember(test);
-    enum status status = potad_zone_add(&test->potad, zone, &test->map->zones[zone], ranges, count);
-    answer(test, status, expected, "spurious-failure");
-    if (status == STATUS_OK) {
-        set_zone(test, zone, true);
-    }
-    settle(test);
-    if (status != STATUS_OK) {
-        check_unchanged(test, &before);
-    } else {
-        check_lookup(test, ranges[0].start);
-    }
-    done(test);
-}
-
 static void remove_zone(struct test *test, zone_id_t zone, int expected)
 {
     const struct range *ranges = NULL;
@@ -67,6 +48,28 @@ static void remove_zone(struct test *test, zone_id_t zone, int expected)
         check_lookup(test, ranges[0].start);
     }
     done(test);
+}
+
+static void add_zone(struct test *test, zone_id_t zone, int expected)
+{
+    const struct range *ranges = NULL;
+    uint32_t count = zone_ranges(test, zone, &ranges);
+    struct before before = remember(test);
+    enum status status = potad_zone_add(&test->potad, zone, &test->map->zones[zone], ranges, count);
+    answer(test, status, expected, "spurious-failure");
+    if (status == STATUS_OK) {
+        set_zone(test, zone, true);
+    }
+    settle(test);
+    if (status != STATUS_OK) {
+        check_unchanged(test, &before);
+    } else {
+        check_lookup(test, ranges[0].start);
+    }
+    done(test);
+    if (status == STATUS_OK && expected == REFUSED) {
+        remove_zone(test, zone, STATUS_OK);
+    }
 }
 
 static void remove_zones(struct test *test)
