@@ -237,8 +237,7 @@ static void print_operations(FILE *out, FILE *log, const struct summary *summary
 static void print_range(FILE *out, const struct range *range)
 {
     fprintf(out,
-            "                {.start = %#" PRIx64 ", .frames = %" PRIu64 ", .zone = %" PRIu32
-            "%s%s},\n",
+            "        {.start = %#" PRIx64 ", .frames = %" PRIu64 ", .zone = %" PRIu32 "%s%s},\n",
             range->start, range->frames, range->zone,
             range->unaccepted ? ", .unaccepted = true" : "", range->cma ? ", .cma = true" : "");
 }
@@ -258,7 +257,7 @@ static void print_map(FILE *out, const struct boot_map *map, const char *kind)
     for (uint32_t i = 0; i < map->zones_count; i++) {
         const struct zone_config *zone = &map->zones[i];
         fprintf(out,
-                "                {.zone_class = %s, .node = %" PRIu32 ", .watermark_min = %" PRIu64
+                "        {.zone_class = %s, .node = %" PRIu32 ", .watermark_min = %" PRIu64
                 "%s},\n",
                 classes[zone->zone_class], zone->node, zone->watermark_min,
                 zone->later ? ", .later = true" : "");
