@@ -3,6 +3,7 @@
  * all.c: all pieces of an emitted test in one unit, in the order in which they are emitted, so that
  * they are compiled and checked as the rest of the tree is.
  */
+/* NOLINTBEGIN(bugprone-suspicious-include): that is what it is for. */
 #include "core/types.h"
 
 #define FIRST_FRAME ((pfn_t)16)
@@ -33,3 +34,4 @@ enum { FRAMES = 1024, SLOTS = 64 };
 #include "fuzzers/emit/prelude/ranges.c"
 
 #include "fuzzers/emit/prelude/spaces.c"
+/* NOLINTEND(bugprone-suspicious-include) */

@@ -239,6 +239,21 @@ static uint64_t frames_hash(const struct test *test)
     return hash;
 }
 
+/* Free frames of each zone that no CPU keeps. */
+static void count_left(struct test *test, uint64_t left[ZONES_MAX])
+{
+    memset(left, 0, ZONES_MAX * sizeof(left[0]));
+    if (test->mark_kept != NULL) {
+        test->mark_kept(test, true);
+    }
+    for (uint64_t i = 0; i < FRAMES; i++) {
+        left[test->frames[i].zone] += test->frames[i].use == FREE ? 1 : 0;
+    }
+    if (test->mark_kept != NULL) {
+        test->mark_kept(test, false);
+    }
+}
+
 static struct before remember(struct test *test)
 {
     struct before before = {
@@ -249,6 +264,8 @@ static struct before remember(struct test *test)
     };
     before.state = test->fault.nth != 0 && !before.kept ? state_hash(test) : 0;
     test->accepted_before = test->accepted;
+    test->exposed_before = test->exposed;
+    count_left(test, test->left_before);
     test->moves.order = 0;
     test->moves.tried = 0;
     test->moves.moved = 0;
@@ -502,6 +519,18 @@ static void not_from(const struct test *test, unsigned number, zone_id_t zone, p
     if (block->used && (test->frames[block->pfn - FIRST_FRAME].zone == zone || block->pfn == pfn)) {
         fail(test, check, "block %u comes from frame %#llx, zone %u", number, (ull)block->pfn,
              test->frames[block->pfn - FIRST_FRAME].zone);
+    }
+}
+
+/* The last operation has left @frames in @zone, if it took any: metadata may have what there is. */
+static void leaves(struct test *test, zone_id_t zone, uint64_t frames)
+{
+    uint64_t left[ZONES_MAX];
+    count_left(test, left);
+    if (left[zone] < test->left_before[zone] && left[zone] < frames &&
+        test->exposed == test->exposed_before) {
+        fail(test, "watermark", "zone %u keeps %llu frames, and has %llu left", zone, (ull)frames,
+             (ull)left[zone]);
     }
 }
 

@@ -66,8 +66,10 @@ struct test {
     struct frame frames[FRAMES];
     struct block blocks[SLOTS];
     uint64_t exposed;
-    uint64_t accepted; /* frames */
-    uint64_t accepted_before;
+    uint64_t accepted;        /* frames */
+    uint64_t accepted_before; /* the operation that is under way, or was the last one: */
+    uint64_t exposed_before;
+    uint64_t left_before[ZONES_MAX]; /* free frames that no CPU keeps */
     bool booted;
     bool freeing; /* what is under way must not allocate */
     pfn_t boot_start;
