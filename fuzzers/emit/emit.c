@@ -316,7 +316,6 @@ static void print_test(FILE *out, FILE *log, const struct record_options *option
             " * When it was made: %s\n */\n",
             name, options->subject->name,
             summary->violated[0] == '\0' ? "nothing was violated." : summary->violated);
-    fputs("#include \"core/types.h\"\n\n", out);
     fprintf(out, "#define FIRST_FRAME ((pfn_t)%#" PRIx64 ")\n", program->map.ranges[0].start);
     fprintf(out, "enum { FRAMES = %" PRIu64 ", SLOTS = %" PRIu32 " };\n\n",
             frames_of(&program->map), program->slots);

@@ -4,8 +4,6 @@
  * they are compiled and checked as the rest of the tree is.
  */
 /* NOLINTBEGIN(bugprone-suspicious-include): that is what it is for. */
-#include "core/types.h"
-
 #define FIRST_FRAME ((pfn_t)16)
 enum { FRAMES = 1024, SLOTS = 64 };
 

@@ -36,8 +36,8 @@ struct frame {
 enum { RUNS_MAX = 8, RUNS = 1 << 24 };
 
 struct block {
-    _Alignas(MEMDESC_ALIGN) struct memdesc
-        descriptor; /* of an owner, for other than MEMDESC_NONE */
+    /* The owner's, for a type other than MEMDESC_NONE. */
+    _Alignas(MEMDESC_ALIGN) struct memdesc descriptor;
     struct buddy *buddy;
     pfn_t pfn;
     order_t order;
