@@ -111,8 +111,9 @@ static struct summary summarise(FILE *log)
             summary.pieces |= 1U << strtoul(line.rest, NULL, 10);
         } else if (line.tag == 'V') {
             summary.ended = true;
-            snprintf(summary.violated, sizeof(summary.violated), "%s", line.rest);
-            summary.violated[strcspn(summary.violated, "\t")] = ':';
+            int name = (int)strcspn(line.rest, "\t");
+            snprintf(summary.violated, sizeof(summary.violated), "%.*s: %s", name, line.rest,
+                     line.rest + name + 1);
         } else if (line.tag == 'E') {
             summary.ended = true;
             summary.opened = true;
