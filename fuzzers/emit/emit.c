@@ -31,7 +31,6 @@ struct log_line {
 struct summary {
     uint32_t pieces;
     bool opened;
-    bool ended; /* the case came to its end, or to a violation that the harness found */
     char violated[ENDED_MAX];
 };
 
@@ -110,14 +109,11 @@ static struct summary summarise(FILE *log)
         if (line.tag == 'P') {
             summary.pieces |= 1U << strtoul(line.rest, NULL, 10);
         } else if (line.tag == 'V') {
-            summary.ended = true;
+            summary.opened = true;
             int name = (int)strcspn(line.rest, "\t");
             snprintf(summary.violated, sizeof(summary.violated), "%.*s: %s", name, line.rest,
                      line.rest + name + 1);
-        } else if (line.tag == 'E') {
-            summary.ended = true;
-            summary.opened = true;
-        } else if (line.tag == 'C' || line.tag == 'N') {
+        } else if (line.tag == 'E' || line.tag == 'C' || line.tag == 'N') {
             summary.opened = true;
         }
     }
@@ -328,29 +324,33 @@ static void print_test(FILE *out, FILE *log, const struct record_options *option
     print_frame(out, log, options, program, summary);
 }
 
-/* Runs @program in a process of its own. Return: whether it could. */
+/* Runs @program in a process of its own. Return: whether it could; @ended: whether the case has
+ * left the process alive. */
 static bool run_apart(const struct record_options *options, const struct program *program,
-                      FILE *log, FILE *words)
+                      FILE *log, FILE *words, bool *ended)
 {
-    int status;
+    int status = 0;
     pid_t child = fork();
     if (child == 0) {
         dup2(fileno(words), STDERR_FILENO);
         record_run(options, program, log);
         _exit(0);
     }
-    return child > 0 && waitpid(child, &status, 0) == child;
+    bool ran = child > 0 && waitpid(child, &status, 0) == child;
+    *ended = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    return ran;
 }
 
 enum emit_result emit_test(const struct record_options *options, const struct program *program,
                            const char *name, FILE *out)
 {
     enum emit_result result = EMIT_NO_FILES;
+    bool ended = false;
     FILE *log = tmpfile();
     FILE *words = tmpfile();
-    if (log != NULL && words != NULL && run_apart(options, program, log, words)) {
+    if (log != NULL && words != NULL && run_apart(options, program, log, words, &ended)) {
         struct summary summary = summarise(log);
-        if (!summary.ended && fseek(words, 0, SEEK_END) == 0 && ftell(words) > 0) {
+        if (!ended) {
             find_last_words(words, &summary);
         }
         result = summary.opened ? EMIT_WRITTEN : EMIT_NOT_RUN;

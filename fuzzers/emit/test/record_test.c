@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -34,7 +35,9 @@
     X(FLAW_ENDS, "anything_of_what_ends_the_process", ALLOC("0") ALLOC("1"),                       \
       ", ANY_STATUS); /* op 1 */")                                                                 \
     X(FLAW_ENDS_NAMED, "the_name_of_what_ends_the_process", ALLOC("0") ALLOC("1"),                 \
-      "When it was made: assert: false ")
+      "When it was made: assert: false ")                                                          \
+    X(FLAW_ENDS_SILENT, "a_process_that_ends_in_silence", ALLOC("0") ALLOC("1"),                   \
+      "When it was made: the case ends the process")
 
 enum flaw {
 #define X(id, name, program, words) id,
@@ -67,6 +70,9 @@ static enum status flawed_alloc(void *instance, const struct subject_request *re
     }
     if (last && (flaw_now == FLAW_ENDS || flaw_now == FLAW_ENDS_NAMED)) {
         port_assert_failed("false", __FILE__, __LINE__);
+    }
+    if (last && flaw_now == FLAW_ENDS_SILENT) {
+        _exit(3);
     }
     asked.zone = last && flaw_now == FLAW_ZONE ? 0 : asked.zone;
     return core()->alloc(instance, &asked, block);
