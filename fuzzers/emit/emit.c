@@ -100,11 +100,26 @@ static bool next_line(FILE *log, struct log_line *line)
     return true;
 }
 
+/* Goes to where the run begins that counts. */
+static void seek_run(FILE *log)
+{
+    struct log_line line = {0};
+    long start = 0;
+    rewind(log);
+    while (next_line(log, &line)) {
+        start = line.tag == 'R' ? ftell(log) : start;
+    }
+    free(line.text);
+    if (fseek(log, start, SEEK_SET) != 0) {
+        abort();
+    }
+}
+
 static struct summary summarise(FILE *log)
 {
     struct summary summary = {.pieces = 1U << PIECE_MEMORY | 1U << PIECE_BLOCKS};
     struct log_line line = {0};
-    rewind(log);
+    seek_run(log);
     while (next_line(log, &line)) {
         if (line.tag == 'P') {
             summary.pieces |= 1U << strtoul(line.rest, NULL, 10);
@@ -208,7 +223,7 @@ static void print_operations(FILE *out, FILE *log, const struct summary *summary
 {
     struct log_line line = {0};
     struct pending pending = {0};
-    rewind(log);
+    seek_run(log);
     while (next_line(log, &line)) {
         if (line.tag == 'S' && pending.text != NULL) {
             snprintf(pending.status, sizeof(pending.status), "%s",

@@ -7,7 +7,9 @@
 
 #include <inttypes.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct recorder recorder;
 
@@ -402,25 +404,47 @@ static void wrap(const struct subject *inner, struct subject *outer)
     outer->spaces = &recorder.spaces;
 }
 
+/* Runs the case once. Return: whether no violation was found. */
+static bool run_once(const struct program *program)
+{
+    recorder.cpu = CPUS_MAX;
+    recorder.fault_op = RECORD_BOOT;
+    recorder.once_op = RECORD_BOOT;
+    recorder.pieces = 0;
+    if (executor_run(&recorder.executor, program)) {
+        return true;
+    }
+    const struct harness *harness = &recorder.executor.harness;
+    if (!tearing_down()) {
+        record_expectation(harness);
+    }
+    fprintf(recorder.log, "V\t%s\t%s\n", harness->report.name, harness->report.detail);
+    return false;
+}
+
+/* Runs the case again, in memory that is not as new: what is found then is recorded instead. */
+static void record_again(const struct program *program)
+{
+    fflush(recorder.log);
+    long end = ftell(recorder.log);
+    fprintf(recorder.log, "R\n");
+    if (run_once(program)) {
+        fflush(recorder.log);
+        if (end < 0 || ftruncate(fileno(recorder.log), end) != 0 ||
+            fseek(recorder.log, end, SEEK_SET) != 0) {
+            abort();
+        }
+    }
+}
+
 void record_run(const struct record_options *options, const struct program *program, FILE *log)
 {
-    recorder = (struct recorder){
-        .log = log,
-        .program = program,
-        .inner = options->subject,
-        .cpu = CPUS_MAX,
-        .fault_op = RECORD_BOOT,
-        .once_op = RECORD_BOOT,
-    };
+    recorder = (struct recorder){.log = log, .program = program, .inner = options->subject};
     wrap(options->subject, &recorder.outer);
     executor_init(&recorder.executor, &recorder.outer, CASE_SLOTS_MAX);
     recorder.executor.validate_period = options->validate_period;
-    if (!executor_run(&recorder.executor, program)) {
-        const struct harness *harness = &recorder.executor.harness;
-        if (!tearing_down()) {
-            record_expectation(harness);
-        }
-        fprintf(log, "V\t%s\t%s\n", harness->report.name, harness->report.detail);
+    if (run_once(program) && recorder.executor.harness.opened) {
+        record_again(program);
     }
     if (recorder.executor.harness.opened) {
         fprintf(log, "E\n");

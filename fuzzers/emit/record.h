@@ -17,6 +17,7 @@
  *   X TEXT        what the call before should have answered, or what else may be expected
  *   V NAME DETAIL a violation was found
  *   P piece       a piece of the prelude is needed
+ *   R             the case is run again: what is before does not count
  *   E             the end
  */
 #ifndef POTAD_FUZZERS_EMIT_RECORD_H

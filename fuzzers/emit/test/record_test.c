@@ -32,6 +32,8 @@
     X(FLAW_LATER, "nothing_of_what_was_refused_before",                                            \
       "alloc slot=0 order=9 zone=any type=movable\n" ALLOC("1") ALLOC("2"),                        \
       ", REFUSED); /* op 0 */")                                                                    \
+    X(FLAW_SECOND, "what_shows_in_used_memory_only", ALLOC("0") ALLOC("1"),                        \
+      "When it was made: spurious-failure: ")                                                      \
     X(FLAW_ENDS, "anything_of_what_ends_the_process", ALLOC("0") ALLOC("1"),                       \
       ", ANY_STATUS); /* op 1 */")                                                                 \
     X(FLAW_ENDS_NAMED, "the_name_of_what_ends_the_process", ALLOC("0") ALLOC("1"),                 \
@@ -65,7 +67,8 @@ static enum status flawed_alloc(void *instance, const struct subject_request *re
 {
     struct subject_request asked = *request;
     bool last = ++allocs == (flaw_now == FLAW_LATER ? 3U : 2U);
-    if (last && (flaw_now == FLAW_REFUSES || flaw_now == FLAW_LATER)) {
+    if ((last && (flaw_now == FLAW_REFUSES || flaw_now == FLAW_LATER)) ||
+        (allocs == 4 && flaw_now == FLAW_SECOND)) {
         return STATUS_NO_MEMORY;
     }
     if (last && (flaw_now == FLAW_ENDS || flaw_now == FLAW_ENDS_NAMED)) {
