@@ -321,6 +321,7 @@ static void expect_elsewhere(const struct harness *harness, zone_id_t zone)
 {
     const char *name = harness->report.name;
     const char *detail = harness->report.detail;
+    const char *before;
     uint64_t min = harness->model.map.zones[zone].watermark_min;
     if (strcmp(name, check_name(CHECK_WATERMARK)) == 0 && strstr(detail, "accepts no more")) {
         fprintf(recorder.log, "A\taccepts_ahead(T, %" PRIu32 "\n", zone);
@@ -332,11 +333,11 @@ static void expect_elsewhere(const struct harness *harness, zone_id_t zone)
         fprintf(recorder.log, "A\trun_not_from(T, %" PRIu32 ", %" PRIu32 ", \"%s\"\n",
                 recorder.number, zone, name);
     } else if (strcmp(name, check_name(CHECK_MIGRATETYPE)) == 0) {
-        fprintf(recorder.log, "A\tnot_from(T, %" PRIu32 ", ZONE_ANY, %#" PRIx64 ", \"%s\"\n",
-                recorder.number, harness->blocks[recorder.number].block.pfn, name);
-    } else {
-        fprintf(recorder.log, "A\tnot_from(T, %" PRIu32 ", %" PRIu32 ", PFN_NONE, \"%s\"\n",
-                recorder.number, zone, name);
+        fprintf(recorder.log, "A\tnot_from(T, %" PRIu32 ", %#" PRIx64 ", \"%s\"\n", recorder.number,
+                harness->blocks[recorder.number].block.pfn, name);
+    } else if ((before = strstr(detail, "before zone ")) != NULL) {
+        fprintf(recorder.log, "A\tpasses_over(T, %" PRIu32 ", %" PRIu32 ", %lu\n", recorder.number,
+                zone, strtoul(before + strlen("before zone "), NULL, 10));
     }
 }
 

@@ -511,14 +511,27 @@ static void shrink(struct test *test)
     settle(test);
 }
 
-/* Block @number comes neither from @zone nor from @pfn: so says @check. */
-static void not_from(const struct test *test, unsigned number, zone_id_t zone, pfn_t pfn,
-                     const char *check)
+/* Block @number comes not from frame @pfn, where others were to be taken first. */
+static void not_from(const struct test *test, unsigned number, pfn_t pfn, const char *check)
 {
+    if (test->blocks[number].used && test->blocks[number].pfn == pfn) {
+        fail(test, check, "block %u comes from frame %#llx", number, (ull)pfn);
+    }
+}
+
+/* Block @number comes not from @zone while zone @earlier has one. */
+static void passes_over(struct test *test, unsigned number, zone_id_t zone, zone_id_t earlier)
+{
+    static struct free_counts counts;
     const struct block *block = &test->blocks[number];
-    if (block->used && (test->frames[block->pfn - FIRST_FRAME].zone == zone || block->pfn == pfn)) {
-        fail(test, check, "block %u comes from frame %#llx, zone %u", number, (ull)block->pfn,
-             test->frames[block->pfn - FIRST_FRAME].zone);
+    count_free(test, &counts);
+    for (order_t order = block->order; block->used && order < ORDERS; order++) {
+        const uint64_t(*blocks)[ORDERS] = counts.blocks[earlier];
+        if (frame_at(test, block->pfn)->zone == zone &&
+            blocks[ACCEPTED][order] + blocks[UNACCEPTED][order] > 0) {
+            fail(test, "zone-order", "zone %u gave block %u, before zone %u", zone, number,
+                 earlier);
+        }
     }
 }
 

@@ -28,7 +28,7 @@
       "cache-create cache=0 size=64 align=8\ncache-alloc cache=0 slot=0\ncache-destroy cache=0\n", \
       "end_cache(T, 0, OTHER_THAN(STATUS_OK)); /* op 2 */")                                        \
     X(FLAW_ZONE, "another_zone", ALLOC("5") ALLOC("7"),                                            \
-      ", ANY_STATUS); /* op 1 */\n    not_from(T, 7, 0, PFN_NONE, \"zone-order\");")               \
+      ", ANY_STATUS); /* op 1 */\n    passes_over(T, 7, 0, 1);")                                   \
     X(FLAW_LATER, "nothing_of_what_was_refused_before",                                            \
       "alloc slot=0 order=9 zone=any type=movable\n" ALLOC("1") ALLOC("2"),                        \
       ", REFUSED); /* op 0 */")                                                                    \
