@@ -527,8 +527,9 @@ static void passes_over(struct test *test, unsigned number, zone_id_t zone, zone
     count_free(test, &counts);
     for (order_t order = block->order; block->used && order < ORDERS; order++) {
         const uint64_t(*blocks)[ORDERS] = counts.blocks[earlier];
+        uint64_t lent = block->migratetype == MIGRATE_MOVABLE ? blocks[CMA][order] : 0;
         if (frame_at(test, block->pfn)->zone == zone &&
-            blocks[ACCEPTED][order] + blocks[UNACCEPTED][order] > 0) {
+            blocks[ACCEPTED][order] + blocks[UNACCEPTED][order] + lent > 0) {
             fail(test, "zone-order", "zone %u gave block %u, before zone %u", zone, number,
                  earlier);
         }
