@@ -23,6 +23,7 @@ static const struct {
     {"sweep", command_sweep, "make each operation of cases fail at each of its steps"},
     {"shrink", command_shrink, "make a failing case smaller, holding its signature"},
     {"triage", command_triage, "group failing cases by signature, and shrink one of each"},
+    {"emit-c", command_emit_c, "write a case as a C test that needs the core only"},
     {"from-trace", command_from_trace, "cut cases out of a kernel trace"},
     {"learn", command_learn, "find what a kernel trace does often, for the mutator"},
     {"map", command_map, "print a machine's memory map as a case"},

@@ -19,6 +19,7 @@ int command_run(int argc, char **argv);
 int command_sweep(int argc, char **argv);
 int command_shrink(int argc, char **argv);
 int command_triage(int argc, char **argv);
+int command_emit_c(int argc, char **argv);
 int command_from_trace(int argc, char **argv);
 int command_learn(int argc, char **argv);
 int command_map(int argc, char **argv);
