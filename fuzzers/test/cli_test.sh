@@ -234,7 +234,7 @@ refused TRACE -- "$tool" learn
 refused --frobnicate -- "$tool" list --frobnicate
 
 helps "$tool" --help
-for command in show asm run sweep shrink triage from-trace learn map list; do
+for command in show asm run sweep shrink triage emit-c from-trace learn map list; do
     helps "$tool" "$command" --help
 done
 
