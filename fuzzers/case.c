@@ -18,6 +18,8 @@ enum range_flag {
     RANGE_FLAGS = 15
 };
 
+enum { WATERMARK_LOG2_MAX = 62 }; /* what text and the boot take: below 2^62 frames */
+
 /* A range as in a record. */
 struct range_record {
     uint8_t flags;
@@ -591,6 +593,13 @@ void case_decode_any(struct program *program, const uint8_t *data, size_t size,
     }
 }
 
+void case_error_clean(struct case_error *error)
+{
+    for (char *at = error->text; *at != '\0'; at++) {
+        *at = *at >= ' ' && *at <= '~' ? *at : '?';
+    }
+}
+
 static bool fail(struct case_error *error, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
@@ -618,7 +627,7 @@ static bool decode_ranges(struct program *program, const uint8_t *data, uint32_t
             return fail(error, "byte %zu: range %u has no frames", at + 8, i);
         }
         if (record.zone_class >= ZONE_CLASSES || record.node >= NODES_MAX ||
-            record.watermark > 63) {
+            record.watermark > WATERMARK_LOG2_MAX) {
             return fail(error, "byte %zu: range %u has an unknown class, node or watermark", at, i);
         }
         map_add(&program->map, &record);

@@ -313,6 +313,9 @@ struct case_error {
     char text[CASE_ERROR_MAX];
 };
 
+/* Shows bytes of @error that do not print, which it cites from the input, as '?'. */
+void case_error_clean(struct case_error *error);
+
 void program_init(struct program *program);
 void program_free(struct program *program);
 

@@ -165,6 +165,7 @@ static bool parse_fail(const struct parser *parser, const char *format, ...)
     vsnprintf(reason, sizeof(reason), format, arguments);
     va_end(arguments);
     snprintf(parser->error->text, sizeof(parser->error->text), "line %u: %s", parser->line, reason);
+    case_error_clean(parser->error);
     return false;
 }
 

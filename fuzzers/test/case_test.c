@@ -666,6 +666,9 @@ static void case_decode_stray_range_names_its_byte(void **state)
     data[AT_RANGE + CASE_RANGE_BYTES] = 8; /* later, but begins no zone */
     assert_not_decoded(data, sizeof(data), "byte 20: range 1");
     small_case(data);
+    data[AT_RANGE + 3] = 63; /* a watermark that text and the boot refuse */
+    assert_not_decoded(data, sizeof(data), "byte 8: range 0");
+    small_case(data);
     memset(data + AT_RANGE + 8, 0, 4);
     assert_not_decoded(data, sizeof(data), "byte 16: range 0 has no frames");
 }
@@ -832,6 +835,7 @@ static void case_parse_bad_operation_names_line(void **state)
         {HEAD "shrink\nfree slot=65535\n", "line 5: ", "slot=65535"},
         {HEAD "free slot=65536\n", "line 4: ", "slot=65536"},
         {HEAD "free slot=1x\n", "line 4: ", "slot=1x"},
+        {HEAD "free \033[31m\n", "line 4: ", "'?[31m'"}, /* what does not print is not printed */
         {HEAD "free slot=-1\n", "line 4: ", "slot=-1"},
         {HEAD "free slot=0x\n", "line 4: ", "slot=0x"},
         {HEAD "free slot=99999999999999999999999\n", "line 4: ", "slot=9"},
