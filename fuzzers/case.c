@@ -5,6 +5,7 @@
 #include "fuzzers/case.h"
 
 #include "core/memdesc.h"
+#include "fuzzers/case_v1.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
@@ -655,8 +656,9 @@ static bool op_is_canonical(const struct case_op *op)
     return in_range && memcmp(&canonical, op, sizeof(canonical)) == 0;
 }
 
-bool case_decode(struct program *program, const uint8_t *data, size_t size,
-                 struct case_error *error)
+/* Decodes a case of the present version. */
+static bool decode_present(struct program *program, const uint8_t *data, size_t size,
+                           struct case_error *error)
 {
     program->map = (struct boot_map){0};
     program->ops_count = 0;
@@ -699,6 +701,22 @@ bool case_decode(struct program *program, const uint8_t *data, size_t size,
         program_add(program, op);
     }
     return true;
+}
+
+bool case_decode(struct program *program, const uint8_t *data, size_t size,
+                 struct case_error *error)
+{
+    if (!case_has_magic(data, size) || size < CASE_HEADER_BYTES || data[4] != CASE_VERSION_1) {
+        return decode_present(program, data, size, error);
+    }
+    uint8_t *copy = malloc(size);
+    if (copy == NULL) {
+        return fail(error, "no memory for %zu bytes", size);
+    }
+    memcpy(copy, data, size);
+    bool decoded = case_v1_upgrade(copy, size, error) && decode_present(program, copy, size, error);
+    free(copy);
+    return decoded;
 }
 
 size_t case_encoded_bytes(const struct program *program)
