@@ -39,7 +39,7 @@ static void read_text(const uint8_t *data, size_t size)
 /* Those of one target: of each in turn would cost most of the runs. */
 static const struct case_limits *limits_for(size_t size)
 {
-    size_t count = 0;
+    size_t count = 1; /* there is one */
     while (case_limits_all[count] != NULL) {
         count++;
     }
