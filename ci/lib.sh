@@ -300,9 +300,30 @@ sanitized_find() {
 }
 sanitized_find
 
+# Whether a fuzz target is one of a format's reader: it takes files as they are.
+target_reads() { # target
+    [[ $1 == case_fuzzer || $1 == memory_map_fuzzer || $1 == trace_fuzzer ]]
+}
+
+# Copies the seeds of a reader: texts of its format.
+seeds_copy() { # target folder
+    local seed
+    for seed in "$tree/corpus/seeds/$1"/*; do
+        [[ ! -e $seed ]] || cp -- "$seed" "$2"
+    done
+    case $1 in
+    case_fuzzer) cp -- "$tree/corpus/seeds/common"/*.ops "$2" ;;
+    memory_map_fuzzer) cp -- "$tree/corpus/maps"/* "$2" ;;
+    esac
+}
+
 # Turns the text seeds of a fuzz target, and those that all targets share, into binary cases.
 seeds_assemble() { # target potad-case folder
     local seed file message
+    if target_reads "$1"; then
+        seeds_copy "$1" "$3"
+        [[ $1 == case_fuzzer ]] || return 0
+    fi
     for seed in "$tree/corpus/seeds/$1"/*.ops "$tree/corpus/seeds/common"/*.ops; do
         [[ -e $seed || -L $seed ]] || continue
         file=$(basename "$(dirname "$seed")")-$(basename "$seed" .ops).bin

@@ -5,6 +5,7 @@
 #include "fuzzers/case.h"
 
 #include "core/memdesc.h"
+#include "fuzzers/case_v1.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
@@ -17,6 +18,8 @@ enum range_flag {
     RANGE_LATER = 8, /* of a zone: it is not there at boot */
     RANGE_FLAGS = 15
 };
+
+enum { WATERMARK_LOG2_MAX = 62 }; /* what text and the boot take: below 2^62 frames */
 
 /* A range as in a record. */
 struct range_record {
@@ -591,6 +594,13 @@ void case_decode_any(struct program *program, const uint8_t *data, size_t size,
     }
 }
 
+void case_error_clean(struct case_error *error)
+{
+    for (char *at = error->text; *at != '\0'; at++) {
+        *at = *at >= ' ' && *at <= '~' ? *at : '?';
+    }
+}
+
 static bool fail(struct case_error *error, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
@@ -618,7 +628,7 @@ static bool decode_ranges(struct program *program, const uint8_t *data, uint32_t
             return fail(error, "byte %zu: range %u has no frames", at + 8, i);
         }
         if (record.zone_class >= ZONE_CLASSES || record.node >= NODES_MAX ||
-            record.watermark > 63) {
+            record.watermark > WATERMARK_LOG2_MAX) {
             return fail(error, "byte %zu: range %u has an unknown class, node or watermark", at, i);
         }
         map_add(&program->map, &record);
@@ -646,8 +656,9 @@ static bool op_is_canonical(const struct case_op *op)
     return in_range && memcmp(&canonical, op, sizeof(canonical)) == 0;
 }
 
-bool case_decode(struct program *program, const uint8_t *data, size_t size,
-                 struct case_error *error)
+/* Decodes a case of the present version. */
+static bool decode_present(struct program *program, const uint8_t *data, size_t size,
+                           struct case_error *error)
 {
     program->map = (struct boot_map){0};
     program->ops_count = 0;
@@ -690,6 +701,22 @@ bool case_decode(struct program *program, const uint8_t *data, size_t size,
         program_add(program, op);
     }
     return true;
+}
+
+bool case_decode(struct program *program, const uint8_t *data, size_t size,
+                 struct case_error *error)
+{
+    if (!case_has_magic(data, size) || size < CASE_HEADER_BYTES || data[4] != CASE_VERSION_1) {
+        return decode_present(program, data, size, error);
+    }
+    uint8_t *copy = malloc(size);
+    if (copy == NULL) {
+        return fail(error, "no memory for %zu bytes", size);
+    }
+    memcpy(copy, data, size);
+    bool decoded = case_v1_upgrade(copy, size, error) && decode_present(program, copy, size, error);
+    free(copy);
+    return decoded;
 }
 
 size_t case_encoded_bytes(const struct program *program)

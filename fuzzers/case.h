@@ -313,6 +313,9 @@ struct case_error {
     char text[CASE_ERROR_MAX];
 };
 
+/* Shows bytes of @error that do not print, which it cites from the input, as '?'. */
+void case_error_clean(struct case_error *error);
+
 void program_init(struct program *program);
 void program_free(struct program *program);
 
@@ -345,7 +348,8 @@ size_t case_program_bytes(const uint8_t *data, size_t size);
 void case_decode_any(struct program *program, const uint8_t *data, size_t size,
                      const struct case_limits *limits);
 
-/* Decodes a canonical case. Return: false with @error naming the byte. */
+/* Decodes a canonical case, of this version or of version 1 (case_v1.h), which is canonical where
+ * it is so in this one. Return: false with @error naming the byte. */
 bool case_decode(struct program *program, const uint8_t *data, size_t size,
                  struct case_error *error) __attribute__((warn_unused_result));
 
@@ -355,7 +359,7 @@ size_t case_encoded_bytes(const struct program *program);
 /* Encodes @program into @data. */
 void case_encode(const struct program *program, uint8_t *data);
 
-/* Parses text. Return: false with @error naming the line. */
+/* Parses text, of this version or of version 1. Return: false with @error naming the line. */
 bool case_parse(struct program *program, const char *text, size_t size, struct case_error *error)
     __attribute__((warn_unused_result));
 

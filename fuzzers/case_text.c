@@ -10,7 +10,7 @@
  *   free slot=0 thread=1
  */
 #include "core/memdesc.h"
-#include "fuzzers/case.h"
+#include "fuzzers/case_v1.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
@@ -151,6 +151,7 @@ struct parser {
     const char *at; /* rest of the line */
     const char *end;
     unsigned line;
+    uint64_t version; /* of the case */
     struct case_error *error;
 };
 
@@ -165,6 +166,7 @@ static bool parse_fail(const struct parser *parser, const char *format, ...)
     vsnprintf(reason, sizeof(reason), format, arguments);
     va_end(arguments);
     snprintf(parser->error->text, sizeof(parser->error->text), "line %u: %s", parser->line, reason);
+    case_error_clean(parser->error);
     return false;
 }
 
@@ -440,6 +442,8 @@ static bool parse_range_words(struct parser *parser, struct range_line *line)
             line->cma = true;
         } else if (word_is(word, "later")) {
             line->later = true;
+        } else if (parser->version == CASE_VERSION_1 && word_is(word, "no-metadata")) {
+            line->fields[FIELD_CLASS] = ZONE_HIGHMEM;
         } else if (!parse_range_field(word, line)) {
             return parse_fail(parser, "bad operand '%.*s' of a range", (int)word.length,
                               word.start);
@@ -529,13 +533,12 @@ static bool parse_end(struct parser *parser)
 static bool parse_version(struct parser *parser)
 {
     struct word word;
-    uint64_t version = 0;
-    if (!next_word(parser, &word) || !word_number(word, &version)) {
+    if (!next_word(parser, &word) || !word_number(word, &parser->version)) {
         return parse_fail(parser, "potad-case needs its version");
     }
-    if (version != CASE_VERSION) {
-        return parse_fail(parser, "version %llu is unknown; this program reads version %u",
-                          (unsigned long long)version, CASE_VERSION);
+    if (parser->version != CASE_VERSION && parser->version != CASE_VERSION_1) {
+        return parse_fail(parser, "version %llu is unknown; this program reads versions %u and %u",
+                          (unsigned long long)parser->version, CASE_VERSION_1, CASE_VERSION);
     }
     return parse_end(parser);
 }

@@ -55,6 +55,7 @@ static bool fail(const struct reader *reader, unsigned line, const char *format,
     vsnprintf(reason, sizeof(reason), format, arguments);
     va_end(arguments);
     snprintf(reader->error->text, sizeof(reader->error->text), "line %u: %s", line, reason);
+    case_error_clean(reader->error);
     return false;
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * replay.c: the main program of a fuzz target without an engine: runs files, or all files of
- * directories, as the engine would. Text cases are encoded first.
+ * directories, as the engine would. Text cases are encoded first, but for a target that reads files
+ * as they are.
  */
 #include "fuzzers/fuzz_target.h"
 #include "fuzzers/input.h"
@@ -12,6 +13,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+
+#ifdef POTAD_REPLAY_AS_IS
+enum { ENCODES_TEXT = 0 };
+#else
+enum { ENCODES_TEXT = 1 };
+#endif
 
 struct replay {
     bool twice;
@@ -24,12 +31,12 @@ static void usage(FILE *out, const char *name)
 {
     fprintf(out,
             "usage: %s [--twice] FILE|DIR...\n\n"
-            "Runs each input as the fuzz target would: raw bytes, a binary case or a text case.\n"
+            "Runs each input as the fuzz target would: %s.\n"
             "  --twice   run each input twice; a different end state is a violation\n\n"
             "Environment: POTAD_SUBJECT names the allocator under test (default: core).\n"
             "Ends with a line 'potad-stats: execs=N ops=M'. Exit status: 0 nothing found,\n"
             "1 inputs differ from run to run, 2 an input could not be read; a violation aborts.\n",
-            name);
+            name, ENCODES_TEXT ? "raw bytes, a binary case or a text case" : "its bytes");
 }
 
 static void run(struct replay *replay, const char *path, const uint8_t *data, size_t size)
@@ -79,7 +86,7 @@ static void replay_file(struct replay *replay, const char *path)
         replay->failed = true;
         return;
     }
-    if (input_is_text(&input)) {
+    if (ENCODES_TEXT && input_is_text(&input)) {
         replay_text(replay, path, &input);
     } else {
         run(replay, path, input.data, input.size);

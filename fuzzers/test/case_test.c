@@ -3,7 +3,7 @@
  * case_test.c: text, binary and programs are the same thing; any bytes are a program; what is no
  * case is refused with its place.
  */
-#include "fuzzers/case.h"
+#include "fuzzers/case_v1.h"
 
 #include "fuzzers/input.h"
 
@@ -597,12 +597,64 @@ static void case_decode_unknown_version_names_byte_4(void **state)
     small_case(data);
     for (unsigned version = 0; version < 256; version++) {
         data[4] = (uint8_t)version;
-        if (version != CASE_VERSION) {
+        if (version != CASE_VERSION && version != CASE_VERSION_1) {
             char place[LINE_MAX_BYTES];
             snprintf(place, sizeof(place), "byte 4: version %u is unknown", version);
             assert_not_decoded(data, sizeof(data), place);
         }
     }
+}
+
+/* As version 1 wrote it: two zones, the second without metadata and not accepted. */
+static const uint8_t v1_case[] = {
+    'P', 'T', 'A', 'D', 1, 2, 0, 0,                          /* */
+    1,   0,   0,   0,   5, 0, 0, 0, 96, 0, 0, 0,             /* */
+    7,   0,   0,   0,   3, 0, 0, 0, 64, 0, 0, 0,             /* */
+    0,   3,   255, 1,   9, 0, 0, 0, 0,  0, 0, 0, 0, 4, 2, 1, /* alloc, with a fault at accept */
+    2,   0,   0,   0,   9, 0, 0, 0, 0,  0, 0, 0, 0, 0, 0, 0, /* free */
+    22,  0,   3,   0,   0, 0, 0, 0, 0,  0, 0, 0, 0, 0, 0, 0, /* range-exit */
+};
+
+static void case_decode_version_1_says_the_same(void **state)
+{
+    (void)state;
+    struct program binary;
+    struct program text;
+    struct case_error error = {""};
+    program_init(&binary);
+    program_init(&text);
+    if (!case_decode(&binary, v1_case, sizeof(v1_case), &error)) {
+        fail_msg("%s", error.text);
+    }
+    parse(&text, "potad-case 1\nrange zone=0 start=5 frames=96\n"
+                 "range zone=1 start=104 frames=64 no-metadata unaccepted\n"
+                 "alloc slot=9 order=3 zone=any type=movable fault=accept:2:always\n"
+                 "free slot=9\nrange-exit section=3\n");
+    assert_same(&binary, &text, 1);
+    assert_int_equal(text.map.zones[1].zone_class, ZONE_HIGHMEM);
+    assert_true(text.map.ranges[1].unaccepted);
+    program_free(&binary);
+    program_free(&text);
+}
+
+static void case_decode_bad_version_1_names_its_byte(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned at;
+        uint8_t value;
+        const char *place;
+    } bad[] = {
+        {5, 9, "byte 5: "},   {6, 0x10, "byte 6: "}, {7, 1, "byte 6: "},    {8, 8, "byte 8: "},
+        {20, 6, "byte 20: "}, {22, 1, "byte 20: "},  {32, 23, "byte 32: "}, {47, 2, "byte 32: "},
+    };
+    uint8_t data[sizeof(v1_case)];
+    for (size_t i = 0; i < LENGTH(bad); i++) {
+        memcpy(data, v1_case, sizeof(data));
+        data[bad[i].at] = bad[i].value;
+        assert_not_decoded(data, sizeof(data), bad[i].place);
+    }
+    assert_not_decoded(v1_case, sizeof(v1_case) - 1, "byte 79: ");
 }
 
 /* Whole after the ranges, and after each operation: there it is a shorter case. */
@@ -665,6 +717,9 @@ static void case_decode_stray_range_names_its_byte(void **state)
     small_case(data);
     data[AT_RANGE + CASE_RANGE_BYTES] = 8; /* later, but begins no zone */
     assert_not_decoded(data, sizeof(data), "byte 20: range 1");
+    small_case(data);
+    data[AT_RANGE + 3] = 63; /* a watermark that text and the boot refuse */
+    assert_not_decoded(data, sizeof(data), "byte 8: range 0");
     small_case(data);
     memset(data + AT_RANGE + 8, 0, 4);
     assert_not_decoded(data, sizeof(data), "byte 16: range 0 has no frames");
@@ -754,7 +809,8 @@ static void case_parse_bad_head_names_line(void **state)
         {"potad-case 2\n", "line 1: ", "no range"},
         {"\nrange zone=0 start=0 frames=9\n", "line 2: ", "potad-case 2"},
         {"potad-case\n", "line 1: ", "version"},
-        {"potad-case 1\n", "line 1: ", "version 1 is unknown"},
+        {"potad-case 3\n", "line 1: ", "version 3 is unknown"},
+        {"potad-case 2\nrange zone=0 start=0 frames=9 no-metadata\n", "line 2: ", "no-metadata"},
         {"potad-case 1x\n", "line 1: ", "version"},
         {"potad-case 2\nslots\n", "line 2: ", "slots"},
         {"potad-case 2\nslots 63\n", "line 2: ", "slots"},
@@ -832,6 +888,7 @@ static void case_parse_bad_operation_names_line(void **state)
         {HEAD "shrink\nfree slot=65535\n", "line 5: ", "slot=65535"},
         {HEAD "free slot=65536\n", "line 4: ", "slot=65536"},
         {HEAD "free slot=1x\n", "line 4: ", "slot=1x"},
+        {HEAD "free \033[31m\n", "line 4: ", "'?[31m'"}, /* what does not print is not printed */
         {HEAD "free slot=-1\n", "line 4: ", "slot=-1"},
         {HEAD "free slot=0x\n", "line 4: ", "slot=0x"},
         {HEAD "free slot=99999999999999999999999\n", "line 4: ", "slot=9"},
@@ -910,6 +967,8 @@ int main(void)
         cmocka_unit_test(case_decode_any_makes_canonical_programs),
         cmocka_unit_test(case_decode_any_keeps_canonical_programs),
         cmocka_unit_test(case_decode_any_keeps_seeds),
+        cmocka_unit_test(case_decode_version_1_says_the_same),
+        cmocka_unit_test(case_decode_bad_version_1_names_its_byte),
         cmocka_unit_test(case_decode_no_magic_names_byte_0),
         cmocka_unit_test(case_decode_unknown_version_names_byte_4),
         cmocka_unit_test(case_decode_cut_short_names_its_end),

@@ -129,6 +129,7 @@ static const struct {
     {RAM "node 1 0-1000\n", "line 2: it cuts a frame"},
     {RAM "node 1 0-ffffff\nnode 2 fff000-1ffffff\n", "line 3: it overlaps what line 2 says"},
     {RAM "node 1 ffffff-0\n", "line 2: it ends before it starts"},
+    {"BIOS-e820: [mem 0-ffffff] us\033able\n", "line 1: unknown type 'us?able'"},
     {RAM "zone frobnicate 0-ffffff\n", "line 2: unknown zone class"},
     {RAM "zone dma 0-ffffff\nzone dma 0-ffffff\n", "line 3: it overlaps what line 2 says"},
 };

@@ -279,8 +279,10 @@ void fiber_close(struct fiber *fiber)
 
 void fiber_restart(struct fiber *fiber)
 {
-    if (__asan_unpoison_memory_region != NULL) {
-        __asan_unpoison_memory_region(fiber->stack, fiber->stack_bytes);
+    /* Not called by its name, or a build without AddressSanitizer looks like a mixed one. */
+    void (*volatile unpoison)(const volatile void *, size_t) = __asan_unpoison_memory_region;
+    if (unpoison != NULL) {
+        unpoison(fiber->stack, fiber->stack_bytes);
     }
     if (__tsan_create_fiber != NULL) {
         __tsan_destroy_fiber(fiber->tsan);
