@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "stress/explore/arena.h"
 
-#include <sanitizer/asan_interface.h>
+#include "stress/explore/asan_memory.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,14 +45,14 @@ bool arena_open(struct arena *arena, const struct boot_map *map)
         arena_close(arena);
         return false;
     }
-    ASAN_POISON_MEMORY_REGION(arena->memory, frames * FRAME_SIZE);
+    asan_poison(arena->memory, frames * FRAME_SIZE);
     return true;
 }
 
 void arena_close(struct arena *arena)
 {
     if (arena->memory != NULL) {
-        ASAN_UNPOISON_MEMORY_REGION(arena->memory, arena->frames * FRAME_SIZE);
+        asan_unpoison(arena->memory, arena->frames * FRAME_SIZE);
     }
     free(arena->memory);
     free(arena->contents);
@@ -68,13 +69,13 @@ unsigned char *arena_direct_map(const struct arena *arena)
 static void expose(struct arena *arena, uint64_t index)
 {
     arena->exposed[index] = 1;
-    ASAN_UNPOISON_MEMORY_REGION(frame_at(arena, index), FRAME_SIZE);
+    asan_unpoison(frame_at(arena, index), FRAME_SIZE);
 }
 
 static void conceal(struct arena *arena, uint64_t index)
 {
     arena->exposed[index] = 0;
-    ASAN_POISON_MEMORY_REGION(frame_at(arena, index), FRAME_SIZE);
+    asan_poison(frame_at(arena, index), FRAME_SIZE);
 }
 
 void arena_expose(struct arena *arena, pfn_t pfn, uint64_t frames, bool zeroed)

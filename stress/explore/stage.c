@@ -229,6 +229,7 @@ static void restore(struct stage *stage)
     }
     stage->cpu_taken = 0;
     stage->finding.name[0] = '\0';
+    stage->undecided = false;
     (atomic_word_poke)(&stage->arrivals, 0);
     (atomic_word_poke)(&stage->turns, 0);
 }

@@ -77,6 +77,7 @@ struct stage_state {
 struct stage_options {
     const struct subject *subject;
     bool any_cpu; /* which CPU a thread is on is a choice, too */
+    bool reuse;   /* owners put descriptors on other blocks without a grace period between */
     bool weak;    /* loads may see what weak memory lets them see */
 };
 
@@ -108,6 +109,7 @@ struct stage {
     struct call_rules rules;
     struct frames_judge frames_judge;
     struct linear linear;
+    bool undecided; /* the history of the last execution, by the exact judge */
     bool opened;
 };
 
