@@ -2,25 +2,10 @@
 #include "stress/explore/arena.h"
 
 #include "stress/explore/asan_memory.h"
+#include "stress/explore/image.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-void arena_copy(void *to, const void *from, size_t bytes)
-{
-#if defined(__x86_64__)
-    __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(bytes) : : "memory");
-#else
-    volatile uint64_t *words = to;
-    const uint64_t *source = from;
-    for (size_t i = 0; i < bytes / sizeof(*source); i++) {
-        words[i] = source[i];
-    }
-    for (size_t i = bytes / sizeof(*source) * sizeof(*source); i < bytes; i++) {
-        ((volatile unsigned char *)to)[i] = ((const unsigned char *)from)[i];
-    }
-#endif
-}
 
 static unsigned char *frame_at(const struct arena *arena, uint64_t index)
 {
@@ -109,7 +94,7 @@ void arena_keep(struct arena *arena)
     memcpy(arena->kept, arena->exposed, arena->frames);
     for (uint64_t i = 0; i < arena->frames; i++) {
         if (arena->exposed[i] != 0) {
-            memcpy(arena->contents + i * FRAME_SIZE, frame_at(arena, i), FRAME_SIZE);
+            image_copy(arena->contents + i * FRAME_SIZE, frame_at(arena, i), FRAME_SIZE);
         }
     }
 }
@@ -125,7 +110,23 @@ void arena_restore(struct arena *arena)
             }
         }
         if (arena->kept[i] != 0) {
-            arena_copy(frame_at(arena, i), arena->contents + i * FRAME_SIZE, FRAME_SIZE);
+            image_restore(frame_at(arena, i), arena->contents + i * FRAME_SIZE, FRAME_SIZE);
         }
     }
+}
+
+uint64_t arena_hash(const struct arena *arena, uint64_t hash)
+{
+    static const unsigned char nothing[FRAME_SIZE];
+    for (uint64_t i = 0; i < arena->frames; i++) {
+        if (arena->exposed[i] != arena->kept[i]) {
+            hash = hash_mix(hash + (i << 1 | arena->exposed[i]));
+        }
+        if (arena->exposed[i] != 0) {
+            const unsigned char *kept =
+                arena->kept[i] != 0 ? arena->contents + i * FRAME_SIZE : nothing;
+            hash = image_hash(hash, frame_at(arena, i), kept, FRAME_SIZE);
+        }
+    }
+    return hash;
 }

@@ -40,7 +40,7 @@ void arena_reset(struct arena *arena);
 void arena_keep(struct arena *arena);
 void arena_restore(struct arena *arena);
 
-/* Copies as memcpy() does, unseen by sanitizers: whoever calls orders it. */
-void arena_copy(void *to, const void *from, size_t bytes);
+/* Return: @hash, and what is exposed now, and different. Context: after arena_keep(). */
+uint64_t arena_hash(const struct arena *arena, uint64_t hash);
 
 #endif

@@ -27,10 +27,17 @@ void descriptor_end(struct descriptor *descriptor)
     asan_poison(descriptor, sizeof(*descriptor));
 }
 
+__attribute__((no_sanitize("address", "thread"))) bool
+descriptor_has_ended(const struct descriptor *descriptor)
+{
+    return descriptor->mark == MARK_DEAD;
+}
+
 void descriptor_restored(struct descriptor *descriptor)
 {
-    asan_unpoison(descriptor, sizeof(*descriptor));
-    if (descriptor->mark == MARK_DEAD) {
+    if (descriptor_has_ended(descriptor)) {
         asan_poison(descriptor, sizeof(*descriptor));
+    } else {
+        asan_unpoison(descriptor, sizeof(*descriptor));
     }
 }

@@ -74,6 +74,12 @@ struct stage_state {
     uint32_t cpus_moving;              /* on their way to or fro */
 };
 
+/* Ends that were checked, and good, by what memory was then: a hash table, 0 for none. */
+struct ends {
+    uint64_t *hashes;
+    uint32_t count;
+};
+
 struct stage_options {
     const struct subject *subject;
     bool any_cpu; /* which CPU a thread is on is a choice, too */
@@ -102,6 +108,7 @@ struct stage {
     struct explore_finding finding;                /* of what runs outside of the explorer */
     struct fault_plan faults[EXPLORE_THREADS + 1]; /* of each thread, and of who sets up */
     uint64_t free_frames;                          /* after boot */
+    struct ends ends;                              /* that all executions so far have come to */
     struct calls calls;                            /* the history, from the boot on */
     struct calls calls_kept;
     struct call *call[EXPLORE_THREADS + 1]; /* the put or tryget that each thread is in */

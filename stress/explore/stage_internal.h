@@ -30,6 +30,21 @@ static inline unsigned stage_thread(const struct stage *stage)
 void stage_own(struct stage *stage, pfn_t pfn, uint64_t frames, enum stage_owner from,
                enum stage_owner to, const char *name);
 
+/* Zeroed memory, in whole lines of an image. Return: NULL where there is none. */
+void *stage_allocate(size_t bytes);
+
+/* stage_memory.c: all that executions change: memory, the subject's instance, stage->state. */
+bool stage_memory_open(struct stage *stage);
+void stage_memory_close(struct stage *stage);
+void stage_memory_keep(struct stage *stage);
+void stage_memory_restore(struct stage *stage);
+
+/* A hash of it; the same only if it is the same. */
+uint64_t stage_memory_hash(const struct stage *stage);
+
+bool ends_have(const struct ends *ends, uint64_t end);
+void ends_add(struct ends *ends, uint64_t end);
+
 /* stage_port.c: fills in stage->port. */
 void stage_port_init(struct stage *stage);
 
