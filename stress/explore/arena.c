@@ -2,7 +2,6 @@
 #include "stress/explore/arena.h"
 
 #include "stress/explore/asan_memory.h"
-#include "stress/explore/image.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -99,33 +98,32 @@ void arena_keep(struct arena *arena)
     }
 }
 
-void arena_restore(struct arena *arena)
+void arena_restore(struct arena *arena, bool exposure_only)
 {
     for (uint64_t i = 0; i < arena->frames; i++) {
-        if (arena->exposed[i] != arena->kept[i]) {
-            if (arena->kept[i] != 0) {
-                expose(arena, i);
-            } else {
-                conceal(arena, i);
-            }
+        bool other = arena->exposed[i] != arena->kept[i];
+        if (other && arena->kept[i] != 0) {
+            expose(arena, i);
+        } else if (other) {
+            conceal(arena, i);
         }
-        if (arena->kept[i] != 0) {
+        if (arena->kept[i] != 0 && (other || !exposure_only)) {
             image_restore(frame_at(arena, i), arena->contents + i * FRAME_SIZE, FRAME_SIZE);
         }
     }
 }
 
-uint64_t arena_hash(const struct arena *arena, uint64_t hash)
+uint64_t arena_hash(const struct arena *arena, uint64_t hash, struct image_lines *lines)
 {
     static const unsigned char nothing[FRAME_SIZE];
     for (uint64_t i = 0; i < arena->frames; i++) {
+        bool was = arena->kept[i] != 0;
         if (arena->exposed[i] != arena->kept[i]) {
             hash = hash_mix(hash + (i << 1 | arena->exposed[i]));
         }
         if (arena->exposed[i] != 0) {
-            const unsigned char *kept =
-                arena->kept[i] != 0 ? arena->contents + i * FRAME_SIZE : nothing;
-            hash = image_hash(hash, frame_at(arena, i), kept, FRAME_SIZE);
+            const unsigned char *kept = was ? arena->contents + i * FRAME_SIZE : nothing;
+            hash = image_hash(hash, frame_at(arena, i), kept, FRAME_SIZE, was ? lines : NULL);
         }
     }
     return hash;

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "stress/explore/image.h"
 
-#include <stdbool.h>
-
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
@@ -93,6 +91,13 @@ void image_restore(void *now, const void *kept, size_t bytes)
     }
 }
 
+void image_restore_lines(const struct image_lines *lines)
+{
+    for (uint32_t i = 0; i < lines->count; i++) {
+        line_copy(lines->lines[i].now, lines->lines[i].kept, 0);
+    }
+}
+
 /* Both halves of a product: each bit depends on all of both factors. */
 static inline uint64_t fold(uint64_t a, uint64_t b)
 {
@@ -111,11 +116,26 @@ UNSEEN static uint64_t line_hash(uint64_t hash, const word_t *line, size_t at)
     return sum;
 }
 
-uint64_t image_hash(uint64_t hash, const void *now, const void *kept, size_t bytes)
+static void line_note(struct image_lines *lines, void *now, const void *kept, size_t at)
+{
+    if (lines->count == IMAGE_LINES_MAX) {
+        lines->overflow = true;
+        return;
+    }
+    lines->lines[lines->count].now = (unsigned char *)now + at;
+    lines->lines[lines->count].kept = line_at(kept, at);
+    lines->count++;
+}
+
+uint64_t image_hash(uint64_t hash, void *now, const void *kept, size_t bytes,
+                    struct image_lines *lines)
 {
     for (size_t at = next_line(now, kept, 0, bytes); at < bytes;
          at = next_line(now, kept, at + IMAGE_LINE_BYTES, bytes)) {
         hash = line_hash(hash, line_at(now, at), at);
+        if (lines != NULL) {
+            line_note(lines, now, kept, at);
+        }
     }
     return fold(hash ^ bytes, 0xd6e8feb86659fd93U);
 }

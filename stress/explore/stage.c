@@ -280,12 +280,13 @@ static void check_end(struct stage *stage)
 /* The same, but where it was just so before: what follows from there was found good. */
 static void check_new_end(struct stage *stage)
 {
-    uint64_t end = stage_memory_hash(stage);
-    if (!ends_have(&stage->ends, end)) {
-        check_end(stage);
-        if (!stage_failed(stage)) {
-            ends_add(&stage->ends, end);
-        }
+    uint64_t end;
+    if (stage_end_is_known(stage, &end)) {
+        return;
+    }
+    check_end(stage);
+    if (!stage_failed(stage)) {
+        stage_end_note(stage, end);
     }
 }
 

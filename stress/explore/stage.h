@@ -108,8 +108,10 @@ struct stage {
     struct explore_finding finding;                /* of what runs outside of the explorer */
     struct fault_plan faults[EXPLORE_THREADS + 1]; /* of each thread, and of who sets up */
     uint64_t free_frames;                          /* after boot */
-    struct ends ends;                              /* that all executions so far have come to */
-    struct calls calls;                            /* the history, from the boot on */
+    struct ends ends;                              /* that executions have come to */
+    struct image_lines lines;
+    bool lines_noted;   /* they are all that the last execution has changed */
+    struct calls calls; /* the history, from the boot on */
     struct calls calls_kept;
     struct call *call[EXPLORE_THREADS + 1]; /* the put or tryget that each thread is in */
     struct call_span spans[RANGES_MAX];

@@ -39,11 +39,10 @@ void stage_memory_close(struct stage *stage);
 void stage_memory_keep(struct stage *stage);
 void stage_memory_restore(struct stage *stage);
 
-/* A hash of it; the same only if it is the same. */
-uint64_t stage_memory_hash(const struct stage *stage);
-
-bool ends_have(const struct ends *ends, uint64_t end);
-void ends_add(struct ends *ends, uint64_t end);
+/* Whether all of it is as it was at an end that was noted; *@end is a hash of it. Context: if so,
+ * nothing is done to it before it is restored. */
+bool stage_end_is_known(struct stage *stage, uint64_t *end);
+void stage_end_note(struct stage *stage, uint64_t end);
 
 /* stage_port.c: fills in stage->port. */
 void stage_port_init(struct stage *stage);

@@ -60,9 +60,15 @@ void stage_memory_restore(struct stage *stage)
     for (uint32_t i = 0; i < STAGE_SLOTS; i++) {
         ended[i] = descriptor_has_ended(&stage->state.blocks[i].descriptor);
     }
-    arena_restore(&stage->memory);
-    image_restore(stage->instance, stage->instance_kept, instance_bytes(stage));
-    image_restore(&stage->state, &stage->state_kept, sizeof(stage->state));
+    if (stage->lines_noted) {
+        arena_restore(&stage->memory, true);
+        image_restore_lines(&stage->lines);
+    } else {
+        arena_restore(&stage->memory, false);
+        image_restore(stage->instance, stage->instance_kept, instance_bytes(stage));
+        image_restore(&stage->state, &stage->state_kept, sizeof(stage->state));
+    }
+    stage->lines_noted = false;
     for (uint32_t i = 0; i < STAGE_SLOTS; i++) {
         struct descriptor *descriptor = &stage->state.blocks[i].descriptor;
         if (descriptor_has_ended(descriptor) != ended[i]) {
@@ -71,11 +77,14 @@ void stage_memory_restore(struct stage *stage)
     }
 }
 
-uint64_t stage_memory_hash(const struct stage *stage)
+static uint64_t memory_hash(struct stage *stage)
 {
-    uint64_t hash = arena_hash(&stage->memory, 1);
-    hash = image_hash(hash, stage->instance, stage->instance_kept, instance_bytes(stage));
-    return image_hash(hash, &stage->state, &stage->state_kept, sizeof(stage->state));
+    struct image_lines *lines = &stage->lines;
+    lines->count = 0;
+    lines->overflow = false;
+    uint64_t hash = arena_hash(&stage->memory, 1, lines);
+    hash = image_hash(hash, stage->instance, stage->instance_kept, instance_bytes(stage), lines);
+    return image_hash(hash, &stage->state, &stage->state_kept, sizeof(stage->state), lines);
 }
 
 /* Where @end is, or would be. */
@@ -88,15 +97,19 @@ static uint64_t *place_of(const struct ends *ends, uint64_t end)
     return &ends->hashes[index];
 }
 
-bool ends_have(const struct ends *ends, uint64_t end)
+bool stage_end_is_known(struct stage *stage, uint64_t *end)
 {
-    return end != 0 && *place_of(ends, end) == end;
+    *end = memory_hash(stage);
+    bool known = *end != 0 && *place_of(&stage->ends, *end) == *end;
+    /* Nothing changes any more: what differs is what the next execution has to put back. */
+    stage->lines_noted = known && !stage->lines.overflow;
+    return known;
 }
 
-void ends_add(struct ends *ends, uint64_t end)
+void stage_end_note(struct stage *stage, uint64_t end)
 {
-    if (ends->count < ENDS_MAX / 2) {
-        *place_of(ends, end) = end;
-        ends->count++;
+    if (stage->ends.count < ENDS_MAX / 2) {
+        *place_of(&stage->ends, end) = end;
+        stage->ends.count++;
     }
 }
