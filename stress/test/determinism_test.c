@@ -161,6 +161,16 @@ static void determinism_check_names_what_else_decides(void **state)
     assert_non_null(strstr(finding.text, "lookup.c:"));
 }
 
+/* Epochs begin to look for a place of their own where the hint says: it is that of stacks, which are
+ * elsewhere in each process, in programs that explore nothing. */
+static void who_sets_up_has_a_number_of_his_own(void **state)
+{
+    uint32_t hint = 0;
+    (void)state;
+    assert_true(port_sync_hint(&hint));
+    assert_int_equal(hint, EXPLORE_THREADS);
+}
+
 #define SCENE_TEST(test) cmocka_unit_test_setup_teardown(test, scene_open, scene_close)
 
 int main(void)
@@ -171,6 +181,7 @@ int main(void)
         SCENE_TEST(determinism_names_where_one_goes_on),
         SCENE_TEST(determinism_check_takes_what_happens_again),
         SCENE_TEST(determinism_check_names_what_else_decides),
+        SCENE_TEST(who_sets_up_has_a_number_of_his_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
