@@ -161,8 +161,8 @@ static void determinism_check_names_what_else_decides(void **state)
     assert_non_null(strstr(finding.text, "lookup.c:"));
 }
 
-/* Epochs begin to look for a place of their own where the hint says: it is that of stacks, which are
- * elsewhere in each process, in programs that explore nothing. */
+/* Epochs begin to look for a place of their own where the hint says: it is that of stacks, which
+ * are elsewhere in each process, in programs that explore nothing. */
 static void who_sets_up_has_a_number_of_his_own(void **state)
 {
     uint32_t hint = 0;
