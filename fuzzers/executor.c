@@ -108,32 +108,14 @@ static bool find_block(const struct executor *executor, uint32_t from, uint32_t 
     return true;
 }
 
-/* What a type of descriptor is of. */
-static enum migratetype migratetype_of(enum memdesc_type type)
-{
-    return type == MEMDESC_FOLIO ? MIGRATE_MOVABLE : MIGRATE_UNMOVABLE;
-}
-
 static void run_alloc(struct executor *executor, const struct case_op *op)
 {
     struct slot_map *slots = &executor->block_slots;
     if (slots_left(slots) == 0) {
         return;
     }
-    bool desc = op->op == OP_ALLOC_DESC;
-    bool node = op->op == OP_ALLOC_NODE;
     uint32_t slot = slot_find(slots, op->slot, false);
-    struct subject_request request = {
-        .order = op->order,
-        .zone = node ? ZONE_ANY : op->zone,
-        .node = node ? op->zone : 0,
-        .below = node ? (enum zone_class)op->align : ZONE_DMA,
-        .reserve = node && op->count != 0,
-        .compact = op->op == OP_ALLOC_COMPACT,
-        .migratetype =
-            desc ? migratetype_of((enum memdesc_type)op->type) : (enum migratetype)op->type,
-        .type = desc ? (enum memdesc_type)op->type : MEMDESC_NONE,
-    };
+    struct subject_request request = op_alloc_request(op);
     if (harness_alloc(&executor->harness, &request, slot)) {
         slot_set(slots, slot, true);
     }

@@ -51,6 +51,29 @@ uint32_t op_needs(enum op op)
     }
 }
 
+/* What a type of descriptor is of. */
+static enum migratetype migratetype_of(enum memdesc_type type)
+{
+    return type == MEMDESC_FOLIO ? MIGRATE_MOVABLE : MIGRATE_UNMOVABLE;
+}
+
+struct subject_request op_alloc_request(const struct case_op *op)
+{
+    bool desc = op->op == OP_ALLOC_DESC;
+    bool node = op->op == OP_ALLOC_NODE;
+    return (struct subject_request){
+        .order = op->order,
+        .zone = node ? ZONE_ANY : op->zone,
+        .node = node ? op->zone : 0,
+        .below = node ? (enum zone_class)op->align : ZONE_DMA,
+        .reserve = node && op->count != 0,
+        .compact = op->op == OP_ALLOC_COMPACT,
+        .migratetype =
+            desc ? migratetype_of((enum memdesc_type)op->type) : (enum migratetype)op->type,
+        .type = desc ? (enum memdesc_type)op->type : MEMDESC_NONE,
+    };
+}
+
 struct contig_request op_contig_request(const struct case_op *op, pfn_t start)
 {
     bool cma = op->op == OP_CONTIG_CMA;

@@ -11,6 +11,10 @@
 /* The capabilities of a subject that @op needs. */
 uint32_t op_needs(enum op op);
 
+/* What OP_ALLOC, OP_ALLOC_DESC, OP_ALLOC_NODE or OP_ALLOC_COMPACT asks for, but for the descriptor
+ * itself. */
+struct subject_request op_alloc_request(const struct case_op *op);
+
 /* What OP_CONTIG, OP_CONTIG_LARGE or OP_CONTIG_CMA asks for; @start: of the map. */
 struct contig_request op_contig_request(const struct case_op *op, pfn_t start);
 

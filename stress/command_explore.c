@@ -28,6 +28,7 @@ static bool plan_make(const struct options *options, struct campaign_plan *plan)
         .shrinks = !options->keep,
         .options = {.subject = subject_find(options->subject),
                     .any_cpu = options->any_cpu,
+                    .reuse = options->reuse,
                     .weak = options->weak},
         .subject = options->subject,
     };
@@ -79,6 +80,9 @@ static void print_summary(const struct campaign_plan *plan, const struct campaig
     if (report->covered > 0) {
         printf("; all executions of %" PRIu64 " programs within the bound", report->covered);
     }
+    if (report->undecided > 0) {
+        printf("; %" PRIu64 " histories too long to be judged exactly", report->undecided);
+    }
     putchar('\n');
 }
 
@@ -89,7 +93,8 @@ static bool write_json(const struct options *options, const struct campaign_plan
         return true;
     }
     json_t *json = json_pack(
-        "{s:s, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:f, s:s, s:s, s:i, s:s, s:i, s:i, s:i, s:i}",
+        "{s:s, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:f, s:s, s:s, s:i, s:s, s:i, s:i, s:i, s:i, "
+        "s:I}",
         "strategy", plan->strategy, "seed", (json_int_t)plan->seed, "subject", plan->subject,
         "programs", (json_int_t)report->programs, "executions", (json_int_t)report->executions,
         "covered", (json_int_t)report->covered, "steps", (json_int_t)report->steps, "switches",
@@ -97,7 +102,7 @@ static bool write_json(const struct options *options, const struct campaign_plan
         "text", report->finding.text, "replays", (int)report->replays, "file", report->path,
         "switches_before", (int)report->shrunk.switches_before, "switches_after",
         (int)report->shrunk.switches_after, "ops_before", (int)report->shrunk.ops_before,
-        "ops_after", (int)report->shrunk.ops_after);
+        "ops_after", (int)report->shrunk.ops_after, "undecided", (json_int_t)report->undecided);
     bool good = json != NULL && json_dump_file(json, options->json, JSON_INDENT(2)) == 0;
     json_decref(json);
     if (!good) {
@@ -113,9 +118,9 @@ enum result command_explore(const struct options *options)
     if (!plan_make(options, &plan)) {
         return RESULT_BAD_USAGE;
     }
-    fprintf(stderr, "potad-stress: explore --strategy %s --seed %" PRIu64 " --subject %s%s%s\n",
+    fprintf(stderr, "potad-stress: explore --strategy %s --seed %" PRIu64 " --subject %s%s%s%s\n",
             plan.strategy, plan.seed, plan.subject, plan.options.any_cpu ? " --any-cpu" : "",
-            plan.options.weak ? " --weak" : "");
+            plan.options.reuse ? " --reuse" : "", plan.options.weak ? " --weak" : "");
     enum campaign_result result = campaign_run(&plan, &report);
     if (result == CAMPAIGN_BAD_INPUT) {
         return RESULT_BAD_USAGE;
@@ -142,7 +147,7 @@ static uint64_t replay_times(const struct options *options, const struct failure
     uint64_t same = 0;
     for (uint64_t i = 0; i < options->times; i++) {
         attempt_replay(attempt, &failure->program, &failure->options, &failure->schedule,
-                       i + 1 == options->times);
+                       failure->found, i + 1 == options->times);
         same += strcmp(attempt->finding.name, failure->found) == 0 ? 1 : 0;
     }
     return same;

@@ -54,6 +54,7 @@ struct options {
     uint64_t times;
     bool any_cpu;
     bool pairs;
+    bool reuse;
     bool weak;
     bool keep; /* what was found as it was found */
     bool all;

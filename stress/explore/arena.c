@@ -1,25 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "stress/explore/arena.h"
 
-#include <sanitizer/asan_interface.h>
+#include "stress/explore/asan_memory.h"
+
 #include <stdlib.h>
 #include <string.h>
-
-void arena_copy(void *to, const void *from, size_t bytes)
-{
-#if defined(__x86_64__)
-    __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(bytes) : : "memory");
-#else
-    volatile uint64_t *words = to;
-    const uint64_t *source = from;
-    for (size_t i = 0; i < bytes / sizeof(*source); i++) {
-        words[i] = source[i];
-    }
-    for (size_t i = bytes / sizeof(*source) * sizeof(*source); i < bytes; i++) {
-        ((volatile unsigned char *)to)[i] = ((const unsigned char *)from)[i];
-    }
-#endif
-}
 
 static unsigned char *frame_at(const struct arena *arena, uint64_t index)
 {
@@ -44,14 +29,14 @@ bool arena_open(struct arena *arena, const struct boot_map *map)
         arena_close(arena);
         return false;
     }
-    ASAN_POISON_MEMORY_REGION(arena->memory, frames * FRAME_SIZE);
+    asan_poison(arena->memory, frames * FRAME_SIZE);
     return true;
 }
 
 void arena_close(struct arena *arena)
 {
     if (arena->memory != NULL) {
-        ASAN_UNPOISON_MEMORY_REGION(arena->memory, arena->frames * FRAME_SIZE);
+        asan_unpoison(arena->memory, arena->frames * FRAME_SIZE);
     }
     free(arena->memory);
     free(arena->contents);
@@ -68,13 +53,13 @@ unsigned char *arena_direct_map(const struct arena *arena)
 static void expose(struct arena *arena, uint64_t index)
 {
     arena->exposed[index] = 1;
-    ASAN_UNPOISON_MEMORY_REGION(frame_at(arena, index), FRAME_SIZE);
+    asan_unpoison(frame_at(arena, index), FRAME_SIZE);
 }
 
 static void conceal(struct arena *arena, uint64_t index)
 {
     arena->exposed[index] = 0;
-    ASAN_POISON_MEMORY_REGION(frame_at(arena, index), FRAME_SIZE);
+    asan_poison(frame_at(arena, index), FRAME_SIZE);
 }
 
 void arena_expose(struct arena *arena, pfn_t pfn, uint64_t frames, bool zeroed)
@@ -108,23 +93,38 @@ void arena_keep(struct arena *arena)
     memcpy(arena->kept, arena->exposed, arena->frames);
     for (uint64_t i = 0; i < arena->frames; i++) {
         if (arena->exposed[i] != 0) {
-            memcpy(arena->contents + i * FRAME_SIZE, frame_at(arena, i), FRAME_SIZE);
+            image_copy(arena->contents + i * FRAME_SIZE, frame_at(arena, i), FRAME_SIZE);
         }
     }
 }
 
-void arena_restore(struct arena *arena)
+void arena_restore(struct arena *arena, bool exposure_only)
 {
     for (uint64_t i = 0; i < arena->frames; i++) {
-        if (arena->exposed[i] != arena->kept[i]) {
-            if (arena->kept[i] != 0) {
-                expose(arena, i);
-            } else {
-                conceal(arena, i);
-            }
+        bool other = arena->exposed[i] != arena->kept[i];
+        if (other && arena->kept[i] != 0) {
+            expose(arena, i);
+        } else if (other) {
+            conceal(arena, i);
         }
-        if (arena->kept[i] != 0) {
-            arena_copy(frame_at(arena, i), arena->contents + i * FRAME_SIZE, FRAME_SIZE);
+        if (arena->kept[i] != 0 && (other || !exposure_only)) {
+            image_restore(frame_at(arena, i), arena->contents + i * FRAME_SIZE, FRAME_SIZE);
         }
     }
+}
+
+uint64_t arena_hash(const struct arena *arena, uint64_t hash, struct image_lines *lines)
+{
+    static const unsigned char nothing[FRAME_SIZE];
+    for (uint64_t i = 0; i < arena->frames; i++) {
+        bool was = arena->kept[i] != 0;
+        if (arena->exposed[i] != arena->kept[i]) {
+            hash = hash_mix(hash + (i << 1 | arena->exposed[i]));
+        }
+        if (arena->exposed[i] != 0) {
+            const unsigned char *kept = was ? arena->contents + i * FRAME_SIZE : nothing;
+            hash = image_hash(hash, frame_at(arena, i), kept, FRAME_SIZE, was ? lines : NULL);
+        }
+    }
+    return hash;
 }

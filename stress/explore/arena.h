@@ -8,6 +8,7 @@
 #define POTAD_STRESS_EXPLORE_ARENA_H
 
 #include "core/boot_map.h"
+#include "stress/explore/image.h"
 
 enum { ARENA_FRAMES_MAX = 1024 };
 
@@ -36,11 +37,13 @@ void arena_conceal(struct arena *arena, pfn_t pfn, uint64_t frames);
 /* Conceals all. */
 void arena_reset(struct arena *arena);
 
-/* Remembers all that is exposed; and makes it so again. */
+/* Remembers all that is exposed; and makes it so again. @exposure_only: frames that are exposed now
+ * as then are as they were, or the caller makes them so. */
 void arena_keep(struct arena *arena);
-void arena_restore(struct arena *arena);
+void arena_restore(struct arena *arena, bool exposure_only);
 
-/* Copies as memcpy() does, unseen by sanitizers: whoever calls orders it. */
-void arena_copy(void *to, const void *from, size_t bytes);
+/* Return: @hash, and what is exposed now, and different; which lines differ of frames that are
+ * exposed now as then is added to @lines. Context: after arena_keep(). */
+uint64_t arena_hash(const struct arena *arena, uint64_t hash, struct image_lines *lines);
 
 #endif

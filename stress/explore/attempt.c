@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "stress/explore/attempt.h"
 
+#include "stress/explore/determinism.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -17,6 +19,13 @@ struct attempt *attempt_open(void)
     void *memory = mmap(NULL, sizeof(struct attempt), PROT_READ | PROT_WRITE,
                         MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     return memory == MAP_FAILED ? NULL : memory;
+}
+
+struct explore_log *attempt_log(struct attempt *attempt)
+{
+    attempt->log =
+        (struct explore_log){.steps = attempt->steps_logged, .capacity = ATTEMPT_LOG_MAX};
+    return &attempt->log;
 }
 
 void attempt_close(struct attempt *attempt)
@@ -97,6 +106,7 @@ struct replay_work {
     const struct program *program;
     const struct stage_options *options;
     struct schedule *schedule; /* a copy: that of the attempt is written anew */
+    bool twice;
     bool log;
 };
 
@@ -115,27 +125,26 @@ static void replay_work(void *context)
         attempt->bad_program = true;
         return;
     }
-    if (work->log) {
-        attempt->log =
-            (struct explore_log){.steps = attempt->steps_logged, .capacity = ATTEMPT_LOG_MAX};
-        explorer.log = &attempt->log;
-    }
+    explorer.log = work->log || work->twice ? attempt_log(attempt) : NULL;
     struct explore_finding finding;
-    if (!stage_execute(stage, strategy, &finding)) {
+    bool good = stage_execute(stage, strategy, &finding);
+    attempt->hash = explorer.hash;
+    if (!good || (work->twice && !determinism_check(stage, &attempt->log, &finding))) {
         attempt->finding = finding;
     }
-    attempt->hash = explorer.hash;
 }
 
 void attempt_replay(struct attempt *attempt, const struct program *program,
-                    const struct stage_options *options, const struct schedule *schedule, bool log)
+                    const struct stage_options *options, const struct schedule *schedule,
+                    const char *name, bool log)
 {
     struct schedule *copy = malloc(sizeof(*copy));
     if (copy == NULL) {
         abort();
     }
     schedule_copy(copy, schedule);
-    struct replay_work work = {attempt, program, options, copy, log};
+    bool twice = strcmp(name, DETERMINISM_NAME) == 0;
+    struct replay_work work = {attempt, program, options, copy, twice, log};
     attempt->log.count = 0;
     int process = attempt_start(attempt, !log, replay_work, &work);
     if (process > 0) {

@@ -20,9 +20,10 @@ struct attempt {
     uint64_t programs;
     uint64_t steps;
     uint64_t switches;
-    uint64_t covered; /* programs of which all executions have been */
-    bool bad_program; /* error says why there was nothing to execute */
-    bool stop;        /* asked for by who waits */
+    uint64_t undecided; /* histories, by the exact judge */
+    uint64_t covered;   /* programs of which all executions have been */
+    bool bad_program;   /* error says why there was nothing to execute */
+    bool stop;          /* asked for by who waits */
     char error[SCHEDULE_ERROR_MAX];
     struct explore_log log;
     struct explored_step steps_logged[ATTEMPT_LOG_MAX];
@@ -31,6 +32,9 @@ struct attempt {
 /* Memory that processes forked later share. Return: NULL where there is none. */
 struct attempt *attempt_open(void);
 void attempt_close(struct attempt *attempt);
+
+/* An empty log of the steps of an execution, in @attempt. */
+struct explore_log *attempt_log(struct attempt *attempt);
 
 /* Starts a process that does @work(@context), which notes what it does in @attempt. @quiet: what it
  * prints goes nowhere. Return: its number, or -1. */
@@ -46,9 +50,11 @@ static inline bool attempt_found(const struct attempt *attempt)
     return attempt->finding.name[0] != '\0';
 }
 
-/* Executes @program once as @schedule says, in a process of its own; @log: with each step noted,
- * and what it prints shown. @schedule may be that of @attempt. */
+/* Executes @program as @schedule says, in a process of its own: once, or, to find that it has not
+ * the same outcome (@name: determinism), twice. @log: with each step noted, and what it prints
+ * shown. @schedule may be that of @attempt. */
 void attempt_replay(struct attempt *attempt, const struct program *program,
-                    const struct stage_options *options, const struct schedule *schedule, bool log);
+                    const struct stage_options *options, const struct schedule *schedule,
+                    const char *name, bool log);
 
 #endif

@@ -2,6 +2,7 @@
 #include "stress/explore/campaign.h"
 
 #include "stress/clock.h"
+#include "stress/explore/determinism.h"
 #include "stress/explore/pairs.h"
 
 #include <errno.h>
@@ -68,34 +69,33 @@ static bool time_is_up(const struct explorer_job *job)
             (job->deadline > 0 && clock_seconds() >= job->deadline));
 }
 
-/* Has the last execution happen again. Return: false where another one did. */
-static bool check_replay(struct explorer_job *job)
+/* Executes the program of the stage once, and at times again. Return: whether nothing was found. */
+static bool execute(struct explorer_job *job, struct explored_case *subject)
 {
+    struct attempt *attempt = job->attempt;
     struct explorer *explorer = &job->explorer;
-    uint64_t hash = explorer->hash;
+    bool checks = attempt->executions % CHECK_EVERY == 0;
     struct explore_finding finding;
-    struct schedule *schedule = malloc(sizeof(*schedule));
-    if (schedule == NULL) {
-        return true;
-    }
-    schedule_copy(schedule, explorer->schedule);
-    struct strategy *strategy = strategy_replay(schedule);
-    bool good = stage_execute(job->stage, strategy, &finding) && explorer->hash == hash;
-    strategy_close(strategy);
-    free(schedule);
+    explorer->log = checks ? attempt_log(attempt) : NULL;
+    bool good = stage_execute(job->stage, subject->strategy, &finding);
+    explorer->log = NULL;
+    attempt->executions++;
+    attempt->steps += explorer->steps;
+    attempt->switches += explorer->schedule->runs_count - 1;
+    attempt->undecided += job->stage->undecided ? 1 : 0;
     if (!good) {
-        snprintf(job->attempt->finding.name, EXPLORE_NAME_MAX, "determinism");
-        snprintf(job->attempt->finding.text, EXPLORE_TEXT_MAX,
-                 "the same schedule had another outcome: something else decides, too");
+        attempt->finding = finding;
+        attempt->hash = explorer->hash;
     }
-    return good;
+    subject->done = !subject->strategy->end(subject->strategy, explorer->decisions);
+    attempt->covered += subject->done ? 1 : 0;
+    return good && (!checks || determinism_check(job->stage, &attempt->log, &attempt->finding));
 }
 
-/* Executes @program a number of times. Return: whether to go on. */
+/* Executes @subject a number of times. Return: whether to go on. */
 static bool take_turn(struct explorer_job *job, struct explored_case *subject)
 {
     struct attempt *attempt = job->attempt;
-    struct explore_finding finding;
     note_program(attempt, &subject->program);
     job->stage = stage_open(&subject->program, &job->plan->options, &job->explorer, attempt->error);
     if (job->stage == NULL) {
@@ -105,20 +105,7 @@ static bool take_turn(struct explorer_job *job, struct explored_case *subject)
     }
     bool goes_on = true;
     for (uint32_t i = 0; i < TURN && goes_on && !subject->done; i++) {
-        bool good = stage_execute(job->stage, subject->strategy, &finding);
-        attempt->executions++;
-        attempt->steps += job->explorer.steps;
-        attempt->switches += job->explorer.schedule->runs_count - 1;
-        if (!good) {
-            attempt->finding = finding;
-            attempt->hash = job->explorer.hash;
-        }
-        subject->done = !subject->strategy->end(subject->strategy, job->explorer.decisions);
-        attempt->covered += subject->done ? 1 : 0;
-        goes_on = good && !time_is_up(job);
-        if (goes_on && attempt->executions % CHECK_EVERY == 1) {
-            goes_on = check_replay(job);
-        }
+        goes_on = execute(job, subject) && !time_is_up(job);
     }
     stage_close(job->stage);
     return goes_on;
@@ -265,12 +252,14 @@ static void sum(struct campaign_report *report, struct attempt *const *attempts,
     report->covered = 0;
     report->steps = 0;
     report->switches = 0;
+    report->undecided = 0;
     for (unsigned i = 0; i < count; i++) {
         report->executions += attempts[i]->executions;
         report->programs += attempts[i]->programs;
         report->covered += attempts[i]->covered;
         report->steps += attempts[i]->steps;
         report->switches += attempts[i]->switches;
+        report->undecided += attempts[i]->undecided;
     }
 }
 
@@ -365,13 +354,15 @@ static enum campaign_result settle(const struct campaign_plan *plan, struct atte
         return CAMPAIGN_INCONCLUSIVE;
     }
     for (unsigned i = 0; i < CAMPAIGN_REPLAYS; i++) {
-        attempt_replay(attempt, &failure->program, &plan->options, &failure->schedule, false);
+        attempt_replay(attempt, &failure->program, &plan->options, &failure->schedule,
+                       failure->found, false);
         report->replays += strcmp(attempt->finding.name, failure->found) == 0 ? 1 : 0;
     }
     if (plan->shrinks && report->replays == CAMPAIGN_REPLAYS) {
         shrink(attempt, &failure->program, &plan->options, &failure->schedule, failure->found,
                &report->shrunk);
-        attempt_replay(attempt, &failure->program, &plan->options, &failure->schedule, false);
+        attempt_replay(attempt, &failure->program, &plan->options, &failure->schedule,
+                       failure->found, false);
         report->finding = attempt->finding;
         snprintf(failure->text, sizeof(failure->text), "%s", attempt->finding.text);
     }

@@ -43,6 +43,7 @@ struct campaign_report {
     uint64_t covered; /* programs of which all executions have been */
     uint64_t steps;
     uint64_t switches;
+    uint64_t undecided; /* executions whose histories are too long for the exact judge */
     double seconds;
     struct explore_finding finding;
     unsigned replays; /* of CAMPAIGN_REPLAYS that found the same */

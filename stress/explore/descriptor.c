@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "stress/explore/descriptor.h"
 
-#include <sanitizer/asan_interface.h>
+#include "stress/explore/asan_memory.h"
 
 enum { MARK_LIVE = 0x5ca1ab1e, MARK_DEAD = 0x0ddba11 };
 
 void descriptor_begin(struct descriptor *descriptor)
 {
-    ASAN_UNPOISON_MEMORY_REGION(descriptor, sizeof(*descriptor));
+    asan_unpoison(descriptor, sizeof(*descriptor));
     descriptor->mark = MARK_LIVE;
 }
 
@@ -24,13 +24,20 @@ void descriptor_end(struct descriptor *descriptor)
         words[i] = ~(uint64_t)0;
     }
     descriptor->mark = MARK_DEAD;
-    ASAN_POISON_MEMORY_REGION(descriptor, sizeof(*descriptor));
+    asan_poison(descriptor, sizeof(*descriptor));
+}
+
+__attribute__((no_sanitize("address", "thread"))) bool
+descriptor_has_ended(const struct descriptor *descriptor)
+{
+    return descriptor->mark == MARK_DEAD;
 }
 
 void descriptor_restored(struct descriptor *descriptor)
 {
-    ASAN_UNPOISON_MEMORY_REGION(descriptor, sizeof(*descriptor));
-    if (descriptor->mark == MARK_DEAD) {
-        ASAN_POISON_MEMORY_REGION(descriptor, sizeof(*descriptor));
+    if (descriptor_has_ended(descriptor)) {
+        asan_poison(descriptor, sizeof(*descriptor));
+    } else {
+        asan_unpoison(descriptor, sizeof(*descriptor));
     }
 }

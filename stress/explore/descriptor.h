@@ -22,7 +22,10 @@ bool descriptor_look(const struct descriptor *descriptor);
 /* The owner frees it: nobody may touch it until it is made anew. */
 void descriptor_end(struct descriptor *descriptor);
 
-/* It has been copied here as it was before: sanitizers see it as it was then, too. */
+/* Whether its owner has freed it. Context: unseen by sanitizers. */
+bool descriptor_has_ended(const struct descriptor *descriptor);
+
+/* It is as it was before again, or ended where it was not: sanitizers see it so, too. */
 void descriptor_restored(struct descriptor *descriptor);
 
 #endif

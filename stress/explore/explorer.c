@@ -48,6 +48,7 @@ struct explored_thread {
 };
 
 struct explorer *explorer_active;
+bool explorer_is_open;
 
 /* The fiber of who calls explorer_run(). */
 static struct fiber main_fiber;
@@ -77,6 +78,7 @@ bool explorer_open(struct explorer *explorer, struct schedule *schedule)
         return false;
     }
     main_adopted = true;
+    explorer_is_open = true;
     if (explorer->thread == NULL) {
         return false;
     }

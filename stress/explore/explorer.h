@@ -69,6 +69,9 @@ struct explorer {
 /* The explorer of the execution that runs, or NULL. */
 extern struct explorer *explorer_active;
 
+/* There has been an explorer in this process: then no threads run in it but those of executions. */
+extern bool explorer_is_open;
+
 /* @schedule: what executions are noted in; stays. Return: whether there was memory;
  * explorer_close() only then. */
 bool explorer_open(struct explorer *explorer, struct schedule *schedule)

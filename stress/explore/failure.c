@@ -44,9 +44,11 @@ void build_id(char *text, size_t bytes)
 
 void failure_print(FILE *out, const struct failure *failure)
 {
-    fprintf(out, "# potad-stress 1\n# found: %s: %s\n# build: %s\n# subject: %s\n# options:%s%s\n",
+    fprintf(out,
+            "# potad-stress 1\n# found: %s: %s\n# build: %s\n# subject: %s\n# options:%s%s%s\n",
             failure->found, failure->text, failure->build, failure->subject,
-            failure->options.any_cpu ? " any-cpu" : "", failure->options.weak ? " weak" : "");
+            failure->options.any_cpu ? " any-cpu" : "", failure->options.reuse ? " reuse" : "",
+            failure->options.weak ? " weak" : "");
     fputs("# schedule: ", out);
     schedule_print(out, &failure->schedule);
     fputc('\n', out);
@@ -117,6 +119,7 @@ static bool read_fields(struct failure *failure, const char *text, char *error)
         snprintf(failure->subject, sizeof(failure->subject), "core");
     }
     failure->options.any_cpu = strstr(options, "any-cpu") != NULL;
+    failure->options.reuse = strstr(options, "reuse") != NULL;
     failure->options.weak = strstr(options, "weak") != NULL;
     failure->options.subject = subject_find(failure->subject);
     size_t name = strcspn(found, ":");

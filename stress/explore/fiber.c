@@ -6,6 +6,8 @@
  */
 #include "stress/explore/fiber.h"
 
+#include "stress/explore/asan_memory.h"
+
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -17,7 +19,6 @@
 WEAK void __sanitizer_start_switch_fiber(void **fake_stack_save, const void *bottom, size_t size);
 WEAK void __sanitizer_finish_switch_fiber(void *fake_stack_save, const void **bottom_old,
                                           size_t *size_old);
-WEAK void __asan_unpoison_memory_region(const volatile void *address, size_t size);
 WEAK void *__tsan_get_current_fiber(void);
 WEAK void *__tsan_create_fiber(unsigned flags);
 WEAK void __tsan_destroy_fiber(void *fiber);
@@ -279,11 +280,7 @@ void fiber_close(struct fiber *fiber)
 
 void fiber_restart(struct fiber *fiber)
 {
-    /* Not called by its name, or a build without AddressSanitizer looks like a mixed one. */
-    void (*volatile unpoison)(const volatile void *, size_t) = __asan_unpoison_memory_region;
-    if (unpoison != NULL) {
-        unpoison(fiber->stack, fiber->stack_bytes);
-    }
+    asan_unpoison(fiber->stack, fiber->stack_bytes);
     if (__tsan_create_fiber != NULL) {
         __tsan_destroy_fiber(fiber->tsan);
         fiber->tsan = __tsan_create_fiber(0);

@@ -23,7 +23,8 @@ enum {
     THREADS_MIN = 2,
     HOW_ANY_CPU = 1,
     HOW_WEAK = 2,
-    HOW_MASK = HOW_ANY_CPU | HOW_WEAK,
+    HOW_REUSE = 4,
+    HOW_MASK = HOW_ANY_CPU | HOW_WEAK | HOW_REUSE,
     MARK_BYTES = sizeof(CASE_MARK) - 1,
     STAGES = 16, /* that are kept: mostly, an input differs in its schedule from one just before */
     KEY_MAX = 1 << 10
@@ -154,7 +155,11 @@ static struct kept_stage *find_stage(const uint8_t *data, size_t program_bytes, 
     uint8_t key[KEY_MAX];
     char error[SCHEDULE_ERROR_MAX];
     struct stage_options options = {
-        .subject = subject, .any_cpu = (how & HOW_ANY_CPU) != 0, .weak = (how & HOW_WEAK) != 0};
+        .subject = subject,
+        .any_cpu = (how & HOW_ANY_CPU) != 0,
+        .reuse = (how & HOW_REUSE) != 0,
+        .weak = (how & HOW_WEAK) != 0,
+    };
     case_decode_any(&program, data, program_bytes, &case_limits_schedule);
     size_t bytes = case_encoded_bytes(&program);
     bool threads = (subject->capabilities & SUBJECT_THREADS) != 0;

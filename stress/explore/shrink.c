@@ -27,7 +27,8 @@ static bool try(struct shrinking *shrinking, const struct program *program, uint
 {
     struct attempt *attempt = shrinking->attempt;
     shrinking->attempts++;
-    attempt_replay(attempt, program, shrinking->options, shrinking->candidate, false);
+    attempt_replay(attempt, program, shrinking->options, shrinking->candidate, shrinking->name,
+                   false);
     if (attempt->bad_program || strcmp(attempt->finding.name, shrinking->name) != 0 ||
         schedule_switches(&attempt->schedule) > switches || attempt->schedule.picks_count > picks) {
         return false;

@@ -6,14 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STAGE_ALIGN = 64 };
-
-static size_t instance_bytes(const struct stage *stage)
-{
-    size_t bytes = stage->options.subject->instance_bytes;
-    return (bytes + STAGE_ALIGN - 1) / STAGE_ALIGN * STAGE_ALIGN;
-}
-
 void stage_fail(struct stage *stage, const char *name, const char *format, ...)
 {
     char text[EXPLORE_TEXT_MAX];
@@ -128,17 +120,6 @@ static void run_set_up(struct stage *stage)
     }
 }
 
-static bool memory_open(struct stage *stage)
-{
-    stage->instance = aligned_alloc(STAGE_ALIGN, instance_bytes(stage));
-    stage->instance_kept = aligned_alloc(STAGE_ALIGN, instance_bytes(stage));
-    if (stage->instance == NULL || stage->instance_kept == NULL) {
-        return false;
-    }
-    memset(stage->instance, 0, instance_bytes(stage));
-    return arena_open(&stage->memory, &stage->program->map);
-}
-
 static bool stage_make(struct stage *stage, char *error)
 {
     const struct program *program = stage->program;
@@ -154,7 +135,7 @@ static bool stage_make(struct stage *stage, char *error)
         snprintf(error, SCHEDULE_ERROR_MAX, "no operation has a thread");
         return false;
     }
-    if (!memory_open(stage)) {
+    if (!stage_memory_open(stage)) {
         snprintf(error, SCHEDULE_ERROR_MAX, "more than %d frames from first to last",
                  ARENA_FRAMES_MAX);
         return false;
@@ -179,13 +160,11 @@ static bool stage_make(struct stage *stage, char *error)
 struct stage *stage_open(const struct program *program, const struct stage_options *options,
                          struct explorer *explorer, char *error)
 {
-    size_t bytes = (sizeof(struct stage) + STAGE_ALIGN - 1) / STAGE_ALIGN * STAGE_ALIGN;
-    struct stage *stage = aligned_alloc(STAGE_ALIGN, bytes);
+    struct stage *stage = stage_allocate(sizeof(*stage));
     if (stage == NULL) {
         snprintf(error, SCHEDULE_ERROR_MAX, "no memory for a stage");
         return NULL;
     }
-    memset(stage, 0, sizeof(*stage));
     stage->options = *options;
     stage->program = program;
     stage->explorer = explorer;
@@ -195,10 +174,7 @@ struct stage *stage_open(const struct program *program, const struct stage_optio
         stage_close(stage);
         return NULL;
     }
-    arena_keep(&stage->memory);
-    memcpy(stage->instance_kept, stage->instance, instance_bytes(stage));
-    arena_copy(&stage->state_kept, &stage->state,
-               sizeof(stage->state)); /* ended descriptors, too */
+    stage_memory_keep(stage);
     stage_judge_keep(stage);
     return stage;
 }
@@ -209,26 +185,20 @@ void stage_close(struct stage *stage)
         stage->options.subject->close(stage->instance);
     }
     stage_judge_close(stage);
-    arena_close(&stage->memory);
-    free(stage->instance);
-    free(stage->instance_kept);
+    stage_memory_close(stage);
     free(stage);
 }
 
 static void restore(struct stage *stage)
 {
-    arena_restore(&stage->memory);
-    arena_copy(stage->instance, stage->instance_kept, instance_bytes(stage));
-    arena_copy(&stage->state, &stage->state_kept, sizeof(stage->state));
-    for (uint32_t i = 0; i < STAGE_SLOTS; i++) {
-        descriptor_restored(&stage->state.blocks[i].descriptor);
-    }
+    stage_memory_restore(stage);
     stage_judge_restore(stage);
     for (unsigned i = 0; i <= EXPLORE_THREADS; i++) {
         fault_disarm(&stage->faults[i]);
     }
     stage->cpu_taken = 0;
     stage->finding.name[0] = '\0';
+    stage->undecided = false;
     (atomic_word_poke)(&stage->arrivals, 0);
     (atomic_word_poke)(&stage->turns, 0);
 }
@@ -307,6 +277,19 @@ static void check_end(struct stage *stage)
     check_whole(stage);
 }
 
+/* The same, but where it was just so before: what follows from there was found good. */
+static void check_new_end(struct stage *stage)
+{
+    uint64_t end;
+    if (stage_end_is_known(stage, &end)) {
+        return;
+    }
+    check_end(stage);
+    if (!stage_failed(stage)) {
+        stage_end_note(stage, end);
+    }
+}
+
 bool stage_execute(struct stage *stage, struct strategy *strategy, struct explore_finding *finding)
 {
     restore(stage);
@@ -317,7 +300,7 @@ bool stage_execute(struct stage *stage, struct strategy *strategy, struct explor
     stage->cpu_taken = 0;
     stage_judge(stage);
     if (!stage_failed(stage)) {
-        check_end(stage);
+        check_new_end(stage);
     }
     *finding = stage->finding;
     return !stage_failed(stage);

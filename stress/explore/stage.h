@@ -74,9 +74,16 @@ struct stage_state {
     uint32_t cpus_moving;              /* on their way to or fro */
 };
 
+/* Ends that were checked, and good, by what memory was then: a hash table, 0 for none. */
+struct ends {
+    uint64_t *hashes;
+    uint32_t count;
+};
+
 struct stage_options {
     const struct subject *subject;
     bool any_cpu; /* which CPU a thread is on is a choice, too */
+    bool reuse;   /* owners put descriptors on other blocks without a grace period between */
     bool weak;    /* loads may see what weak memory lets them see */
 };
 
@@ -101,13 +108,17 @@ struct stage {
     struct explore_finding finding;                /* of what runs outside of the explorer */
     struct fault_plan faults[EXPLORE_THREADS + 1]; /* of each thread, and of who sets up */
     uint64_t free_frames;                          /* after boot */
-    struct calls calls;                            /* the history, from the boot on */
+    struct ends ends;                              /* that executions have come to */
+    struct image_lines lines;
+    bool lines_noted;   /* they are all that the last execution has changed */
+    struct calls calls; /* the history, from the boot on */
     struct calls calls_kept;
     struct call *call[EXPLORE_THREADS + 1]; /* the put or tryget that each thread is in */
     struct call_span spans[RANGES_MAX];
     struct call_rules rules;
     struct frames_judge frames_judge;
     struct linear linear;
+    bool undecided; /* the history of the last execution, by the exact judge */
     bool opened;
 };
 

@@ -30,6 +30,20 @@ static inline unsigned stage_thread(const struct stage *stage)
 void stage_own(struct stage *stage, pfn_t pfn, uint64_t frames, enum stage_owner from,
                enum stage_owner to, const char *name);
 
+/* Zeroed memory, in whole lines of an image. Return: NULL where there is none. */
+void *stage_allocate(size_t bytes);
+
+/* stage_memory.c: all that executions change: memory, the subject's instance, stage->state. */
+bool stage_memory_open(struct stage *stage);
+void stage_memory_close(struct stage *stage);
+void stage_memory_keep(struct stage *stage);
+void stage_memory_restore(struct stage *stage);
+
+/* Whether all of it is as it was at an end that was noted; *@end is a hash of it. Context: if so,
+ * nothing is done to it before it is restored. */
+bool stage_end_is_known(struct stage *stage, uint64_t *end);
+void stage_end_note(struct stage *stage, uint64_t end);
+
 /* stage_port.c: fills in stage->port. */
 void stage_port_init(struct stage *stage);
 

@@ -142,7 +142,9 @@ void stage_judge(struct stage *stage)
                    call_describe(&stage->calls.calls[stage->frames_judge.call], text));
         return;
     }
-    if (judge_linear(&stage->linear, &stage->calls, &stage->rules) == LINEAR_NO) {
+    enum linear_answer answer = judge_linear(&stage->linear, &stage->calls, &stage->rules);
+    stage->undecided = answer == LINEAR_UNDECIDED;
+    if (answer == LINEAR_NO) {
         say_stuck(stage);
     }
 }

@@ -81,23 +81,12 @@ static void run_alloc(struct stage *stage, const struct case_op *op)
     const struct subject *subject = stage->options.subject;
     struct stage_slot *slot =
         stage_take_slot(stage->state.blocks, STAGE_SLOTS, op->slot, SLOT_FREE);
-    bool desc = op->op == OP_ALLOC_DESC;
-    bool node = op->op == OP_ALLOC_NODE;
     if (slot == NULL) {
         return;
     }
-    slot->type = desc ? (enum memdesc_type)op->type : MEMDESC_NONE;
-    struct subject_request request = {
-        .order = op->order,
-        .zone = node ? ZONE_ANY : op->zone,
-        .node = node ? op->zone : 0,
-        .below = node ? (enum zone_class)op->align : ZONE_DMA,
-        .reserve = node && op->count != 0,
-        .compact = op->op == OP_ALLOC_COMPACT,
-        .migratetype = desc ? MIGRATE_UNMOVABLE : (enum migratetype)op->type,
-        .type = slot->type,
-        .descriptor = desc ? &slot->descriptor.head : NULL,
-    };
+    struct subject_request request = op_alloc_request(op);
+    request.descriptor = request.type != MEMDESC_NONE ? &slot->descriptor.head : NULL;
+    slot->type = request.type;
     slot->migratetype = request.migratetype;
     descriptor_begin(&slot->descriptor);
     uint64_t failures = failures_now(stage);

@@ -2,7 +2,8 @@
  *
  * stage_refs.c: references to folios (requirements D1, D2), and movable blocks that move (B6, D3).
  * Who drops the last reference frees the block, waits until nobody can come upon its descriptor any
- * more, and ends that: at the earliest moment that is allowed.
+ * more, and ends that: at the earliest moment that is allowed. Or he never frees a descriptor: then
+ * the next block may have it at once, as with SLAB_TYPESAFE_BY_RCU in Linux.
  */
 #include "stress/explore/stage_internal.h"
 
@@ -44,8 +45,10 @@ static void hear_release(void *context, struct memdesc *descriptor)
     slot->state = SLOT_BUSY;
     explorer_acquire(&slot->handed);
     stage_free_block(stage, slot);
-    stage->options.subject->synchronise(stage->instance);
-    descriptor_end(&slot->descriptor);
+    if (!stage->options.reuse) {
+        stage->options.subject->synchronise(stage->instance);
+        descriptor_end(&slot->descriptor);
+    }
     stage_leave_slot(slot, SLOT_FREE);
 }
 

@@ -71,6 +71,19 @@ grep -q 'all executions of 1 programs' stdout || complain "it does not say that 
 ends_in 0 "$stress" explore --strategy exhaustive1 two.ops
 grep -oE '[0-9]+ executions' stdout | cmp -s first.txt - || complain "another number:" two.ops
 
+# A history of more calls than the exact judge takes is counted, and told of.
+{
+    printf 'potad-case 2\nslots 64\nrange zone=0 start=0x0 frames=64\n'
+    for slot in {0..23}; do echo "alloc-desc slot=$slot order=0 zone=any desc=folio"; done
+    for slot in {0..23}; do echo "free slot=$slot thread=$((1 + slot % 2))"; done
+} >long.ops
+ends_in 0 "$stress" explore --executions 100 --json long.json long.ops
+grep -q '; 100 histories too long to be judged exactly$' stdout ||
+    complain "histories that are too long are passed over:" long.ops
+grep -q '"undecided": 100' long.json || complain "the JSON does not count them:" long.ops
+ends_in 0 "$stress" explore --executions 100 two.ops
+! grep -q 'too long' stdout || complain "histories that are not too long:" two.ops
+
 # One seed, one thing.
 for try in first second; do
     ends_in 0 "$stress" explore --executions 2000 --seed 5 --json "$try.json"
