@@ -2,8 +2,8 @@
  *
  * asan_memory.h: what AddressSanitizer takes for memory that may be touched. Its own header has
  * nothing to say to code that is compiled without it, as most of this folder is (CMakeLists.txt);
- * the functions are there all the same, where it is linked in. They are not called by their names, or
- * a build without it would look like one with.
+ * the functions are there all the same, where it is linked in. They are not called by their names,
+ * or a build without it would look like one with.
  */
 #ifndef POTAD_STRESS_EXPLORE_ASAN_MEMORY_H
 #define POTAD_STRESS_EXPLORE_ASAN_MEMORY_H
