@@ -251,13 +251,15 @@ launchers_find
 # Configures a preset. A build folder that another compiler made is made anew, one that the same
 # compiler made is kept. Return: 1 with the log on stderr.
 preset_configure() { # preset
-    local dir=$build_root/$1 cc cxx cached
+    local dir=$build_root/$1 cc cxx cached launched=("${launchers[@]}")
     preset_compilers "$1"
+    # What is covered is named by where it is.
+    [[ $1 != coverage ]] || launched=()
     cached=$(sed -n 's/^CMAKE_C_COMPILER:[A-Z]*=//p' "$dir/CMakeCache.txt" 2>/dev/null || true)
     if [[ -n $cached && $cached != "$cc" ]]; then rm -rf -- "$dir"; fi
     mkdir -p "$dir" || die "cannot make $dir"
     if ! (cd "$tree" && CC=$cc CXX=$cxx AFL_QUIET=1 \
-        run_logged "configure $1" "$dir/ci.log" cmake --preset "$1" -B "$dir" "${launchers[@]}"); then
+        run_logged "configure $1" "$dir/ci.log" cmake --preset "$1" -B "$dir" "${launched[@]}"); then
         log_errors '^CMake Error' "$dir/ci.log" >&2
         return 1
     fi
