@@ -97,8 +97,9 @@ struct call_rules {
     /* NO_MEMORY is right while no more than so many disjoint ranges of the kind asked for are
      * nobody's: the allocator's own metadata may be there, or they are on their way. */
     uint64_t slack;
-    bool keeps;    /* frames of nobody's may be answered as in use and plain: CPUs keep lists */
-    bool metadata; /* or as the allocator's own */
+    uint32_t homeless; /* bit n: zone n holds none of the allocator's own metadata */
+    bool keeps;        /* frames of nobody's may be answered as in use and plain: CPUs keep lists */
+    bool metadata;     /* or as the allocator's own */
 };
 
 enum { CALL_TEXT_MAX = 240 };

@@ -255,7 +255,7 @@ static bool turn_counts_all(const struct linear *linear, const struct turn *turn
 {
     const struct call *call = &turn->call;
     uint64_t runs = 0;
-    if (call->status != STATUS_NO_MEMORY) {
+    if (call->status != STATUS_NO_MEMORY || sequential_may_be_short_of_frames(&linear->state)) {
         return false;
     }
     if (call->kind == CALL_ALLOC || call->kind == CALL_CONTIG) {

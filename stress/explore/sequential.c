@@ -134,10 +134,9 @@ static bool may_be_short(const struct sequential *state, uint64_t frames, order_
     return sequential_runs(state, frames, align, zones) <= state->slack;
 }
 
-/* Whether a call that needs memory for the allocator's own use may be told that there is none. */
-static bool may_be_short_of_frames(const struct sequential *state)
+bool sequential_may_be_short_of_frames(const struct sequential *state)
 {
-    return may_be_short(state, 1, 0, (uint32_t)ALL_ZONES);
+    return may_be_short(state, 1, 0, ~state->rules->homeless);
 }
 
 static enum fit seen_if(bool right)
@@ -180,7 +179,8 @@ static enum fit apply_grant(struct sequential *state, const struct turn *turn, s
     const struct call *call = &turn->call;
     uint64_t frames = call_frames(call);
     if (call->status == STATUS_NO_MEMORY) {
-        return seen_if(may_be_short(state, frames, call->order, call->zones));
+        return seen_if(may_be_short(state, frames, call->order, call->zones) ||
+                       sequential_may_be_short_of_frames(state));
     }
     if (call->status != STATUS_OK) {
         return seen_if(call->status == STATUS_ACCEPT_FAILED);
@@ -247,7 +247,7 @@ static enum fit apply_split(struct sequential *state, const struct turn *turn, s
     }
     bool possible = block->type == MEMDESC_NONE && call->part < call->order;
     if (call->status == STATUS_NO_MEMORY) {
-        return seen_if(possible && may_be_short_of_frames(state));
+        return seen_if(possible && sequential_may_be_short_of_frames(state));
     }
     if (call->status != STATUS_OK) {
         return seen_if(!possible && call->status == STATUS_INVALID);
@@ -343,7 +343,7 @@ static enum fit apply_failure(struct sequential *state, const struct turn *turn,
     case STATUS_INVALID:
         return seen_if(!memory);
     case STATUS_NO_MEMORY:
-        return seen_if(memory && !failed && may_be_short_of_frames(state));
+        return seen_if(memory && !failed && sequential_may_be_short_of_frames(state));
     default:
         return FIT_WRONG;
     }

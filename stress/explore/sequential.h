@@ -83,4 +83,7 @@ void sequential_undo(struct sequential *state, const struct turn *turn, const st
 uint64_t sequential_runs(const struct sequential *state, uint64_t frames, order_t align,
                          uint32_t zones);
 
+/* Whether a call that needs memory for the allocator's own use may be told that there is none. */
+bool sequential_may_be_short_of_frames(const struct sequential *state);
+
 #endif

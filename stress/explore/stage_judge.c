@@ -34,6 +34,18 @@ static bool fails_for_other_reasons(const struct program *program)
     return false;
 }
 
+/* Zones of memory that not all of the kernel reaches, or that is for movable blocks only, as bits.
+ */
+static uint32_t homeless_of(const struct boot_map *map)
+{
+    uint32_t zones = 0;
+    for (uint32_t zone = 0; zone < map->zones_count; zone++) {
+        enum zone_class class = map->zones[zone].zone_class;
+        zones |= class == ZONE_HIGHMEM || class == ZONE_MOVABLE ? 1U << zone : 0;
+    }
+    return zones;
+}
+
 bool stage_judge_open(struct stage *stage)
 {
     const struct boot_map *map = &stage->program->map;
@@ -48,6 +60,7 @@ bool stage_judge_open(struct stage *stage)
         .spans = stage->spans,
         .spans_count = count,
         .slack = fails_for_other_reasons(stage->program) ? UINT64_MAX / 2 : SLACK,
+        .homeless = homeless_of(map),
         .keeps = true, /* what is on its way to or from a free list is as what CPUs keep */
         .metadata = true,
     };

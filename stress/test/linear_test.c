@@ -228,6 +228,14 @@ static void linear_no_memory_needs_a_reason(void **state)
     closes(&bench->calls, call);
     assert_yes(bench);
 
+    /* Nor is there where the allocator's own metadata would go. */
+    bench = bench_of(state);
+    told(&bench->calls, 0, alloc_short(0));
+    assert_no(bench);
+    bench->rules.homeless = ~0U;
+    assert_yes(bench);
+    bench->rules.homeless = 0;
+
     /* What is free is free, whoever gives what back. */
     bench = bench_of(state);
     told(&bench->calls, 0, alloc(4, 0));
