@@ -11,6 +11,7 @@
  */
 #include "core/memdesc.h"
 #include "fuzzers/case_v1.h"
+#include "fuzzers/operand.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
@@ -30,33 +31,7 @@ static const char *const fault_mode_names[FAULT_MODES] = {
 #undef X
 };
 
-static const struct {
-    const char *name;
-    enum operand_kind kind;
-    size_t offset;
-    size_t bytes;
-} operand_fields[OPERANDS] = {
-#define X(id, name, member, kind, help)                                                            \
-    [id##_INDEX] = {name, kind, offsetof(struct case_op, member),                                  \
-                    sizeof(((struct case_op *)0)->member)},
-    OPERAND_TABLE(X)
-#undef X
-};
-
 /* Printing */
-
-static uint64_t operand_get(const struct case_op *op, unsigned operand)
-{
-    const void *at = (const unsigned char *)op + operand_fields[operand].offset;
-    switch (operand_fields[operand].bytes) {
-    case sizeof(uint8_t):
-        return *(const uint8_t *)at;
-    case sizeof(uint16_t):
-        return *(const uint16_t *)at;
-    default:
-        return *(const uint32_t *)at;
-    }
-}
 
 static void print_value(FILE *out, enum operand_kind kind, uint64_t value)
 {
@@ -265,23 +240,12 @@ static bool parse_value(enum operand_kind kind, struct word word, uint64_t *valu
 
 static bool operand_set(struct case_op *op, unsigned operand, uint64_t value)
 {
-    void *at = (unsigned char *)op + operand_fields[operand].offset;
     size_t bytes = operand_fields[operand].bytes;
     bool is_order = operand_fields[operand].offset == offsetof(struct case_op, order);
     if (value >> 8 * bytes != 0 || (is_order && value > 63)) {
         return false;
     }
-    switch (bytes) {
-    case sizeof(uint8_t):
-        *(uint8_t *)at = (uint8_t)value;
-        break;
-    case sizeof(uint16_t):
-        *(uint16_t *)at = (uint16_t)value;
-        break;
-    default:
-        *(uint32_t *)at = (uint32_t)value;
-        break;
-    }
+    operand_put(op, operand, (uint32_t)value);
     return true;
 }
 

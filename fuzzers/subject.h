@@ -61,6 +61,20 @@ struct subject_request {
     struct memdesc *descriptor; /* for a type other than MEMDESC_NONE: SUBJECT_DESC */
 };
 
+/* What the core is asked for. */
+static inline struct page_request subject_page_request(const struct subject_request *request)
+{
+    return (struct page_request){
+        .order = request->order,
+        .zone = request->zone,
+        .migratetype = request->migratetype,
+        .node = request->node,
+        .below = request->below,
+        .reserve = request->reserve,
+        .compact = request->compact,
+    };
+}
+
 /* An allocated block. */
 struct subject_block {
     pfn_t pfn;

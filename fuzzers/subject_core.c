@@ -46,15 +46,7 @@ static enum status core_alloc(void *instance, const struct subject_request *requ
                               struct subject_block *block)
 {
     struct buddy *buddy = NULL;
-    struct page_request pages = {
-        .order = request->order,
-        .zone = request->zone,
-        .migratetype = request->migratetype,
-        .node = request->node,
-        .below = request->below,
-        .reserve = request->reserve,
-        .compact = request->compact,
-    };
+    struct page_request pages = subject_page_request(request);
     enum status status =
         request->type == MEMDESC_NONE
             ? alloc_pages(instance, &pages, &buddy)

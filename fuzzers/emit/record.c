@@ -174,15 +174,7 @@ static enum status wrap_alloc(void *instance, const struct subject_request *requ
 {
     bool noted = record_begin();
     if (noted) {
-        const struct page_request pages = {
-            .order = request->order,
-            .zone = request->zone,
-            .migratetype = request->migratetype,
-            .node = request->node,
-            .below = request->below,
-            .reserve = request->reserve,
-            .compact = request->compact,
-        };
+        const struct page_request pages = subject_page_request(request);
         uint32_t number = block_number(block);
         if (request->compact) {
             record_piece(PIECE_MOVES);

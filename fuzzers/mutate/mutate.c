@@ -180,15 +180,7 @@ static void store(struct mutator *mutator, size_t size_max)
 /* One kind of change by weight. Return: whether it could be done. */
 static bool apply_one(struct mutator *mutator)
 {
-    uint32_t sum = 0;
-    for (unsigned i = 0; i < MUTATIONS; i++) {
-        sum += weights[i];
-    }
-    uint32_t at = mutate_below(mutator, sum);
-    unsigned kind = 0;
-    while (at >= weights[kind]) {
-        at -= weights[kind++];
-    }
+    unsigned kind = mutate_weighted(mutator, weights, MUTATIONS);
     if (!functions[kind](mutator)) {
         return false;
     }

@@ -4,8 +4,8 @@
  * takes are cut down later, as those of random bytes are.
  */
 #include "fuzzers/mutate/mutation.h"
+#include "fuzzers/operand.h"
 
-#include <stddef.h>
 #include <string.h>
 
 enum {
@@ -16,51 +16,6 @@ enum {
     ORDER_HIGHEST = 11,
     SLOT_NEAR = 8
 };
-
-/* Where an operand is in an operation. */
-static const struct {
-    uint8_t offset;
-    uint8_t bytes;
-} fields[OPERANDS] = {
-#define X(id, name, member, kind, help)                                                            \
-    [id##_INDEX] = {offsetof(struct case_op, member), sizeof(((struct case_op *)0)->member)},
-    OPERAND_TABLE(X)
-#undef X
-};
-
-static uint32_t operand_get(const struct case_op *op, unsigned operand)
-{
-    const uint8_t *at = (const uint8_t *)op + fields[operand].offset;
-    uint16_t half;
-    uint32_t word;
-    switch (fields[operand].bytes) {
-    case sizeof(half):
-        memcpy(&half, at, sizeof(half));
-        return half;
-    case sizeof(word):
-        memcpy(&word, at, sizeof(word));
-        return word;
-    default:
-        return *at;
-    }
-}
-
-static void operand_set(struct case_op *op, unsigned operand, uint32_t value)
-{
-    uint8_t *at = (uint8_t *)op + fields[operand].offset;
-    uint16_t half = (uint16_t)value;
-    switch (fields[operand].bytes) {
-    case sizeof(half):
-        memcpy(at, &half, sizeof(half));
-        break;
-    case sizeof(value):
-        memcpy(at, &value, sizeof(value));
-        break;
-    default:
-        *at = (uint8_t)value;
-        break;
-    }
-}
 
 static bool has_operand(const struct case_op *op, unsigned operand)
 {
@@ -174,7 +129,7 @@ struct case_op mutate_draw_of(struct mutator *mutator, enum op kind)
     for (unsigned operand = 0; operand < OPERANDS; operand++) {
         if (has_operand(&op, operand) && !mutate_one_in(mutator, 3)) {
             uint32_t value = operand_get(&op, operand);
-            operand_set(&op, operand, good_value(mutator, at, operand, value));
+            operand_put(&op, operand, good_value(mutator, at, operand, value));
         }
     }
     return op;
@@ -182,17 +137,7 @@ struct case_op mutate_draw_of(struct mutator *mutator, enum op kind)
 
 static enum op draw_kind(struct mutator *mutator)
 {
-    const uint8_t *weights = mutator->limits->op_weights;
-    uint32_t sum = 0;
-    for (unsigned kind = 0; kind < OPS; kind++) {
-        sum += weights[kind];
-    }
-    uint32_t at = mutate_below(mutator, sum);
-    unsigned kind = 0;
-    while (at >= weights[kind]) {
-        at -= weights[kind++];
-    }
-    return (enum op)kind;
+    return (enum op)mutate_weighted(mutator, mutator->limits->op_weights, OPS);
 }
 
 struct case_op mutate_draw(struct mutator *mutator)
@@ -239,7 +184,7 @@ bool mutate_tune(struct mutator *mutator)
         struct case_op *op = &program->ops[at];
         unsigned operand = pick_operand(mutator, op);
         if (operand < OPERANDS) {
-            operand_set(op, operand, tuned(mutator, at, operand, operand_get(op, operand)));
+            operand_put(op, operand, tuned(mutator, at, operand, operand_get(op, operand)));
             done = true;
         }
     }

@@ -30,6 +30,22 @@ static inline bool mutate_one_in(struct mutator *mutator, uint32_t count)
     return mutate_below(mutator, count) == 0;
 }
 
+/* One of @count numbers from 0 on, by their @weights, which are not all 0. */
+static inline unsigned mutate_weighted(struct mutator *mutator, const uint8_t *weights,
+                                       unsigned count)
+{
+    uint32_t sum = 0;
+    for (unsigned i = 0; i < count; i++) {
+        sum += weights[i];
+    }
+    uint32_t at = mutate_below(mutator, sum);
+    unsigned drawn = 0;
+    while (at >= weights[drawn]) {
+        at -= weights[drawn++];
+    }
+    return drawn;
+}
+
 /* From 1 to @max, each half as often as the one before. */
 static inline uint32_t mutate_few(struct mutator *mutator, uint32_t max)
 {

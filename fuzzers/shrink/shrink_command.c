@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "fuzzers/shrink/shrink_command.h"
 
+#include "fuzzers/interrupt.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -71,17 +73,9 @@ const char *shrink_common_take(struct shrink_common *common, int option)
     }
 }
 
-static volatile sig_atomic_t interrupted;
-
-static void on_interrupt(int number)
-{
-    (void)number;
-    interrupted = 1;
-}
-
 struct shrink_plan shrink_common_plan(const struct shrink_common *common, const char *label)
 {
-    signal(SIGINT, on_interrupt);
+    interrupt_watch();
     return (struct shrink_plan){.subject = common->subject,
                                 .label = label,
                                 .validate_period = common->validate_period,

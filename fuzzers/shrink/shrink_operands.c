@@ -2,52 +2,10 @@
  *
  * shrink_operands.c: operations that say less.
  */
+#include "fuzzers/operand.h"
 #include "fuzzers/shrink/shrink_internal.h"
 
 #include <string.h>
-
-static const struct {
-    enum operand id;
-    enum operand_kind kind;
-    size_t offset;
-    size_t bytes;
-} fields[OPERANDS] = {
-#define X(id, name, member, kind, help)                                                            \
-    [id##_INDEX] = {id, kind, offsetof(struct case_op, member),                                    \
-                    sizeof(((struct case_op *)0)->member)},
-    OPERAND_TABLE(X)
-#undef X
-};
-
-static uint64_t field_get(const struct case_op *op, unsigned operand)
-{
-    const void *at = (const unsigned char *)op + fields[operand].offset;
-    switch (fields[operand].bytes) {
-    case sizeof(uint8_t):
-        return *(const uint8_t *)at;
-    case sizeof(uint16_t):
-        return *(const uint16_t *)at;
-    default:
-        return *(const uint32_t *)at;
-    }
-}
-
-/* Context: @value is no larger than that of another operation. */
-static void field_set(struct case_op *op, unsigned operand, uint64_t value)
-{
-    void *at = (unsigned char *)op + fields[operand].offset;
-    switch (fields[operand].bytes) {
-    case sizeof(uint8_t):
-        *(uint8_t *)at = (uint8_t)value;
-        break;
-    case sizeof(uint16_t):
-        *(uint16_t *)at = (uint16_t)value;
-        break;
-    default:
-        *(uint32_t *)at = (uint32_t)value;
-        break;
-    }
-}
 
 /* Tries @changed in place of operation @index. */
 static bool try_op(struct shrinking *shrinking, uint32_t index, struct case_op changed)
@@ -66,14 +24,14 @@ static bool lower_operand(struct shrinking *shrinking, uint32_t index, unsigned 
 {
     const struct case_op *op = &shrinking->program->ops[index];
     bool any = false;
-    uint64_t value = field_get(op, operand);
+    uint64_t value = operand_get(op, operand);
     uint64_t tried;
-    if (fields[operand].kind == KIND_ZONE && value == ZONE_ANY) {
+    if (operand_fields[operand].kind == KIND_ZONE && value == ZONE_ANY) {
         return false; /* it asks for nothing */
     }
     for (unsigned step = 0; shrink_next(value, step, &tried);) {
         struct case_op changed = *op;
-        field_set(&changed, operand, tried);
+        operand_put(&changed, operand, (uint32_t)tried);
         if (try_op(shrinking, index, changed)) {
             any = true;
             value = tried;
@@ -128,7 +86,7 @@ bool shrink_operands(struct shrinking *shrinking)
         any = lower_thread(shrinking, i) || any;
         uint32_t operands = op_operands((enum op)shrinking->program->ops[i].op);
         for (unsigned operand = 0; operand < OPERANDS; operand++) {
-            if ((operands & fields[operand].id) != 0) {
+            if ((operands & 1U << operand) != 0) {
                 any = lower_operand(shrinking, i, operand) || any;
             }
         }

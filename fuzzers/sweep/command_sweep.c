@@ -3,6 +3,7 @@
  * command_sweep.c: potad-case sweep.
  */
 #include "fuzzers/input.h"
+#include "fuzzers/interrupt.h"
 #include "fuzzers/potad_case.h"
 #include "fuzzers/sweep/sweep.h"
 #include "fuzzers/sweep/sweep_files.h"
@@ -10,7 +11,6 @@
 
 #include <errno.h>
 #include <getopt.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -105,14 +105,6 @@ static const char *take_option(struct sweep_options *sweep, int option)
     default:
         return "unknown option, or one without its value";
     }
-}
-
-static volatile sig_atomic_t interrupted;
-
-static void on_interrupt(int number)
-{
-    (void)number;
-    interrupted = 1;
 }
 
 static bool goes_on(struct sweep *sweep)
@@ -229,9 +221,7 @@ int command_sweep(int argc, char **argv)
     struct sweep_files files = {.count = 0};
     int status = EXIT_BAD_INPUT;
     if (sweep_files_find(&files, argv + optind)) {
-        struct sigaction action = {.sa_handler = on_interrupt};
-        sigemptyset(&action.sa_mask);
-        sigaction(SIGINT, &action, NULL);
+        interrupt_watch();
         status = sweep_all(&sweep, &files, sweep.only != NULL ? &only : NULL);
     }
     sweep_files_free(&files);

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * interrupt.h: Ctrl-C asks a long command to end in order.
+ */
+#ifndef POTAD_FUZZERS_INTERRUPT_H
+#define POTAD_FUZZERS_INTERRUPT_H
+
+#include <signal.h>
+
+/* Not 0 once somebody has asked. */
+extern volatile sig_atomic_t interrupted;
+
+/* From here on, SIGINT only sets that. */
+void interrupt_watch(void);
+
+#endif
