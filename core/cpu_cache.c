@@ -472,7 +472,6 @@ static void cache_init(struct cpu_cache *cache)
 
 enum status potad_cpu_online(struct potad *potad, uint32_t cpu)
 {
-    struct alloc_transaction transaction;
     void *object;
     if (cpu >= CPUS_MAX || potad->port.cpu_enter == NULL) {
         return STATUS_INVALID;
@@ -480,10 +479,9 @@ enum status potad_cpu_online(struct potad *potad, uint32_t cpu)
     if (cpu_cache_of(potad, cpu) != NULL) {
         return STATUS_EXISTS;
     }
-    struct alloc_context alloc = transaction_begin(potad, &transaction);
-    if (!cache_take(potad, alloc, &potad->cache_cpu, 1, &object)) {
-        transaction_undo(potad, &transaction);
-        return STATUS_NO_MEMORY;
+    enum status status = kmem_cache_alloc_bulk(potad, &potad->cache_cpu, 1, &object);
+    if (status != STATUS_OK) {
+        return status;
     }
     cache_init(object);
     spinlock_lock(&potad->cpus_lock);
@@ -496,11 +494,12 @@ enum status potad_cpu_online(struct potad *potad, uint32_t cpu)
     }
     spinlock_unlock(&potad->cpus_lock);
     if (!first) {
-        cache_put(potad, &potad->cache_cpu, object, &transaction.pending);
-        transaction_undo(potad, &transaction);
+        struct buddy_stash released;
+        buddy_stash_init(&released);
+        cache_put(potad, &potad->cache_cpu, object, &released);
+        descriptors_release(potad, &released);
         return STATUS_EXISTS;
     }
-    transaction_commit(potad, &transaction);
     zones_for_each(zones_present(potad), zone)
     {
         cpu_cache_extend(potad, zone);

@@ -61,14 +61,18 @@ static enum status cache_create(struct potad *potad, const struct cache_request 
                                 struct kmem_cache **cache)
 {
     struct alloc_transaction transaction;
-    struct alloc_context alloc = transaction_begin(potad, &transaction);
-    enum status status = cache_make(potad, alloc, request, cache);
-    if (status == STATUS_OK) {
-        cpu_objects_number(potad, *cache);
-        transaction_commit(potad, &transaction);
-    } else {
+    enum status status;
+    unsigned tried = 0;
+    do {
+        struct alloc_context alloc = transaction_begin(potad, &transaction);
+        status = cache_make(potad, alloc, request, cache);
+        if (status == STATUS_OK) {
+            cpu_objects_number(potad, *cache);
+            transaction_commit(potad, &transaction);
+            return status;
+        }
         transaction_undo(potad, &transaction);
-    }
+    } while (status == STATUS_NO_MEMORY && transaction_retries(potad, &transaction, tried++));
     return status;
 }
 
@@ -164,23 +168,36 @@ static bool chain_fill(struct potad *potad, struct alloc_context alloc, struct k
     return true;
 }
 
+/* Takes @count objects. Return: false where there is no memory for all; then none is taken. */
+static bool chain_take(struct potad *potad, struct kmem_cache *cache, uint64_t count,
+                       struct object_chain *chain)
+{
+    struct alloc_transaction transaction;
+    unsigned tried = 0;
+    do {
+        struct alloc_context alloc = transaction_begin(potad, &transaction);
+        if (chain_fill(potad, alloc, cache, count, chain)) {
+            transaction_commit(potad, &transaction);
+            return true;
+        }
+        cpu_objects_put(potad, cache, chain, &transaction.pending);
+        transaction_undo(potad, &transaction);
+    } while (transaction_retries(potad, &transaction, tried++));
+    return false;
+}
+
 enum status kmem_cache_reserve(struct potad *potad, struct kmem_cache *cache, uint64_t count,
                                struct kmem_reserve *reserve)
 {
     struct object_chain added = OBJECT_CHAIN_EMPTY;
     struct object_chain *objects = &reserve->objects;
-    struct alloc_transaction transaction;
     if (reserve->cache != NULL && reserve->cache != cache) {
         return STATUS_INVALID;
     }
     uint64_t missing = objects->count < count ? count - objects->count : 0;
-    struct alloc_context alloc = transaction_begin(potad, &transaction);
-    if (!chain_fill(potad, alloc, cache, missing, &added)) {
-        cpu_objects_put(potad, cache, &added, &transaction.pending);
-        transaction_undo(potad, &transaction);
+    if (!chain_take(potad, cache, missing, &added)) {
         return STATUS_NO_MEMORY;
     }
-    transaction_commit(potad, &transaction);
     if (reserve->cache == NULL) {
         *reserve = (struct kmem_reserve){.cache = cache, .objects = OBJECT_CHAIN_EMPTY};
     }

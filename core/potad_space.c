@@ -31,6 +31,7 @@ struct space_call {
     struct epoch_list nodes;
     uint64_t buddys_needed;
     uint64_t nodes_needed;
+    bool short_of; /* what it needs: more is to be had first */
 };
 
 static bool ranges_are_valid(const struct potad_space_config *config)
@@ -89,6 +90,7 @@ static void call_begin(struct space_call *call, struct potad *potad, struct pota
     call->nodes = (struct epoch_list){0};
     call->buddys_needed = 0;
     call->nodes_needed = 0;
+    call->short_of = false;
 }
 
 static void put_buddys(struct potad *potad, const struct potad_space *space,
@@ -132,6 +134,13 @@ static enum status call_end(struct space_call *call, enum status status)
     return status;
 }
 
+/* Whether a call that has ended is to begin again, after @tried times: it lacked memory, and others
+ * had some in hand meanwhile (requirement F2). */
+static bool call_retries(const struct space_call *call, unsigned tried)
+{
+    return call->short_of && transaction_retries(call->potad, &call->transaction, tried);
+}
+
 /* Takes one batch of what the call still needs from @cache. Return: how much; 0: no memory. */
 static uint64_t take_batch(struct space_call *call, struct kmem_cache *cache, uint64_t missing,
                            void **objects)
@@ -165,13 +174,14 @@ static bool hand_fill(struct space_call *call)
 }
 
 /* Whether @buddys descriptors are in hand, and @nodes nodes there or in hand: then these are the
- * tree's. If not, the call notes what it needs. Context: the space's lock. */
+ * tree's. If not, the call notes what it needs, and is short of it. Context: the space's lock. */
 static bool hand_serves(struct space_call *call, uint64_t buddys, uint64_t nodes)
 {
     struct block_map *map = &call->space->space.map;
     call->buddys_needed = buddys;
     call->nodes_needed = block_map_is_ready(map, nodes) ? 0 : nodes;
-    if (call->buddys.count < buddys || call->nodes.count < call->nodes_needed) {
+    call->short_of = call->buddys.count < buddys || call->nodes.count < call->nodes_needed;
+    if (call->short_of) {
         return false;
     }
     block_map_attach(map, &call->nodes);
@@ -325,23 +335,34 @@ static void discard(struct potad *potad, struct potad_space *space, struct buddy
     discard_cache(potad, space->own_descriptors, released);
 }
 
+static enum status add_once(struct space_call *call, const struct potad_space_config *config)
+{
+    space_prepare(call->potad, call->space, config);
+    if (add_caches(call, config) && add_blocks(call)) {
+        return call_end(call, STATUS_OK);
+    }
+    struct buddy_stash *pending = &call->transaction.pending;
+    put_buddys(call->potad, call->space, &call->buddys, pending);
+    put_nodes(call->potad, call->space, &call->nodes, pending);
+    discard(call->potad, call->space, pending);
+    call->short_of = true;
+    return call_end(call, STATUS_NO_MEMORY);
+}
+
 enum status potad_space_add(struct potad *potad, struct potad_space *space,
                             const struct potad_space_config *config)
 {
     struct space_call call;
+    enum status status;
+    unsigned tried = 0;
     if (!config_is_valid(potad, config)) {
         return STATUS_INVALID;
     }
-    space_prepare(potad, space, config);
-    call_begin(&call, potad, space);
-    if (add_caches(&call, config) && add_blocks(&call)) {
-        return call_end(&call, STATUS_OK);
-    }
-    struct buddy_stash *pending = &call.transaction.pending;
-    put_buddys(potad, space, &call.buddys, pending);
-    put_nodes(potad, space, &call.nodes, pending);
-    discard(potad, space, pending);
-    return call_end(&call, STATUS_NO_MEMORY);
+    do {
+        call_begin(&call, potad, space);
+        status = add_once(&call, config);
+    } while (call_retries(&call, tried++));
+    return status;
 }
 
 enum status potad_space_remove(struct potad *potad, struct potad_space *space)
@@ -360,18 +381,17 @@ enum status potad_space_remove(struct potad *potad, struct potad_space *space)
 }
 
 /* Allocates if what that takes is in hand. Context: the space's lock. Return: the block; NULL where
- * there is none, or *@short_of says that more is to be had first. */
-static struct buddy *alloc_try(struct space_call *call, order_t order, bool *short_of)
+ * there is none, or where the call is short of what that takes. */
+static struct buddy *alloc_try(struct space_call *call, order_t order)
 {
     struct space *space = &call->space->space;
     struct buddy *buddy = space_smallest(space, AREA_MOVABLE, order);
-    *short_of = false;
+    call->short_of = false;
     if (buddy == NULL) {
         return NULL;
     }
     order_t halvings = buddy_order(buddy) - order;
     if (!hand_serves(call, halvings, space_cut_nodes(space, halvings))) {
-        *short_of = true;
         return NULL;
     }
     space_detach(space, buddy);
@@ -385,38 +405,39 @@ enum status potad_space_alloc(struct potad *potad, struct potad_space *space, or
                               struct buddy **descriptor)
 {
     struct space_call call;
-    struct buddy *buddy;
-    bool short_of;
+    enum status status;
+    unsigned tried = 0;
     if (order >= ORDERS) {
         return STATUS_INVALID;
     }
-    call_begin(&call, potad, space);
     do {
-        spinlock_lock(&space->space.lock);
-        buddy = alloc_try(&call, order, &short_of);
-        spinlock_unlock(&space->space.lock);
-    } while (short_of && hand_fill(&call));
-    if (buddy == NULL) {
-        return call_end(&call, STATUS_NO_MEMORY);
-    }
-    *descriptor = buddy;
-    return call_end(&call, STATUS_OK);
+        struct buddy *buddy;
+        call_begin(&call, potad, space);
+        do {
+            spinlock_lock(&space->space.lock);
+            buddy = alloc_try(&call, order);
+            spinlock_unlock(&space->space.lock);
+        } while (call.short_of && hand_fill(&call));
+        status = call_end(&call, buddy != NULL ? STATUS_OK : STATUS_NO_MEMORY);
+        if (status == STATUS_OK) {
+            *descriptor = buddy;
+        }
+    } while (call_retries(&call, tried++));
+    return status;
 }
 
 /* Allocates the run if what that takes is in hand. Context and return: as alloc_try(). */
-static bool run_try(struct space_call *call, const struct contig_goal *goal, struct unit_run *run,
-                    bool *short_of)
+static bool run_try(struct space_call *call, const struct contig_goal *goal, struct unit_run *run)
 {
     struct space *space = &call->space->space;
     pfn_t unit;
-    *short_of = false;
+    call->short_of = false;
     if (!contig_find(space, goal, &unit)) {
         return false;
     }
     struct contig_cut cut = contig_cut_of(space, unit, goal->units);
     uint64_t halvings = (uint64_t)cut.left + cut.right;
     if (!hand_serves(call, halvings, contig_cut_nodes(space, cut, 0))) {
-        *short_of = true;
         return false;
     }
     struct contig_run held = {space, unit, goal->units, call};
@@ -441,18 +462,22 @@ enum status potad_space_alloc_run(struct potad *potad, struct potad_space *space
         .high = request->high == 0 ? PFN_NONE : request->high,
         .kinds = 1U << CONTIG_ACCEPTED,
     };
-    bool found;
-    bool short_of;
+    enum status status;
+    unsigned tried = 0;
     if (goal.units == 0 || goal.align >= ORDERS || goal.low >= goal.high) {
         return STATUS_INVALID;
     }
-    call_begin(&call, potad, space);
     do {
-        spinlock_lock(&space->space.lock);
-        found = run_try(&call, &goal, run, &short_of);
-        spinlock_unlock(&space->space.lock);
-    } while (short_of && hand_fill(&call));
-    return call_end(&call, found ? STATUS_OK : STATUS_NO_MEMORY);
+        bool found;
+        call_begin(&call, potad, space);
+        do {
+            spinlock_lock(&space->space.lock);
+            found = run_try(&call, &goal, run);
+            spinlock_unlock(&space->space.lock);
+        } while (call.short_of && hand_fill(&call));
+        status = call_end(&call, found ? STATUS_OK : STATUS_NO_MEMORY);
+    } while (call_retries(&call, tried++));
+    return status;
 }
 
 /* Ends what freed blocks of @space: @merged are the descriptors left over. Context: the space's
@@ -503,17 +528,22 @@ enum status potad_space_split(struct potad *potad, struct potad_space *space,
         return STATUS_INVALID;
     }
     order_t halvings = buddy_order(descriptor) - order;
-    bool ready;
-    call_begin(&call, potad, space);
+    enum status status;
+    unsigned tried = 0;
     do {
-        spinlock_lock(&space->space.lock);
-        ready = hand_serves(&call, halvings, space_cut_nodes(&space->space, halvings));
-        if (ready) {
-            space_split_allocated(&space->space, descriptor, order, &call.buddys, parts);
-        }
-        spinlock_unlock(&space->space.lock);
-    } while (!ready && hand_fill(&call));
-    return call_end(&call, ready ? STATUS_OK : STATUS_NO_MEMORY);
+        bool ready;
+        call_begin(&call, potad, space);
+        do {
+            spinlock_lock(&space->space.lock);
+            ready = hand_serves(&call, halvings, space_cut_nodes(&space->space, halvings));
+            if (ready) {
+                space_split_allocated(&space->space, descriptor, order, &call.buddys, parts);
+            }
+            spinlock_unlock(&space->space.lock);
+        } while (!ready && hand_fill(&call));
+        status = call_end(&call, ready ? STATUS_OK : STATUS_NO_MEMORY);
+    } while (call_retries(&call, tried++));
+    return status;
 }
 
 bool potad_space_lookup(struct potad_space *space, pfn_t unit, struct potad_space_info *info)

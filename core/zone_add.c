@@ -225,24 +225,41 @@ static bool zone_make(struct potad *potad, struct alloc_context alloc, const str
     return made;
 }
 
+/* zone_make(), or leaves all as it was: then *@retries says whether to try it again, having done so
+ * @tried times. */
+static bool zone_make_once(struct potad *potad, const struct zone_plan *plan, unsigned tried,
+                           bool *retries)
+{
+    struct alloc_transaction transaction;
+    struct alloc_context alloc = transaction_begin(potad, &transaction);
+    *retries = false;
+    if (zone_make(potad, alloc, plan)) {
+        transaction_commit(potad, &transaction);
+        return true;
+    }
+    transaction_undo(potad, &transaction);
+    *retries = transaction_retries(potad, &transaction, tried);
+    return false;
+}
+
 enum status potad_zone_add(struct potad *potad, zone_id_t id, const struct zone_config *config,
                            const struct range *ranges, uint32_t count)
 {
-    struct alloc_transaction transaction;
     struct zone_plan plan = {id, config, ranges, count};
+    unsigned tried = 0;
+    bool made;
+    bool retries;
     if (!plan_is_valid(&plan)) {
         return STATUS_INVALID;
     }
     if (!zone_claim(potad, &plan)) {
         return STATUS_EXISTS;
     }
-    struct alloc_context alloc = transaction_begin(potad, &transaction);
-    bool made = zone_make(potad, alloc, &plan);
+    do {
+        made = zone_make_once(potad, &plan, tried++, &retries);
+    } while (retries);
     if (made) {
-        transaction_commit(potad, &transaction);
         zonelist_add(potad, id);
-    } else {
-        transaction_undo(potad, &transaction);
     }
     zone_arrive(potad, id, made);
     if (made) {

@@ -3,6 +3,8 @@
  * between_test.c: what other threads do just between two steps of a call, done by the port there:
  * where it is told of a window, or asked for the CPU.
  */
+#include "core/page_alloc.h"
+#include "core/potad_space.h"
 #include "core/test/arena.h"
 
 #include <setjmp.h>
@@ -331,6 +333,147 @@ static void split_sees_what_has_failed_meanwhile(void **state)
     arena_close(&arena);
 }
 
+static struct potad_space space;
+static const struct unit_range units = {0, 4096};
+/* So large that each takes a slab of its own. */
+static const struct potad_space_config space_config = {
+    .unit_shift = 12, .ranges = &units, .ranges_count = 1, .descriptor_bytes = 4096};
+static struct buddy *space_block;
+static struct buddy *space_parts[ORDERS];
+static struct unit_run space_run;
+
+static enum status space_adds(void)
+{
+    return potad_space_add(&arena.potad, &space, &space_config);
+}
+
+static enum status space_allocates(void)
+{
+    return potad_space_alloc(&arena.potad, &space, 9, &space_block);
+}
+
+static enum status space_splits(void)
+{
+    return potad_space_split(&arena.potad, &space, space_block, 0, space_parts);
+}
+
+static enum status space_allocates_a_run(void)
+{
+    const struct unit_run_request request = {.units = 1001, .low = 1025};
+    return potad_space_alloc_run(&arena.potad, &space, &request, &space_run);
+}
+
+static struct kmem_cache *cache;
+static struct kmem_reserve reserve;
+
+static enum status cache_is_made(void)
+{
+    return kmem_cache_create(&arena.potad, "objects", 4096, 8, &cache);
+}
+
+static enum status objects_are_reserved(void)
+{
+    return kmem_cache_reserve(&arena.potad, cache, 2, &reserve);
+}
+
+static enum status cpu_comes_online(void)
+{
+    return potad_cpu_online(&arena.potad, 0);
+}
+
+static enum status zone_is_added(void)
+{
+    const struct zone_config config = {.zone_class = ZONE_HIGHMEM};
+    const struct range range = {.start = BASE, .frames = ADDED_FRAMES};
+    return potad_zone_add(&arena.potad, ADDED, &config, &range, 1);
+}
+
+static unsigned grows;       /* how often a cache was empty */
+static unsigned grows_first; /* in a call that is not tried again */
+
+static void window_counts(struct arena *of, enum window window)
+{
+    (void)of;
+    grows += window == WINDOW_SLAB_GROW;
+}
+
+/* Others have memory in hand from the first window on, and put it back when the call has been
+ * tried once. */
+static void window_others_have_memory(struct arena *of, enum window window)
+{
+    window_counts(of, window);
+    if (window != WINDOW_SLAB_GROW || !armed) {
+        return;
+    }
+    if (grows == 1) {
+        block_in_hand(&of->potad);
+    } else if (grows > grows_first) {
+        armed = false;
+        free_all();
+        block_put_back(&of->potad, NULL);
+    }
+}
+
+/* Each of @calls, where there is no memory: fails while nobody else has any in hand, and succeeds
+ * when others put theirs back. */
+static void each_waits(enum status (*const *calls)(void), unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        take_all(BOOT);
+        grows = 0;
+        arena.window = window_counts;
+        assert_int_equal(calls[i](), STATUS_NO_MEMORY);
+        assert_int_not_equal(grows, 0);
+        grows_first = grows;
+        grows = 0;
+        armed = true;
+        arena.window = window_others_have_memory;
+        assert_int_equal(calls[i](), STATUS_OK);
+        assert_false(armed);
+        arena.window = NULL;
+        arena_validate(&arena);
+    }
+}
+
+/* F2: what lacks memory for its metadata is tried again where others had some in hand meanwhile,
+ * and not where nobody had. */
+static void f2_metadata_waits_for_what_others_have_in_hand(void **state)
+{
+    static enum status (*const calls[])(void) = {cache_is_made, objects_are_reserved, zone_is_added,
+                                                 cpu_comes_online};
+    (void)state;
+    begin();
+    arena.potad.port.cpu_enter = enters_none;
+    uint64_t hash = potad_state_hash(&arena.potad);
+    each_waits(calls, sizeof(calls) / sizeof(calls[0]));
+    assert_int_equal(potad_cpu_offline(&arena.potad, 0), STATUS_OK);
+    assert_int_equal(potad_zone_remove(&arena.potad, ADDED), STATUS_OK);
+    kmem_cache_unreserve(&arena.potad, &reserve);
+    assert_int_equal(kmem_cache_destroy(&arena.potad, cache), STATUS_OK);
+    potad_shrink(&arena.potad);
+    assert_int_equal(potad_state_hash(&arena.potad), hash);
+    arena_close(&arena);
+}
+
+/* The same of calls on a space. */
+static void f2_space_waits_for_what_others_have_in_hand(void **state)
+{
+    static enum status (*const calls[])(void) = {space_adds, space_allocates, space_splits,
+                                                 space_allocates_a_run};
+    (void)state;
+    begin();
+    uint64_t hash = potad_state_hash(&arena.potad);
+    each_waits(calls, sizeof(calls) / sizeof(calls[0]));
+    potad_space_free_run(&arena.potad, &space, &space_run);
+    for (unsigned i = 0; i <= 9; i++) {
+        potad_space_free(&arena.potad, &space, space_parts[i]);
+    }
+    assert_int_equal(potad_space_remove(&arena.potad, &space), STATUS_OK);
+    potad_shrink(&arena.potad);
+    assert_int_equal(potad_state_hash(&arena.potad), hash);
+    arena_close(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -340,6 +483,8 @@ int main(void)
         cmocka_unit_test(retire_looks_at_its_slab_again),
         cmocka_unit_test(failure_looks_at_its_block_again),
         cmocka_unit_test(split_sees_what_has_failed_meanwhile),
+        cmocka_unit_test(f2_metadata_waits_for_what_others_have_in_hand),
+        cmocka_unit_test(f2_space_waits_for_what_others_have_in_hand),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -34,6 +34,9 @@
       ", REFUSED); /* op 0 */")                                                                    \
     X(FLAW_SECOND, "what_shows_in_used_memory_only", ALLOC("0") ALLOC("1"),                        \
       "When it was made: spurious-failure: ")                                                      \
+    X(FLAW_GAP, "what_is_to_be_found",                                                             \
+      "range-gap align=1 key=8 shift=0 keys=2 end=0 window=16 above=0\n",                          \
+      ", .size = 0x2, .align = 0x1}, 0x8, STATUS_OK); /* op 0 */")                                 \
     X(FLAW_ENDS, "anything_of_what_ends_the_process", ALLOC("0") ALLOC("1"),                       \
       ", ANY_STATUS); /* op 1 */")                                                                 \
     X(FLAW_ENDS_NAMED, "the_name_of_what_ends_the_process", ALLOC("0") ALLOC("1"),                 \
@@ -86,10 +89,17 @@ static enum status flawed_cache_destroy(void *instance, void *cache)
     return flaw_now == FLAW_DESTROYS ? STATUS_OK : core()->cache_destroy(instance, cache);
 }
 
+static enum status flawed_gap(void *tree, const struct range_gap_request *request, uint64_t *found)
+{
+    enum status status = core()->range->gap(tree, request, found);
+    return flaw_now == FLAW_GAP ? STATUS_NOT_FOUND : status;
+}
+
 /* The test of the program of @flaw. */
 static char *emitted(const struct flaw_case *flaw)
 {
     struct subject subject = *core();
+    struct subject_range_ops range = *subject.range;
     struct record_options options = {.subject = &subject, .validate_period = 16};
     struct case_error error;
     struct program program;
@@ -103,6 +113,8 @@ static char *emitted(const struct flaw_case *flaw)
     flaw_now = flaw->flaw;
     subject.alloc = flawed_alloc;
     subject.cache_destroy = flawed_cache_destroy;
+    range.gap = flawed_gap;
+    subject.range = &range;
     assert_null(emit_refuses(&options, &program));
     assert_int_equal(emit_test(&options, &program, "flawed.ops", out), EMIT_WRITTEN);
     fclose(out);
