@@ -71,11 +71,14 @@ static void print_found(const struct campaign_plan *plan, const struct campaign_
 static void print_summary(const struct campaign_plan *plan, const struct campaign_report *report)
 {
     double executions = report->executions > 0 ? (double)report->executions : 1;
-    printf("%s, seed %" PRIu64 ": %" PRIu64 " programs, %" PRIu64
+    printf("%s, seed %" PRIu64 ": %" PRIu64, plan->strategy, plan->seed, report->programs);
+    if (report->programs_all > 0) {
+        printf(" of %" PRIu64, report->programs_all);
+    }
+    printf(" programs, %" PRIu64
            " executions in %.1f s (%.0f/s), %.1f steps, %.1f switches each; %s",
-           plan->strategy, plan->seed, report->programs, report->executions, report->seconds,
-           (double)report->executions / report->seconds, (double)report->steps / executions,
-           (double)report->switches / executions,
+           report->executions, report->seconds, (double)report->executions / report->seconds,
+           (double)report->steps / executions, (double)report->switches / executions,
            report->path[0] != '\0' ? "1 violation" : "nothing found");
     if (report->covered > 0) {
         printf("; all executions of %" PRIu64 " programs within the bound", report->covered);
@@ -93,16 +96,17 @@ static bool write_json(const struct options *options, const struct campaign_plan
         return true;
     }
     json_t *json = json_pack(
-        "{s:s, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:f, s:s, s:s, s:i, s:s, s:i, s:i, s:i, s:i, "
-        "s:I}",
+        "{s:s, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:f, "
+        "s:s, s:s, s:i, s:s, s:i, s:i, s:i, s:i, s:I}",
         "strategy", plan->strategy, "seed", (json_int_t)plan->seed, "subject", plan->subject,
-        "programs", (json_int_t)report->programs, "executions", (json_int_t)report->executions,
-        "covered", (json_int_t)report->covered, "steps", (json_int_t)report->steps, "switches",
-        (json_int_t)report->switches, "seconds", report->seconds, "found", report->finding.name,
-        "text", report->finding.text, "replays", (int)report->replays, "file", report->path,
-        "switches_before", (int)report->shrunk.switches_before, "switches_after",
-        (int)report->shrunk.switches_after, "ops_before", (int)report->shrunk.ops_before,
-        "ops_after", (int)report->shrunk.ops_after, "undecided", (json_int_t)report->undecided);
+        "programs", (json_int_t)report->programs, "programs_all", (json_int_t)report->programs_all,
+        "executions", (json_int_t)report->executions, "covered", (json_int_t)report->covered,
+        "steps", (json_int_t)report->steps, "switches", (json_int_t)report->switches, "seconds",
+        report->seconds, "found", report->finding.name, "text", report->finding.text, "replays",
+        (int)report->replays, "file", report->path, "switches_before",
+        (int)report->shrunk.switches_before, "switches_after", (int)report->shrunk.switches_after,
+        "ops_before", (int)report->shrunk.ops_before, "ops_after", (int)report->shrunk.ops_after,
+        "undecided", (json_int_t)report->undecided);
     bool good = json != NULL && json_dump_file(json, options->json, JSON_INDENT(2)) == 0;
     json_decref(json);
     if (!good) {

@@ -48,8 +48,10 @@ static const struct option known[] = {
      offsetof(struct options, threads), 2, EXPLORE_THREADS},
     {EXPLORE, "ops", "N", "operations of each thread of a random case (default 4)", OPTION_NUMBER,
      offsetof(struct options, ops), 1, OPS_MAX},
-    {RUN | EXPLORE, "seconds", "S", "how long (default 10)", OPTION_NUMBER,
-     offsetof(struct options, seconds), 1, SECONDS_MAX},
+    {RUN, "seconds", "S", "how long (default 10)", OPTION_NUMBER, offsetof(struct options, seconds),
+     1, SECONDS_MAX},
+    {EXPLORE, "seconds", "S", "how long (default 10; with --pairs: until all are covered)",
+     OPTION_NUMBER, offsetof(struct options, seconds), 1, SECONDS_MAX},
     {EXPLORE, "executions", "N", "how many in each process at most", OPTION_NUMBER,
      offsetof(struct options, executions), 1, SEED_MAX},
     {RUN | EXPLORE, "seed", "X", "where all random choices come from (default: random, printed)",
@@ -256,7 +258,6 @@ bool options_parse(int count, char *const *arguments, struct options *options, c
     *options = (struct options){
         .subject = "core",
         .threads = THREADS_DEFAULT,
-        .seconds = SECONDS_DEFAULT,
         .cpus = OPTIONS_CPUS_ANY,
         .strategy = "portfolio",
         .out = "out",
@@ -286,6 +287,9 @@ bool options_parse(int count, char *const *arguments, struct options *options, c
     }
     if (!parse_options(count, arguments, options, error)) {
         return false;
+    }
+    if (options->seconds == 0 && !options->pairs) {
+        options->seconds = SECONDS_DEFAULT;
     }
     return options->help || check_required(options, error);
 }

@@ -406,7 +406,7 @@ enum campaign_result campaign_run(const struct campaign_plan *plan, struct campa
 {
     struct attempt *attempts[CAMPAIGN_JOBS_MAX] = {NULL};
     int processes[CAMPAIGN_JOBS_MAX];
-    *report = (struct campaign_report){.executions = 0};
+    *report = (struct campaign_report){.programs_all = plan->pairs ? pairs_count() : 0};
     signal(SIGINT, on_interrupt);
     signal(SIGTERM, on_interrupt);
     if (!start(plan, attempts, processes)) {

@@ -40,6 +40,7 @@ enum campaign_result {
 struct campaign_report {
     uint64_t executions;
     uint64_t programs;
+    uint64_t programs_all; /* that there are: of pairs of operations; else 0 */
     uint64_t covered; /* programs of which all executions have been */
     uint64_t steps;
     uint64_t switches;

@@ -71,6 +71,13 @@ grep -q 'all executions of 1 programs' stdout || complain "it does not say that 
 ends_in 0 "$stress" explore --strategy exhaustive1 two.ops
 grep -oE '[0-9]+ executions' stdout | cmp -s first.txt - || complain "another number:" two.ops
 
+# All pairs of operations, for as long as it takes; and for too short a time, which it says.
+ends_in 0 "$stress" explore --pairs --strategy exhaustive0
+grep -qE ': ([0-9]+) of \1 programs,.*; all executions of \1 programs' stdout ||
+    complain "it does not say that all pairs were:" exhaustive0
+ends_in 0 "$stress" explore --pairs --strategy exhaustive3 --seconds 1
+grep -qE ': ([0-9]+) of \1 programs,' stdout && complain "all pairs were, in one second:" exhaustive3
+
 # A history of more calls than the exact judge takes is counted, and told of.
 {
     printf 'potad-case 2\nslots 64\nrange zone=0 start=0x0 frames=64\n'
