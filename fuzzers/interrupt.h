@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * interrupt.h: Ctrl-C asks a long command to end in order.
+ * interrupt.h: Ctrl-C, or a kill, asks a long command to end in order.
  */
 #ifndef POTAD_FUZZERS_INTERRUPT_H
 #define POTAD_FUZZERS_INTERRUPT_H
@@ -10,7 +10,7 @@
 /* Not 0 once somebody has asked. */
 extern volatile sig_atomic_t interrupted;
 
-/* From here on, SIGINT only sets that. */
+/* From here on, the first SIGINT or SIGTERM only sets that; a second one ends the process. */
 void interrupt_watch(void);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "stress/run.h"
 
+#include "fuzzers/interrupt.h"
 #include "stress/clock.h"
 #include "stress/cpu_turn.h"
 #include "stress/crash.h"
@@ -10,7 +11,6 @@
 #include "stress/shuffle.h"
 #include "stress/watchdog.h"
 
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,23 +50,6 @@ struct run {
     uint64_t rounds;
     char replay[REPLAY_MAX];
 };
-
-/* Set by the handler, which gets no context. */
-static volatile sig_atomic_t interrupted;
-
-static void on_interrupt(int number)
-{
-    (void)number;
-    interrupted = 1;
-}
-
-/* The first signal ends the run, a second one the process. */
-static void catch_interrupts(void)
-{
-    struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND};
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-}
 
 static struct worker *coordinator_of(struct run *run)
 {
@@ -473,7 +456,7 @@ enum result run_execute(const struct plan *plan)
     bool opened = run_open(&run, plan);
     if (opened) {
         worker_current = coordinator_of(&run);
-        catch_interrupts();
+        interrupt_watch();
         crash_install(run.replay);
         opened = scene->open(coordinator_of(&run), plan);
     }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "stress/explore/campaign.h"
 
+#include "fuzzers/interrupt.h"
 #include "stress/clock.h"
 #include "stress/explore/determinism.h"
 #include "stress/explore/pairs.h"
@@ -39,14 +40,6 @@ struct explorer_job {
     struct explorer explorer;
     struct stage *stage; /* of the program that is executed */
 };
-
-static volatile sig_atomic_t interrupted;
-
-static void on_interrupt(int signal_number)
-{
-    (void)signal_number;
-    interrupted = 1;
-}
 
 static void note_program(struct attempt *attempt, const struct program *program)
 {
@@ -407,8 +400,7 @@ enum campaign_result campaign_run(const struct campaign_plan *plan, struct campa
     struct attempt *attempts[CAMPAIGN_JOBS_MAX] = {NULL};
     int processes[CAMPAIGN_JOBS_MAX];
     *report = (struct campaign_report){.programs_all = plan->pairs ? pairs_count() : 0};
-    signal(SIGINT, on_interrupt);
-    signal(SIGTERM, on_interrupt);
+    interrupt_watch();
     if (!start(plan, attempts, processes)) {
         return CAMPAIGN_BAD_INPUT;
     }
