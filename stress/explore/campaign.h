@@ -41,7 +41,7 @@ struct campaign_report {
     uint64_t executions;
     uint64_t programs;
     uint64_t programs_all; /* that there are: of pairs of operations; else 0 */
-    uint64_t covered; /* programs of which all executions have been */
+    uint64_t covered;      /* programs of which all executions have been */
     uint64_t steps;
     uint64_t switches;
     uint64_t undecided; /* executions whose histories are too long for the exact judge */
