@@ -2,6 +2,7 @@
  *
  * main.c: potad-stress, the commands.
  */
+#include "stress/command_emit_c.h"
 #include "stress/command_explore.h"
 #include "stress/disturb_turn.h"
 #include "stress/options.h"
@@ -155,6 +156,8 @@ int main(int count, char **arguments)
         return (int)command_explore(&options);
     case COMMAND_REPLAY:
         return (int)command_replay(&options);
+    case COMMAND_EMIT_C:
+        return (int)command_emit_c(&options);
     case COMMAND_LIST:
         return (int)list();
     default:

@@ -22,7 +22,12 @@ enum { EXPLORE_THREADS_DEFAULT = 3 };
 
 enum option_kind { OPTION_TEXT, OPTION_NUMBER, OPTION_FLAG, OPTION_DISTURB };
 
-enum { RUN = 1 << COMMAND_RUN, EXPLORE = 1 << COMMAND_EXPLORE, REPLAY = 1 << COMMAND_REPLAY };
+enum {
+    RUN = 1 << COMMAND_RUN,
+    EXPLORE = 1 << COMMAND_EXPLORE,
+    REPLAY = 1 << COMMAND_REPLAY,
+    EMIT_C = 1 << COMMAND_EMIT_C
+};
 
 struct option {
     uint64_t commands; /* that have it, as bits */
@@ -90,6 +95,8 @@ static const struct option known[] = {
      OPTION_FLAG, offsetof(struct options, all), 0, 0},
     {REPLAY, "html", "OUT", "writes it as a page to step through, too: a lane for each thread",
      OPTION_TEXT, offsetof(struct options, html), 0, 0},
+    {EMIT_C, "output", "OUT", "the test; -o is short for it (default: standard output)",
+     OPTION_TEXT, offsetof(struct options, output), 0, 0},
 };
 
 enum { KNOWN = sizeof(known) / sizeof(known[0]) };
@@ -160,6 +167,7 @@ static bool store(const struct option *option, const char *value, struct options
 static const struct option *find_option(enum command command, const char *argument,
                                         const char **value)
 {
+    argument = strcmp(argument, "-o") == 0 ? "--output" : argument;
     if (strncmp(argument, "--", 2) != 0) {
         return NULL;
     }
@@ -218,13 +226,18 @@ static bool parse_option(int count, char *const *arguments, int *index, struct o
     return store(option, value, options, error);
 }
 
-/* Reads what stands behind the command: options, then, where the command has any, files. */
+/* Reads what stands behind the command: options, then, where the command has any, files. The one
+ * FILE of emit-c may be before its options. */
 static bool parse_options(int count, char *const *arguments, struct options *options, char *error)
 {
+    bool single = options->command == COMMAND_EMIT_C;
     bool files = options->command == COMMAND_EXPLORE || options->command == COMMAND_REPLAY;
     for (int i = 2; i < count; i++) {
         if (is_help(arguments[i])) {
             options->help = true;
+        } else if (single && arguments[i][0] != '-') {
+            options->files = arguments + i;
+            options->files_count++;
         } else if (files && strncmp(arguments[i], "--", 2) != 0) {
             options->files = arguments + i;
             options->files_count = count - i;
@@ -250,6 +263,10 @@ static bool check_required(const struct options *options, char *error)
         snprintf(error, OPTIONS_ERROR_MAX, "replay needs one FILE, behind the options");
         return false;
     }
+    if (options->command == COMMAND_EMIT_C && options->files_count != 1) {
+        snprintf(error, OPTIONS_ERROR_MAX, "emit-c needs one FILE");
+        return false;
+    }
     return true;
 }
 
@@ -266,7 +283,8 @@ bool options_parse(int count, char *const *arguments, struct options *options, c
         .times = 1,
     };
     if (count < 2) {
-        snprintf(error, OPTIONS_ERROR_MAX, "no command: run, explore, replay, list or --help");
+        snprintf(error, OPTIONS_ERROR_MAX,
+                 "no command: run, explore, replay, emit-c, list or --help");
         return false;
     }
     if (is_help(arguments[1])) {
@@ -381,6 +399,26 @@ static void print_replay_help(FILE *out)
             "             3 not what the file says was found\n");
 }
 
+static void print_emit_c_help(FILE *out)
+{
+    fprintf(out,
+            "usage: potad-stress emit-c FILE [-o TEST.c]\n\n"
+            "Executes FILE, what potad-stress explore has saved, once, and writes it as a C\n"
+            "test with threads that take turns in just this way. It needs nothing else of\n"
+            "this tree than the core's headers and the core's library that is built with\n"
+            "POTAD_EXPLORED:\n\n"
+            "  potad-stress emit-c out/overlap-1.ops -o test.c\n"
+            "  cc -pthread -I REPO test.c build/release/core/libpotad_core_explored.a\n"
+            "  ./a.out\n\n"
+            "Its first lines say what else the library of this build asks for: the same\n"
+            "sanitizers, and -DPOTAD_CHECK_LOCKS. It exits with 1 where it fails, and names\n"
+            "the check as explore does; with 0 where the bug is away. Of answers that no\n"
+            "order of the calls explains, it requires that they are not all the same again.\n");
+    print_options(out, COMMAND_EMIT_C);
+    fprintf(out, "\nexit status: 0 the test was written, 2 bad usage or file, or one that has no\n"
+                 "             test of this kind, 3 not what the file says was found\n");
+}
+
 static void print_list_help(FILE *out)
 {
     fprintf(out, "usage: potad-stress list\n\n"
@@ -409,6 +447,9 @@ void options_print_help(FILE *out, enum command command)
         break;
     case COMMAND_REPLAY:
         print_replay_help(out);
+        break;
+    case COMMAND_EMIT_C:
+        print_emit_c_help(out);
         break;
     case COMMAND_LIST:
         print_list_help(out);

@@ -20,6 +20,8 @@ enum { OPTIONS_ERROR_MAX = 200 };
     X(COMMAND_RUN, "run", "run a workload on many threads and check it")                           \
     X(COMMAND_EXPLORE, "explore", "run small cases under a scheduler, schedule after schedule")    \
     X(COMMAND_REPLAY, "replay", "execute a case as its schedule says, and show what happened")     \
+    X(COMMAND_EMIT_C, "emit-c",                                                                    \
+      "write what explore has found as a C test that needs the core only")                         \
     X(COMMAND_LIST, "list", "list the workloads and the subjects")
 
 enum command {
@@ -48,6 +50,7 @@ struct options {
     struct disturb_list disturb;
     const char *strategy;
     const char *out;
+    const char *output;
     uint64_t executions; /* 0: no limit */
     uint64_t ops;        /* of a thread of a random program */
     uint64_t jobs;

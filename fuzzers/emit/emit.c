@@ -5,6 +5,7 @@
 #include "fuzzers/emit/emit.h"
 
 #include "fuzzers/emit/emit_pieces.h"
+#include "fuzzers/emit/emit_text.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -52,21 +53,10 @@ static uint64_t frames_of(const struct boot_map *map)
     return last->start + last->frames - map->ranges[0].start;
 }
 
-static const char *kind_of(const struct subject *subject)
-{
-    if (strcmp(subject->name, "core") == 0) {
-        return "BLOCK_MAP_TABLE";
-    }
-    if (strcmp(subject->name, "core-tree") == 0) {
-        return "BLOCK_MAP_TREE";
-    }
-    return strcmp(subject->name, "core-both") == 0 ? "BLOCK_MAP_BOTH" : NULL;
-}
-
 const char *emit_refuses(const struct record_options *options, const struct program *program)
 {
     static char reason[CASE_ERROR_MAX];
-    if (kind_of(options->subject) == NULL) {
+    if (emit_map_kind(options->subject->name) == NULL) {
         return "the subject is not the core: a test calls the core only";
     }
     if (program_threads(program) > 0) {
@@ -246,47 +236,12 @@ static void print_operations(FILE *out, FILE *log, const struct summary *summary
     }
 }
 
-static void print_range(FILE *out, const struct range *range)
-{
-    fprintf(out,
-            "        {.start = %#" PRIx64 ", .frames = %" PRIu64 ", .zone = %" PRIu32 "%s%s},\n",
-            range->start, range->frames, range->zone,
-            range->unaccepted ? ", .unaccepted = true" : "", range->cma ? ", .cma = true" : "");
-}
-
-static void print_map(FILE *out, const struct boot_map *map, const char *kind)
-{
-    static const char *const classes[] = {
-#define X(id, name) #id,
-        ZONE_CLASS_TABLE(X)
-#undef X
-    };
-    fprintf(out,
-            "static const struct boot_map map = {\n    .kind = %s,\n    .pageblock_order = %" PRIu32
-            ",\n    .zones_count = %" PRIu32 ",\n    .ranges_count = %" PRIu32
-            ",\n    .zones = {\n",
-            kind, map->pageblock_order, map->zones_count, map->ranges_count);
-    for (uint32_t i = 0; i < map->zones_count; i++) {
-        const struct zone_config *zone = &map->zones[i];
-        fprintf(out,
-                "        {.zone_class = %s, .node = %" PRIu32 ", .watermark_min = %" PRIu64
-                "%s},\n",
-                classes[zone->zone_class], zone->node, zone->watermark_min,
-                zone->later ? ", .later = true" : "");
-    }
-    fputs("    },\n    .ranges = {\n", out);
-    for (uint32_t i = 0; i < map->ranges_count; i++) {
-        print_range(out, &map->ranges[i]);
-    }
-    fputs("    },\n};\n", out);
-}
-
 /* The map, what the test does at first and at last, and main(). */
 static void print_frame(FILE *out, FILE *log, const struct record_options *options,
                         const struct program *program, const struct summary *summary)
 {
     fputs("\n/* The case. */\n", out);
-    print_map(out, &program->map, kind_of(options->subject));
+    emit_map(out, &program->map, emit_map_kind(options->subject->name));
     fputs("\nstatic void operations(void)\n{\n", out);
     for (unsigned i = 0; i < EMIT_PIECES; i++) {
         if ((summary->pieces >> i & 1) != 0 && pieces[i].before != NULL) {

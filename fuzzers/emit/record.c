@@ -53,16 +53,6 @@ void record_piece(enum emit_piece piece)
     }
 }
 
-static const char *site_text(enum fault_site site)
-{
-    static const char *const texts[FAULT_SITES] = {
-#define X(id, name, what) #id,
-        FAULT_SITE_TABLE(X)
-#undef X
-    };
-    return texts[site];
-}
-
 /* The CPU that the call is made on, and the fault that is armed for it. */
 static void record_circumstances(bool faults)
 {
@@ -80,7 +70,7 @@ static void record_circumstances(bool faults)
     if (faults && fault->nth != 0 && fault->op != OPS && recorder.fault_op != op) {
         recorder.fault_op = op;
         fprintf(recorder.log, "N\t%" PRIu32 "\tfault_next(T, %s, %" PRIu32 ", %s\n", op,
-                site_text(fault->site), fault->nth, fault->mode == FAULT_ONCE ? "ONCE" : "ALWAYS");
+                emit_site(fault->site), fault->nth, fault->mode == FAULT_ONCE ? "ONCE" : "ALWAYS");
     }
 }
 
@@ -97,69 +87,6 @@ void record_call(enum record_kind kind, uint32_t number, bool status, const char
     va_end(arguments);
     fputc('\n', recorder.log);
     fflush(recorder.log);
-}
-
-const char *record_migratetype(enum migratetype type)
-{
-    static const char *const texts[MIGRATETYPES] = {
-        [MIGRATE_UNMOVABLE] = "MIGRATE_UNMOVABLE",
-        [MIGRATE_MOVABLE] = "MIGRATE_MOVABLE",
-        [MIGRATE_RECLAIMABLE] = "MIGRATE_RECLAIMABLE",
-    };
-    static char other[40];
-    if ((unsigned)type < MIGRATETYPES) {
-        return texts[type];
-    }
-    snprintf(other, sizeof(other), "(enum migratetype)%d", (int)type);
-    return other;
-}
-
-const char *record_zone(zone_id_t zone)
-{
-    static char number[16];
-    snprintf(number, sizeof(number), "%" PRIu32, zone);
-    return zone == ZONE_ANY ? "ZONE_ANY" : number;
-}
-
-const char *record_request(const struct page_request *request)
-{
-    static const char *const classes[] = {
-#define X(id, name) #id,
-        ZONE_CLASS_TABLE(X)
-#undef X
-    };
-    static char text[240];
-    char node[32] = "";
-    char below[64] = "";
-    if (request->node != 0) {
-        snprintf(node, sizeof(node), ", .node = %" PRIu32, request->node);
-    }
-    if ((unsigned)request->below >= ZONE_CLASSES) {
-        snprintf(below, sizeof(below), ", .below = (enum zone_class)%d", (int)request->below);
-    } else if (request->below != ZONE_DMA) {
-        snprintf(below, sizeof(below), ", .below = %s", classes[request->below]);
-    }
-    snprintf(text, sizeof(text),
-             "(struct page_request){.order = %" PRIu32 ", .zone = %s, .migratetype = %s%s%s%s%s}",
-             request->order, record_zone(request->zone), record_migratetype(request->migratetype),
-             node, below, request->reserve ? ", .reserve = true" : "",
-             request->compact ? ", .compact = true" : "");
-    return text;
-}
-
-static const char *memdesc_text(enum memdesc_type type)
-{
-    static const char *const texts[] = {
-#define X(id, name) #id,
-        MEMDESC_TABLE(X)
-#undef X
-    };
-    static char other[40];
-    if ((unsigned)type < sizeof(texts) / sizeof(texts[0])) {
-        return texts[type];
-    }
-    snprintf(other, sizeof(other), "(enum memdesc_type)%d", (int)type);
-    return other;
 }
 
 /* The number of the block that @block is the harness's own struct of. */
@@ -184,10 +111,10 @@ static enum status wrap_alloc(void *instance, const struct subject_request *requ
         }
         if (request->type == MEMDESC_NONE) {
             record_call(RECORD_BLOCK, number, true, "take(T, %" PRIu32 ", %s", number,
-                        record_request(&pages));
+                        emit_request(&pages));
         } else {
             record_call(RECORD_BLOCK, number, true, "take_desc(T, %" PRIu32 ", %s, %s", number,
-                        record_request(&pages), memdesc_text(request->type));
+                        emit_request(&pages), emit_memdesc_type(request->type));
         }
     }
     enum status status = recorder.inner->alloc(instance, request, block);

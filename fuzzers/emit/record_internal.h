@@ -6,6 +6,7 @@
 #define POTAD_FUZZERS_EMIT_RECORD_INTERNAL_H
 
 #include "fuzzers/emit/emit_pieces.h"
+#include "fuzzers/emit/emit_text.h"
 #include "fuzzers/emit/record.h"
 #include "fuzzers/executor_internal.h"
 
@@ -63,10 +64,5 @@ const char *record_parts(const struct slot_map *slots, const bool *first_used, s
 
 /* Whether the operation is one of @op, and this the first time that it is asked. */
 bool record_once(enum op op);
-
-/* Texts in static memory, valid until the next call of the same. */
-const char *record_migratetype(enum migratetype type);
-const char *record_zone(zone_id_t zone);
-const char *record_request(const struct page_request *request);
 
 #endif

@@ -56,8 +56,8 @@ static enum status wrap_alloc_contig(void *instance, const struct contig_request
         record_call(RECORD_RUN, number, true,
                     "take_run(T, %" PRIu32 ", (struct contig_request){.units = %" PRIu64
                     ", .align = %" PRIu32 "%s, .zone = %s, .migratetype = %s%s}",
-                    number, request->units, request->align, limits, record_zone(request->zone),
-                    record_migratetype(request->migratetype), request->cma ? ", .cma = true" : "");
+                    number, request->units, request->align, limits, emit_zone(request->zone),
+                    emit_migratetype(request->migratetype), request->cma ? ", .cma = true" : "");
     }
     enum status status = recorder.inner->alloc_contig(instance, request, contig);
     record_end_status(noted, status);
@@ -93,8 +93,7 @@ static enum status wrap_compact(void *instance, const struct compact_request *re
         record_call(
             RECORD_OTHER, 0, true,
             "compact(T, (struct compact_request){.pages = %s, .frames_max = %s, .blocks_max = %s}",
-            record_request(&request->pages),
-            limit_text(request->frames_max, frames, sizeof(frames)),
+            emit_request(&request->pages), limit_text(request->frames_max, frames, sizeof(frames)),
             limit_text(request->blocks_max, blocks, sizeof(blocks)));
     }
     enum status status = recorder.inner->compact(instance, request, result);

@@ -107,10 +107,17 @@ static bool phases_find(struct stage *stage)
 static void run_op(struct stage *stage, uint32_t index)
 {
     const struct case_op *op = &stage->program->ops[index];
+    const struct stage_listener *listener = stage->options.listener;
     struct fault_plan *fault = &stage->faults[stage_thread(stage)];
+    if (listener != NULL) {
+        listener->begins(listener->context, stage, index);
+    }
     fault_arm(fault, op);
     stage_run_op(stage, op);
     fault_disarm(fault);
+    if (listener != NULL) {
+        listener->ended(listener->context, stage, index);
+    }
 }
 
 static void run_set_up(struct stage *stage)

@@ -31,6 +31,7 @@ enum slot_state { SLOT_FREE, SLOT_BUSY, SLOT_USED, SLOT_MOVING, SLOT_ENDED };
 #define FAILED_PERHAPS UINT64_MAX
 
 struct stage_cache;
+struct stage;
 struct call;
 
 struct stage_slot {
@@ -80,11 +81,22 @@ struct ends {
     uint32_t count;
 };
 
+/* Who is told what a stage does, in the threads of its executions, too. */
+struct stage_listener {
+    void (*begins)(void *context, const struct stage *stage, uint32_t op); /* slots: as it finds */
+    void (*ended)(void *context, const struct stage *stage, uint32_t op);
+
+    /* No order of the calls explains what they were answered. */
+    void (*judged)(void *context, const struct stage *stage);
+    void *context;
+};
+
 struct stage_options {
     const struct subject *subject;
-    bool any_cpu; /* which CPU a thread is on is a choice, too */
-    bool reuse;   /* owners put descriptors on other blocks without a grace period between */
-    bool weak;    /* loads may see what weak memory lets them see */
+    const struct stage_listener *listener; /* or NULL */
+    bool any_cpu;                          /* which CPU a thread is on is a choice, too */
+    bool reuse; /* owners put descriptors on other blocks without a grace period between */
+    bool weak;  /* loads may see what weak memory lets them see */
 };
 
 struct stage {

@@ -62,8 +62,11 @@ void stage_drop_refs(struct stage *stage);
 /* Frees the block of @slot, which is the caller's. */
 void stage_free_block(struct stage *stage, struct stage_slot *slot);
 
-/* The first slot at or after @from, around the end, that is in @state, for this operation; or NULL.
- */
+/* The first slot at or after @from, around the end, that is in @state; or NULL. */
+const struct stage_slot *stage_find_slot(const struct stage_slot *slots, uint32_t count,
+                                         uint32_t from, enum slot_state state);
+
+/* The same, for this operation. */
 struct stage_slot *stage_take_slot(struct stage_slot *slots, uint32_t count, uint32_t from,
                                    enum slot_state state);
 void stage_leave_slot(struct stage_slot *slot, enum slot_state state);

@@ -146,7 +146,7 @@ static void say_stuck(struct stage *stage)
                call_describe(&stage->calls.calls[number], text));
 }
 
-void stage_judge(struct stage *stage)
+static void judge(struct stage *stage)
 {
     enum finding finding = judge_frames(&stage->frames_judge, &stage->calls, &stage->rules);
     if (finding != FINDINGS) {
@@ -159,5 +159,14 @@ void stage_judge(struct stage *stage)
     stage->undecided = answer == LINEAR_UNDECIDED;
     if (answer == LINEAR_NO) {
         say_stuck(stage);
+    }
+}
+
+void stage_judge(struct stage *stage)
+{
+    const struct stage_listener *listener = stage->options.listener;
+    judge(stage);
+    if (listener != NULL && stage_failed(stage)) {
+        listener->judged(listener->context, stage);
     }
 }

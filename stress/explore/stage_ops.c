@@ -9,12 +9,11 @@
 
 enum { BULK_MAX = 16 };
 
-/* The first slot at or after @from, around the end, that is in @state; or NULL. */
-static struct stage_slot *find_slot(struct stage_slot *slots, uint32_t count, uint32_t from,
-                                    enum slot_state state)
+const struct stage_slot *stage_find_slot(const struct stage_slot *slots, uint32_t count,
+                                         uint32_t from, enum slot_state state)
 {
     for (uint32_t i = 0; i < count; i++) {
-        struct stage_slot *slot = &slots[(from + i) % count];
+        const struct stage_slot *slot = &slots[(from + i) % count];
         if (slot->state == state) {
             return slot;
         }
@@ -25,7 +24,8 @@ static struct stage_slot *find_slot(struct stage_slot *slots, uint32_t count, ui
 struct stage_slot *stage_take_slot(struct stage_slot *slots, uint32_t count, uint32_t from,
                                    enum slot_state state)
 {
-    struct stage_slot *slot = find_slot(slots, count, from, state);
+    const struct stage_slot *found = stage_find_slot(slots, count, from, state);
+    struct stage_slot *slot = found == NULL ? NULL : &slots[found - slots];
     if (slot != NULL) {
         slot->state = SLOT_BUSY;
         explorer_acquire(&slot->handed);

@@ -611,42 +611,7 @@ static void check_state(struct test *test, bool second)
 
 static void boot(struct test *test, const struct boot_map *map)
 {
-    uint64_t state = test->state;
-    unsigned char *memory = test->memory;
-    struct port port = test->port;
-    int line = test->line;
-    memset((void *)test, 0, sizeof(*test));
-    test->memory = memory;
-    test->state = state;
-    test->line = line;
-    test->map = map;
-    test->cpu = CPUS_MAX;
-    if (memory == NULL) {
-        reserve_memory(test);
-    }
-    set_access(test, FIRST_FRAME, FRAMES, PROT_NONE);
-    for (uint32_t i = 0; i < map->ranges_count; i++) {
-        const struct range *range = &map->ranges[i];
-        bool later = map->zones[range->zone].later;
-        test->zones |= later ? 0 : 1U << range->zone;
-        for (uint64_t at = 0; at < range->frames; at++) {
-            *frame_at(test, range->start + at) = (struct frame){
-                .use = later ? HOLE : FREE,
-                .zone = (uint8_t)range->zone,
-                .kind = range->unaccepted ? UNACCEPTED : (range->cma ? CMA : ACCEPTED),
-            };
-        }
-    }
-    test->port = (struct port){
-        .direct_map =
-            (unsigned char *)((uintptr_t)test->memory - (uintptr_t)(FIRST_FRAME << FRAME_SHIFT)),
-        .expose = port_expose,
-        .conceal = port_conceal,
-        .accept = port_accept,
-        .fault = port_fault,
-        .context = test,
-        .cpu_enter = port.cpu_enter,
-    };
+    open_memory(test, map);
     answer(test, potad_boot(&test->potad, &test->port, map), STATUS_OK, "status");
     test->booted = true;
     test->boot_frames = count_use(test, METADATA);

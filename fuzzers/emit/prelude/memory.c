@@ -139,6 +139,7 @@ _Noreturn void port_assert_failed(const char *expression, const char *file, int 
     fail(&t, "assert", "%s, %s:%d", expression, file, line);
 }
 
+#ifndef POTAD_EXPLORED
 void port_relax(void)
 {
 }
@@ -149,7 +150,10 @@ struct lock_held *port_locks_held(void)
     static struct lock_held held;
     return &held;
 }
+#endif
+#endif
 
+#ifdef POTAD_CHECK_LOCKS
 _Noreturn void port_lock_order_broken(const struct lock_violation *violation)
 {
     fail(&t, "lock-order", "%s %s %s", violation->first.name, violation->is, violation->held.name);
@@ -298,4 +302,45 @@ static void done(struct test *test)
 {
     test->fault.nth = 0;
     test->fault.fired = 0;
+}
+
+/* Makes all as new, with the memory that @map says; the core is not booted yet. */
+static void open_memory(struct test *test, const struct boot_map *map)
+{
+    uint64_t state = test->state;
+    unsigned char *memory = test->memory;
+    struct port port = test->port;
+    int line = test->line;
+    memset((void *)test, 0, sizeof(*test));
+    test->memory = memory;
+    test->state = state;
+    test->line = line;
+    test->map = map;
+    test->cpu = CPUS_MAX;
+    if (memory == NULL) {
+        reserve_memory(test);
+    }
+    set_access(test, FIRST_FRAME, FRAMES, PROT_NONE);
+    for (uint32_t i = 0; i < map->ranges_count; i++) {
+        const struct range *range = &map->ranges[i];
+        bool later = map->zones[range->zone].later;
+        test->zones |= later ? 0 : 1U << range->zone;
+        for (uint64_t at = 0; at < range->frames; at++) {
+            *frame_at(test, range->start + at) = (struct frame){
+                .use = later ? HOLE : FREE,
+                .zone = (uint8_t)range->zone,
+                .kind = range->unaccepted ? UNACCEPTED : (range->cma ? CMA : ACCEPTED),
+            };
+        }
+    }
+    test->port = (struct port){
+        .direct_map =
+            (unsigned char *)((uintptr_t)test->memory - (uintptr_t)(FIRST_FRAME << FRAME_SHIFT)),
+        .expose = port_expose,
+        .conceal = port_conceal,
+        .accept = port_accept,
+        .fault = port_fault,
+        .context = test,
+        .cpu_enter = port.cpu_enter,
+    };
 }
