@@ -62,6 +62,41 @@ const char *emit_request(const struct page_request *request)
     return text;
 }
 
+const char *emit_contig_request(const struct contig_request *request)
+{
+    static char text[240];
+    char limits[80] = "";
+    if (request->low != 0 || request->high != 0) {
+        snprintf(limits, sizeof(limits), ", .low = %#" PRIx64 ", .high = %#" PRIx64, request->low,
+                 request->high);
+    }
+    snprintf(text, sizeof(text),
+             "(struct contig_request){.units = %" PRIu64 ", .align = %" PRIu32
+             "%s, .zone = %s, .migratetype = %s%s}",
+             request->units, request->align, limits, emit_zone(request->zone),
+             emit_migratetype(request->migratetype), request->cma ? ", .cma = true" : "");
+    return text;
+}
+
+/* A limit of compaction. */
+static const char *limit_text(uint64_t limit, char *text, size_t bytes)
+{
+    snprintf(text, bytes, "%" PRIu64, limit);
+    return limit == UINT64_MAX ? "UINT64_MAX" : text;
+}
+
+const char *emit_compact_request(const struct compact_request *request)
+{
+    static char text[320];
+    char frames[24];
+    char blocks[24];
+    snprintf(text, sizeof(text),
+             "(struct compact_request){.pages = %s, .frames_max = %s, .blocks_max = %s}",
+             emit_request(&request->pages), limit_text(request->frames_max, frames, sizeof(frames)),
+             limit_text(request->blocks_max, blocks, sizeof(blocks)));
+    return text;
+}
+
 const char *emit_memdesc_type(enum memdesc_type type)
 {
     static const char *const texts[] = {

@@ -14,6 +14,8 @@ const char *emit_site(enum fault_site site);
 const char *emit_migratetype(enum migratetype type);
 const char *emit_zone(zone_id_t zone);
 const char *emit_request(const struct page_request *request);
+const char *emit_contig_request(const struct contig_request *request);
+const char *emit_compact_request(const struct compact_request *request);
 const char *emit_memdesc_type(enum memdesc_type type);
 
 /* What boot_map.kind is where @subject is the core's. Return: NULL where it is not. */

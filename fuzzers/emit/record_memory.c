@@ -44,20 +44,12 @@ static enum status wrap_alloc_contig(void *instance, const struct contig_request
     bool noted = record_begin();
     if (noted) {
         uint32_t number = run_next();
-        char limits[80] = "";
-        if (request->low != 0 || request->high != 0) {
-            snprintf(limits, sizeof(limits), ", .low = %#" PRIx64 ", .high = %#" PRIx64,
-                     request->low, request->high);
-        }
         record_piece(PIECE_RUNS);
         if (request->cma) {
             record_piece(PIECE_MOVES);
         }
-        record_call(RECORD_RUN, number, true,
-                    "take_run(T, %" PRIu32 ", (struct contig_request){.units = %" PRIu64
-                    ", .align = %" PRIu32 "%s, .zone = %s, .migratetype = %s%s}",
-                    number, request->units, request->align, limits, emit_zone(request->zone),
-                    emit_migratetype(request->migratetype), request->cma ? ", .cma = true" : "");
+        record_call(RECORD_RUN, number, true, "take_run(T, %" PRIu32 ", %s", number,
+                    emit_contig_request(request));
     }
     enum status status = recorder.inner->alloc_contig(instance, request, contig);
     record_end_status(noted, status);
@@ -75,26 +67,13 @@ static void wrap_free_contig(void *instance, const struct contig *contig)
     record_end();
 }
 
-/* A limit of compaction. */
-static const char *limit_text(uint64_t limit, char *text, size_t bytes)
-{
-    snprintf(text, bytes, "%" PRIu64, limit);
-    return limit == UINT64_MAX ? "UINT64_MAX" : text;
-}
-
 static enum status wrap_compact(void *instance, const struct compact_request *request,
                                 struct compact_result *result)
 {
     bool noted = record_begin();
     if (noted) {
-        char frames[24];
-        char blocks[24];
         record_piece(PIECE_MOVES);
-        record_call(
-            RECORD_OTHER, 0, true,
-            "compact(T, (struct compact_request){.pages = %s, .frames_max = %s, .blocks_max = %s}",
-            emit_request(&request->pages), limit_text(request->frames_max, frames, sizeof(frames)),
-            limit_text(request->blocks_max, blocks, sizeof(blocks)));
+        record_call(RECORD_OTHER, 0, true, "compact(T, %s", emit_compact_request(request));
     }
     enum status status = recorder.inner->compact(instance, request, result);
     record_end_status(noted, status);

@@ -9,8 +9,15 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* What a test has no calls for, yet. */
-static bool op_has_calls(enum op op)
+static const char *const pieces[] = {
+#define X(id, name) race_piece_##name,
+    RACE_PIECE_TABLE(X)
+#undef X
+};
+
+/* The piece that @op is in, or RACE_PIECES: explored cases have no such operations, and do nothing
+ * where one is. */
+static enum race_piece piece_of(enum op op)
 {
     switch (op) {
     case OP_ALLOC:
@@ -23,20 +30,42 @@ static bool op_has_calls(enum op op)
     case OP_SHRINK:
     case OP_MEMORY_FAILURE:
     case OP_UNPOISON:
-    case OP_CPU_ONLINE:
-    case OP_CPU_OFFLINE:
     case OP_REF:
     case OP_REF_FOLIO:
     case OP_PUT:
-        return true;
+        return RACE_GRANTS;
+    case OP_CPU_ONLINE:
+    case OP_CPU_OFFLINE:
+        return RACE_WORLD;
+    case OP_CACHE_CREATE:
+    case OP_CACHE_DESTROY:
+    case OP_CACHE_ALLOC:
+    case OP_CACHE_BULK:
+    case OP_CACHE_FREE:
+        return RACE_OBJECTS;
+    case OP_CONTIG:
+    case OP_CONTIG_CMA:
+    case OP_CONTIG_FREE:
+    case OP_COMPACT:
+        return RACE_RUNS;
     default:
-        return false;
+        return RACE_PIECES;
     }
+}
+
+/* Whether a test of @program has @piece. */
+static bool has_piece(const struct program *program, enum race_piece piece)
+{
+    for (uint32_t i = 0; i < program->ops_count; i++) {
+        if (piece_of((enum op)program->ops[i].op) == piece) {
+            return true;
+        }
+    }
+    return piece <= RACE_GRANTS;
 }
 
 const char *emit_race_refuses(const struct failure *failure)
 {
-    static char reason[FAILURE_ERROR_MAX];
     const struct program *program = &failure->program;
     if (emit_map_kind(failure->subject) == NULL) {
         return "the subject is not the core: a test calls the core only";
@@ -50,14 +79,6 @@ const char *emit_race_refuses(const struct failure *failure)
     if (strcmp(failure->found, "tsan") == 0) {
         return "found as tsan: the turns that the threads of a test take order what they do, so "
                "ThreadSanitizer has nothing to say";
-    }
-    for (uint32_t i = 0; i < program->ops_count; i++) {
-        enum op op = (enum op)program->ops[i].op;
-        if (!op_has_calls(op)) {
-            snprintf(reason, sizeof(reason), "operation %" PRIu32 ": a test has no calls for %s", i,
-                     op_name(op));
-            return reason;
-        }
     }
     return NULL;
 }
@@ -94,16 +115,59 @@ static void print_take(FILE *out, const struct case_op *case_op, const struct ra
     }
 }
 
-static void print_split(FILE *out, const struct case_op *case_op, const struct race_op *op)
+static void print_others(FILE *out, const struct race_op *op)
 {
-    fprintf(out, "split(T, %" PRIu32 ", %u, (unsigned[]){", op->number, case_op->order);
+    fputs("(unsigned[]){", out);
     for (uint32_t i = 0; i < op->others_count; i++) {
         fprintf(out, "%s%" PRIu32, i == 0 ? "" : ", ", op->others[i]);
     }
-    fputs("})", out);
+    fputs("}", out);
 }
 
-static void print_call(FILE *out, const struct case_op *case_op, const struct race_op *op)
+static void print_split(FILE *out, const struct case_op *case_op, const struct race_op *op)
+{
+    fprintf(out, "split(T, %" PRIu32 ", %u, ", op->number, case_op->order);
+    print_others(out, op);
+    fputs(")", out);
+}
+
+static void print_cache_call(FILE *out, const struct case_op *case_op, const struct race_op *op)
+{
+    switch ((enum op)case_op->op) {
+    case OP_CACHE_CREATE:
+        fprintf(out, "create_cache(T, %" PRIu32 ", %" PRIu32 ", %" PRIu64 ")", op->cache,
+                case_op->value, (uint64_t)1 << case_op->align);
+        break;
+    case OP_CACHE_DESTROY:
+        fprintf(out, "destroy_cache(T, %" PRIu32 ")", op->cache);
+        break;
+    case OP_CACHE_FREE:
+        fprintf(out, "give_object(T, %" PRIu32 ")", op->number);
+        break;
+    default:
+        fprintf(out, "take_objects(T, %" PRIu32 ", ", op->cache);
+        print_others(out, op);
+        fprintf(out, ", %" PRIu32 ")", op->others_count);
+        break;
+    }
+}
+
+static void print_run_call(FILE *out, const struct program *program, const struct case_op *case_op,
+                           const struct race_op *op)
+{
+    if (case_op->op == OP_CONTIG_FREE) {
+        fprintf(out, "give_run(T, %" PRIu32 ")", op->number);
+    } else if (case_op->op == OP_COMPACT) {
+        const struct compact_request request = op_compact_request(case_op);
+        fprintf(out, "compact(T, %s)", emit_compact_request(&request));
+    } else {
+        const struct contig_request request =
+            op_contig_request(case_op, program->map.ranges[0].start);
+        fprintf(out, "take_run(T, %" PRIu32 ", %s)", op->number, emit_contig_request(&request));
+    }
+}
+
+static void print_block_call(FILE *out, const struct case_op *case_op, const struct race_op *op)
 {
     switch ((enum op)case_op->op) {
     case OP_FREE:
@@ -142,18 +206,34 @@ static void print_call(FILE *out, const struct case_op *case_op, const struct ra
     }
 }
 
-/* The call of an operation, with the fault that it is to meet. */
-static void print_op(FILE *out, const struct case_op *case_op, const struct race_op *op)
+static void print_call(FILE *out, const struct program *program, const struct case_op *case_op,
+                       const struct race_op *op)
 {
-    if (op->nothing) {
+    enum race_piece piece = piece_of((enum op)case_op->op);
+    if (piece == RACE_OBJECTS) {
+        print_cache_call(out, case_op, op);
+    } else if (piece == RACE_RUNS) {
+        print_run_call(out, program, case_op, op);
+    } else {
+        print_block_call(out, case_op, op);
+    }
+}
+
+/* Operation @index, with the fault that it is to meet. */
+static void print_op(FILE *out, const struct program *program, const struct race_record *record,
+                     uint32_t index)
+{
+    const struct case_op *case_op = &program->ops[index];
+    const struct race_op *op = &record->ops[index];
+    if (op->nothing || piece_of((enum op)case_op->op) == RACE_PIECES) {
         fputs("(void)0", out);
     } else if (case_op->nth != 0) {
         fprintf(out, "arm(%s, %u, %s); ", emit_site((enum fault_site)case_op->site), case_op->nth,
                 case_op->mode == FAULT_ONCE ? "ONCE" : "ALWAYS");
-        print_call(out, case_op, op);
+        print_call(out, program, case_op, op);
         fputs("; disarm()", out);
     } else {
-        print_call(out, case_op, op);
+        print_call(out, program, case_op, op);
     }
 }
 
@@ -180,7 +260,7 @@ static void print_set_up(FILE *out, const struct program *program, const struct 
     while (program_next_phase(program, &phase) && !phase.concurrent) {
         for (uint32_t i = phase.first; i < phase.end; i++) {
             fputs("    ", out);
-            print_op(out, &program->ops[i], &record->ops[i]);
+            print_op(out, program, record, i);
             fprintf(out, "; /* op %" PRIu32 " */\n", i);
             if (record->ops[i].granted) {
                 fprintf(out, "    must_have(%" PRIu32 ");\n", record->ops[i].number);
@@ -198,7 +278,7 @@ static void print_phase(FILE *out, const struct program *program, const struct r
         unsigned whose = phase->concurrent ? program->ops[i].thread - 1U : 0;
         if (whose == thread && record->ops[i].began) {
             fprintf(out, "    OP(%" PRIu32 ", ", i);
-            print_op(out, &program->ops[i], &record->ops[i]);
+            print_op(out, program, record, i);
             fputs(");", out);
             print_outcome(out, &record->ops[i]);
             fputc('\n', out);
@@ -296,9 +376,13 @@ static void print_main(FILE *out, const struct failure *failure, const struct at
         fprintf(out, "    check_history(found, %" PRIu32 ", \"%s\");\n", record->lines_count,
                 attempt->finding.name);
     }
-    fputs("    validate(T);\n    give_all(T);\n    stop_cpus(T);\n    heal_all(T);\n"
-          "    check_whole(T);\n    return 0;\n}\n",
-          out);
+    bool objects = has_piece(&failure->program, RACE_OBJECTS);
+    bool runs = has_piece(&failure->program, RACE_RUNS);
+    fprintf(out,
+            "    validate(T);\n%s    give_all(T);\n%s    stop_cpus(T);\n%s    heal_all(T);\n"
+            "    check_whole(T);\n    return 0;\n}\n",
+            objects ? "    give_objects(T);\n" : "", runs ? "    give_runs(T);\n" : "",
+            objects ? "    destroy_caches(T);\n" : "");
 }
 
 static void print_head(FILE *out, const struct failure *failure, const struct attempt *attempt,
@@ -320,7 +404,7 @@ static void print_head(FILE *out, const struct failure *failure, const struct at
     if (attempt_found(attempt)) {
         fprintf(out, "%s: ", attempt->finding.name);
         print_comment(out, attempt->finding.text);
-        fputs(".\n */\n", out);
+        fputs("\n */\n", out);
     } else {
         fputs("nothing was violated.\n */\n", out);
     }
@@ -337,9 +421,11 @@ void emit_race_test(FILE *out, const struct failure *failure, const struct attem
             map->ranges[0].start);
     fprintf(out, "enum { FRAMES = %" PRIu64 ", SLOTS = %d };\n\n%s\n",
             last->start + last->frames - map->ranges[0].start, STAGE_SLOTS, emit_piece_memory);
-#define X(piece) fprintf(out, "%s\n", race_piece_##piece);
-    RACE_PIECE_TABLE(X)
-#undef X
+    for (unsigned i = 0; i < RACE_PIECES; i++) {
+        if (has_piece(program, (enum race_piece)i)) {
+            fprintf(out, "%s\n", pieces[i]);
+        }
+    }
     fputs("/* What was found. */\n", out);
     emit_map(out, map, emit_map_kind(failure->subject));
     print_set_up(out, program, record);

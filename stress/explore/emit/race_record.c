@@ -147,6 +147,18 @@ static void resolve(struct race_op *op, const struct stage_slot *slots, uint32_t
     op->number = slot == NULL ? 0 : (uint32_t)(slot - slots);
 }
 
+/* The first @count free slots of @slots from @from on. */
+static void resolve_free(struct race_op *op, const struct stage_slot *slots, uint32_t from,
+                         uint32_t count)
+{
+    for (uint32_t i = 0; i < STAGE_SLOTS && op->others_count < count; i++) {
+        uint32_t slot = (from + i) % STAGE_SLOTS;
+        if (slots[slot].state == SLOT_FREE) {
+            op->others[op->others_count++] = slot;
+        }
+    }
+}
+
 /* The whole of a split, and as many free slots as there are parts: as stage_ops.c takes them. */
 static void resolve_split(struct race_op *op, const struct stage *stage,
                           const struct case_op *case_op)
@@ -159,13 +171,54 @@ static void resolve_split(struct race_op *op, const struct stage *stage,
         return;
     }
     uint32_t count = whole->block.order - case_op->order;
-    for (uint32_t i = 0; i < STAGE_SLOTS && op->others_count < count; i++) {
-        uint32_t slot = (case_op->slot + i) % STAGE_SLOTS;
-        if (slots[slot].state == SLOT_FREE) {
-            op->others[op->others_count++] = slot;
-        }
-    }
+    resolve_free(op, slots, case_op->slot, count);
     op->nothing = op->others_count < count;
+}
+
+static void resolve_cache(struct race_op *op, const struct stage *stage, uint32_t from,
+                          enum slot_state state)
+{
+    op->nothing = true;
+    for (uint32_t i = 0; i < CASE_CACHES && op->nothing; i++) {
+        op->cache = (from + i) % CASE_CACHES;
+        op->nothing = stage->state.caches[op->cache].state != state;
+    }
+}
+
+enum { BULK_MAX = 16 /* as stage_ops.c has it */ };
+
+/* A cache, and as many free slots as there are, up to the objects that are asked for. */
+static void resolve_objects(struct race_op *op, const struct stage *stage,
+                            const struct case_op *case_op)
+{
+    uint32_t count = case_op->op == OP_CACHE_BULK ? case_op->count : 1;
+    resolve_cache(op, stage, case_op->zone, SLOT_USED);
+    resolve_free(op, stage->state.objects, case_op->slot, count <= BULK_MAX ? count : 0);
+    op->nothing = op->nothing || op->others_count == 0;
+}
+
+static void resolve_cache_op(struct race_op *op, const struct stage *stage,
+                             const struct case_op *case_op)
+{
+    const struct stage_cache *caches = stage->state.caches;
+    switch ((enum op)case_op->op) {
+    case OP_CACHE_CREATE:
+        resolve_cache(op, stage, case_op->zone, SLOT_FREE);
+        break;
+    case OP_CACHE_DESTROY:
+        resolve_cache(op, stage, case_op->zone, SLOT_USED);
+        op->nothing = op->nothing || caches[op->cache].users > 0;
+        break;
+    case OP_CACHE_ALLOC:
+    case OP_CACHE_BULK:
+        resolve_objects(op, stage, case_op);
+        break;
+    case OP_CACHE_FREE:
+        resolve(op, stage->state.objects, STAGE_SLOTS, case_op->slot, SLOT_USED);
+        break;
+    default:
+        break;
+    }
 }
 
 /* The last frame of the first folio from the operation's slot on: as stage_refs.c takes it. */
@@ -222,6 +275,7 @@ static void begins(void *context, const struct stage *stage, uint32_t index)
         resolve(op, stage->state.refs, STAGE_SLOTS, case_op->slot, SLOT_USED);
         break;
     default:
+        resolve_cache_op(op, stage, case_op);
         break;
     }
 }

@@ -9,7 +9,7 @@
 
 #include "stress/explore/stage.h"
 
-enum { RACE_LINE_BYTES = 100, RACE_LINES_MAX = 1024 };
+enum { RACE_LINE_BYTES = 100, RACE_LINES_MAX = 1024, RACE_OTHERS_MAX = 64 };
 
 /* One operation. */
 struct race_op {
@@ -18,11 +18,12 @@ struct race_op {
     bool nothing;        /* there was no slot for it: it called nothing */
     bool granted;        /* what it asked for is in its slot */
     uint32_t number;     /* of the slot that it works on */
+    uint32_t cache;      /* of objects: the number of their cache */
     pfn_t pfn;           /* that it asks about */
     uint32_t first_call; /* of the history, from there on */
     uint32_t others_count;
-    uint32_t others[ORDERS];      /* slots of the parts of a split */
-    char answer[RACE_LINE_BYTES]; /* as in the history; empty: none */
+    uint32_t others[RACE_OTHERS_MAX]; /* slots of the parts of a split, or of objects */
+    char answer[RACE_LINE_BYTES];     /* as in the history; empty: none */
 };
 
 struct race_record {
@@ -31,6 +32,8 @@ struct race_record {
     uint32_t lines_count;
     char lines[RACE_LINES_MAX][RACE_LINE_BYTES];
 };
+
+_Static_assert(RACE_OTHERS_MAX >= ORDERS, "a split has a part of each order at most");
 
 /* Return: memory that processes forked later share, all zero; or NULL. */
 struct race_record *race_record_open(void);

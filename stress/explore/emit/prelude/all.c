@@ -16,4 +16,8 @@ enum { FRAMES = 1024, SLOTS = 64 };
 #include "stress/explore/emit/prelude/world.c"
 
 #include "stress/explore/emit/prelude/grants.c"
+
+#include "stress/explore/emit/prelude/objects.c"
+
+#include "stress/explore/emit/prelude/runs.c"
 /* NOLINTEND(bugprone-suspicious-include) */

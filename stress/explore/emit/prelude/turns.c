@@ -114,32 +114,34 @@ static const struct thread *holder_of(const spinlock_t *lock, const struct sync_
     return NULL;
 }
 
+/* Who waits for what, in words. */
+static void describe_wait(const struct thread *thread, char *text, size_t bytes)
+{
+    const struct sync_place *since = NULL;
+    const struct thread *holder = thread->wants != NULL ? holder_of(thread->wants, &since) : NULL;
+    unsigned number = (unsigned)(thread - turns.threads) + 1;
+    if (holder != NULL) {
+        snprintf(text, bytes, "thread %u, line %d, wants %s in %s(), which thread %u took in %s()",
+                 number, thread->line, thread->wants_at->what, thread->wants_at->function,
+                 (unsigned)(holder - turns.threads) + 1, since->function);
+    } else {
+        snprintf(text, bytes, "thread %u, line %d, waits for %s", number, thread->line,
+                 thread->wants != NULL ? "a lock that nobody releases"
+                                       : "a store that nobody makes");
+    }
+}
+
 static _Noreturn void fail_stuck(const char *check)
 {
-    char text[400] = "";
-    size_t length = 0;
-    for (unsigned i = 0; i < turns.count && length < sizeof(text); i++) {
-        const struct thread *thread = &turns.threads[i];
-        const struct sync_place *since = NULL;
-        const struct thread *holder =
-            thread->wants != NULL ? holder_of(thread->wants, &since) : NULL;
-        if (thread->finished) {
-            continue;
-        }
-        length += (size_t)snprintf(text + length, sizeof(text) - length,
-                                   "thread %u, line %d: ", i + 1, thread->line);
-        if (holder != NULL && length < sizeof(text)) {
-            length += (size_t)snprintf(text + length, sizeof(text) - length,
-                                       "wants %s in %s(), which thread %u took in %s(); ",
-                                       thread->wants_at->what, thread->wants_at->function,
-                                       (unsigned)(holder - turns.threads) + 1, since->function);
-        } else if (length < sizeof(text)) {
-            length += (size_t)snprintf(text + length, sizeof(text) - length, "waits for %s; ",
-                                       thread->wants != NULL ? "a lock that nobody releases"
-                                                             : "a store that nobody makes");
+    char text[THREADS_MAX][200] = {""};
+    unsigned count = 0;
+    for (unsigned i = 0; i < turns.count; i++) {
+        if (!turns.threads[i].finished) {
+            describe_wait(&turns.threads[i], text[count++], sizeof(text[0]));
         }
     }
-    fail(&t, check, "%s", text);
+    fail(&t, check, "%s%s%s%s%s%s%s", text[0], count > 1 ? "; " : "", text[1],
+         count > 2 ? "; " : "", text[2], count > 3 ? "; " : "", text[3]);
 }
 
 /* Nobody can go on: somebody who waits in a loop may look again. */
