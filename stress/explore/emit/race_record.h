@@ -33,7 +33,7 @@ struct race_record {
     char lines[RACE_LINES_MAX][RACE_LINE_BYTES];
 };
 
-_Static_assert(RACE_OTHERS_MAX >= ORDERS, "a split has a part of each order at most");
+_Static_assert((int)RACE_OTHERS_MAX >= (int)ORDERS, "a split has a part of each order at most");
 
 /* Return: memory that processes forked later share, all zero; or NULL. */
 struct race_record *race_record_open(void);

@@ -194,7 +194,9 @@ static void hear_release(void *context, struct memdesc *descriptor)
     free_block(test, grant);
     if (!grants.reuse) {
         struct epoch_stall stall;
-        (void)epoch_synchronise(&test->potad.epoch, 0, &stall);
+        if (!epoch_synchronise(&test->potad.epoch, 0, &stall)) {
+            fail(test, "grace-period", "it is given up, without a limit to its patience");
+        }
         descriptor_end(&grant->descriptor);
     }
     grant->state = EMPTY;
@@ -314,7 +316,7 @@ static void put(struct test *test, unsigned number)
 
 static bool in_map(pfn_t pfn)
 {
-    return pfn >= FIRST_FRAME && pfn - FIRST_FRAME < FRAMES;
+    return pfn - FIRST_FRAME < FRAMES;
 }
 
 static void fail_frame(struct test *test, pfn_t pfn)

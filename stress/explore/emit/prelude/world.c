@@ -34,7 +34,7 @@ static void own(struct test *test, pfn_t pfn, uint64_t frames, enum use from, en
                 const char *check)
 {
     static const char *const words[] = {"no memory", "free", "held", "metadata"};
-    if (pfn < FIRST_FRAME || pfn + frames > FIRST_FRAME + FRAMES) {
+    if (pfn - FIRST_FRAME >= FRAMES || frames > FRAMES - (pfn - FIRST_FRAME)) {
         fail(test, "containment", "%llu frames from %#llx are not in the map", (ull)frames,
              (ull)pfn);
     }
