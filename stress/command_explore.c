@@ -64,8 +64,11 @@ static void print_found(const struct campaign_plan *plan, const struct campaign_
                 shrunk->ops_before, shrunk->ops_after, shrunk->threads_before,
                 shrunk->threads_after);
     }
-    (void)plan;
     fprintf(stderr, "potad-stress: replay: potad-stress replay %s\n", report->path);
+    if (!plan->options.weak) {
+        fprintf(stderr, "potad-stress: as a C test: potad-stress emit-c %s -o test.c\n",
+                report->path);
+    }
 }
 
 static void print_summary(const struct campaign_plan *plan, const struct campaign_report *report)

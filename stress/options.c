@@ -378,7 +378,9 @@ static void print_explore_help(FILE *out)
         "the\n"
         "order of locks and sanitizers say.\n\n"
         "What is found is executed ten times more, made small, and saved as one file, a case and\n"
-        "its schedule: `potad-stress replay FILE` shows what happened.\n");
+        "its schedule: `potad-stress replay FILE` shows what happened, and `potad-stress emit-c "
+        "FILE`\n"
+        "makes a C test of it.\n");
     print_options(out, COMMAND_EXPLORE);
     fprintf(out,
             "\nThe strategies are told of in stress/explore/README.md. exhaustiveN ends when\n"

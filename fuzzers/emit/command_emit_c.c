@@ -49,7 +49,7 @@ static void usage(void)
          "  --target NAME      that target (default page_fuzzer); implies --raw\n\n"
          "The way back from text to binary is potad-case asm.\n\n"
          "Exit status: 0 the test was written, 2 bad usage or bad input, or a case that has no\n"
-         "test of this kind: with threads (see potad-stress replay), or too large a map; 3 the "
+         "test of this kind: with threads (see potad-stress emit-c), or too large a map; 3 the "
          "case\n"
          "does not run, because its map has no room for metadata.");
 }

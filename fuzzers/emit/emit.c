@@ -60,8 +60,9 @@ const char *emit_refuses(const struct record_options *options, const struct prog
         return "the subject is not the core: a test calls the core only";
     }
     if (program_threads(program) > 0) {
-        return "it has threads: one thread would fail in another way; replay its schedule with "
-               "potad-stress replay";
+        return "it has threads: one thread would fail in another way; potad-stress emit-c has "
+               "tests "
+               "of what potad-stress explore finds";
     }
     if (frames_of(&program->map) > FRAMES_MAX) {
         snprintf(reason, sizeof(reason),

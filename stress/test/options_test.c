@@ -42,6 +42,19 @@ static void assert_refused(const char *line, const char *named)
     assert_null(strchr(error, '\n'));
 }
 
+static void options_parse_emit_c_takes_its_file_anywhere(void **state)
+{
+    (void)state;
+    const char *const lines[] = {"emit-c a.ops -o t.c", "emit-c --output=t.c a.ops"};
+    for (unsigned i = 0; i < 2; i++) {
+        struct options options;
+        assert_true(parse(lines[i], &options));
+        assert_int_equal(options.command, COMMAND_EMIT_C);
+        assert_string_equal(options.output, "t.c");
+        assert_int_equal(options.files_count, 1);
+    }
+}
+
 static void options_parse_run_takes_all(void **state)
 {
     (void)state;
@@ -155,6 +168,10 @@ static void options_parse_unknown_is_refused(void **state)
     assert_refused("", "no command");
     assert_refused("walk", "'walk'");
     assert_refused("run --workload churn --thread 2", "'--thread'");
+    assert_refused("emit-c", "FILE");
+    assert_refused("emit-c a.ops b.ops", "FILE");
+    assert_refused("emit-c a.ops -o", "--output");
+    assert_refused("replay -o out.c a.ops", "'-o'");
     assert_refused("run churn", "'churn'");
     assert_refused("list --seed 1", "'--seed'");
 }
@@ -177,6 +194,7 @@ static void options_parse_help_is_for_program_or_command(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(options_parse_emit_c_takes_its_file_anywhere),
         cmocka_unit_test(options_parse_run_takes_all),
         cmocka_unit_test(options_parse_run_has_defaults),
         cmocka_unit_test(options_parse_disturb_takes_names),

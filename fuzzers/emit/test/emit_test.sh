@@ -89,7 +89,7 @@ printf X | dd of=any.bin conv=notrunc status=none
 built_runs any || complain "the test fails:" any.bin
 
 threads=$repo/corpus/seeds/schedule_fuzzer/f2-lists-in-one-hand.ops
-refused f2-lists-in-one-hand.ops 'potad-stress replay' -- "$bin/potad-case" emit-c "$threads"
+refused f2-lists-in-one-hand.ops 'potad-stress emit-c' -- "$bin/potad-case" emit-c "$threads"
 refused b5-one-terabyte.ops 'flat array' -- \
     "$bin/potad-case" emit-c "$repo/corpus/seeds/large/b5-one-terabyte.ops"
 refused emit-c 'one FILE' -- "$bin/potad-case" emit-c

@@ -388,19 +388,19 @@ static void print_main(FILE *out, const struct failure *failure, const struct at
 static void print_head(FILE *out, const struct failure *failure, const struct attempt *attempt,
                        const char *name)
 {
-    fprintf(out,
-            "/* SPDX-License-Identifier: MIT\n *\n"
-            " * Made of %s by potad-stress emit-c, for %s%s%s.\n *\n"
-            " *   cc -pthread " POTAD_EMIT_FLAGS
-            " -I REPO THIS.c LIBpotad_core_explored.a && ./a.out\n *\n"
-            " * Flags are those of the build that wrote it: the library's. Threads take turns at "
-            "each atomic\n * and each lock of the core, as the table `order` says, so what happens "
-            "is always the same.\n"
-            " * Exit status: 0 nothing found; 1 a violation was found, with its name, or a "
-            "sanitizer has a\n * report; 3 there is too little memory to set it up.\n *\n"
-            " * When it was made: ",
-            name, failure->subject, failure->options.any_cpu ? ", --any-cpu" : "",
-            failure->options.reuse ? ", --reuse" : "");
+    fprintf(
+        out,
+        "/* SPDX-License-Identifier: MIT\n *\n"
+        " * Made of %s by potad-stress emit-c, for %s%s%s.\n *\n"
+        " *   " POTAD_EMIT_COMMAND " -I REPO THIS.c LIBpotad_core_explored.a && ./a.out\n *\n"
+        " * Compiler and flags are those of the build that wrote it: the library's. Threads "
+        "take turns at\n * each atomic and each lock of the core, as the table `order` says, so "
+        "what happens is always\n * the same.\n"
+        " * Exit status: 0 nothing found; 1 a violation was found, with its name, or a "
+        "sanitizer has a\n * report; 3 there is too little memory to set it up.\n *\n"
+        " * When it was made: ",
+        name, failure->subject, failure->options.any_cpu ? ", --any-cpu" : "",
+        failure->options.reuse ? ", --reuse" : "");
     if (attempt_found(attempt)) {
         fprintf(out, "%s: ", attempt->finding.name);
         print_comment(out, attempt->finding.text);

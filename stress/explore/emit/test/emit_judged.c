@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * emit_judged.c: for emit_race_test.sh: writes the test of a case as if a judge had refused what its
- * threads were answered. So the test has to fail wherever it does the same.
+ * emit_judged.c: for emit_race_test.sh: writes the test of a case as if a judge had refused what
+ * its threads were answered. So the test has to fail wherever it does the same.
  */
 #include "stress/explore/emit/emit_race.h"
 
@@ -15,11 +15,18 @@ static void begins(void *context, const struct stage *stage, uint32_t op)
     inner.begins(context, stage, op);
 }
 
-/* All calls so far: when the last operation of a thread has ended, those of all threads. */
+/* When the last operation has ended, all calls are known. */
 static void ended(void *context, const struct stage *stage, uint32_t op)
 {
+    const struct race_record *record = context;
+    bool all = true;
     inner.ended(context, stage, op);
-    inner.judged(context, stage);
+    for (uint32_t i = 0; i < stage->program->ops_count; i++) {
+        all = all && record->ops[i].ended;
+    }
+    if (all) {
+        inner.judged(context, stage);
+    }
 }
 
 static void judged(void *context, const struct stage *stage)
