@@ -171,7 +171,6 @@ static void options_parse_unknown_is_refused(void **state)
     assert_refused("emit-c", "FILE");
     assert_refused("emit-c a.ops b.ops", "FILE");
     assert_refused("emit-c a.ops -o", "--output");
-    assert_refused("replay -o out.c a.ops", "'-o'");
     assert_refused("run churn", "'churn'");
     assert_refused("list --seed 1", "'--seed'");
 }

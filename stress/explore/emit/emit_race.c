@@ -7,6 +7,7 @@
 #include "stress/explore/emit/race_pieces.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char *const pieces[] = {
@@ -14,6 +15,8 @@ static const char *const pieces[] = {
     RACE_PIECE_TABLE(X)
 #undef X
 };
+
+enum { RUNS_SHORT = 32 /* turns: as many as one reads */ };
 
 /* The piece that @op is in, or RACE_PIECES: explored cases have no such operations, and do nothing
  * where one is. */
@@ -83,13 +86,46 @@ const char *emit_race_refuses(const struct failure *failure)
     return NULL;
 }
 
-void emit_race_execute(const struct failure *failure, struct attempt *attempt,
-                       struct race_record *record)
+static void execute(const struct failure *failure, const struct schedule *schedule,
+                    struct attempt *attempt, struct race_record *record)
 {
     const struct stage_listener listener = race_record_listener(record);
     struct stage_options options = failure->options;
     options.listener = &listener;
-    attempt_replay(attempt, &failure->program, &options, &failure->schedule, failure->found, false);
+    memset(record, 0, sizeof(*record));
+    attempt_replay(attempt, &failure->program, &options, schedule, failure->found, false);
+}
+
+/* Of threads that wait for ever, a schedule has thousands of turns: as few of the first ones as do,
+ * to the next power of two. */
+static void shorten(const struct failure *failure, struct attempt *attempt,
+                    struct race_record *record, struct schedule *schedule)
+{
+    const struct explore_finding finding = attempt->finding;
+    uint32_t all = attempt->schedule.runs_count;
+    schedule_copy(schedule, &attempt->schedule);
+    for (uint32_t count = RUNS_SHORT; count < 2 * all; count *= 2) {
+        schedule->runs_count = count < all ? count : all;
+        execute(failure, schedule, attempt, record);
+        if (strcmp(attempt->finding.name, finding.name) == 0) {
+            schedule_copy(&attempt->schedule, schedule);
+            return;
+        }
+    }
+}
+
+void emit_race_execute(const struct failure *failure, struct attempt *attempt,
+                       struct race_record *record)
+{
+    execute(failure, &failure->schedule, attempt, record);
+    if (attempt_found(attempt) && attempt->schedule.runs_count > RUNS_SHORT) {
+        struct schedule *schedule = malloc(sizeof(*schedule));
+        if (schedule == NULL) {
+            abort();
+        }
+        shorten(failure, attempt, record, schedule);
+        free(schedule);
+    }
 }
 
 /* Text that a C comment can hold. */

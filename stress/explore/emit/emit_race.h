@@ -13,8 +13,8 @@
 /* What a test cannot have. Return: NULL, or why @failure has none. */
 const char *emit_race_refuses(const struct failure *failure);
 
-/* Executes @failure once, in a process of its own, noting in @attempt what came of it and in
- * @record how. */
+/* Executes @failure, in a process of its own, noting in @attempt what came of it and in @record
+ * how; again with fewer turns where it has very many. */
 void emit_race_execute(const struct failure *failure, struct attempt *attempt,
                        struct race_record *record);
 

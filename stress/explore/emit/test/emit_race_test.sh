@@ -118,6 +118,14 @@ cp split.c planted.c
 built planted page_alloc.o
 ends_in 1 head-word ./planted
 
+# A lock that is never released: who waits for it, and who has it.
+sed -e 's/^static void set_up/static spinlock_t never;\n&/' \
+    -e '/^    OP([23], /a\    spinlock_lock(\&never);' split.c >stuck.c
+built stuck
+ends_in 1 deadlock ./stuck
+grep -q 'wants &never in thread_1(), which thread 2 took in thread_2()' stderr ||
+    complain "it does not say who waits for whom:" stuck
+
 # Without its set-up, there is nothing to be said.
 sed 's/\.order = 2,/.order = 9,/' split.c >starved.c
 built starved
