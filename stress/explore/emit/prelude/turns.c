@@ -42,7 +42,6 @@ struct held {
 };
 
 struct thread {
-    pthread_t pthread;
     pthread_cond_t turn;
     void (*body)(void);
     unsigned op; /* where it is */
@@ -429,9 +428,11 @@ static void run_threads(const struct schedule *schedule, void (*const *bodies)(v
     turns.current = 0;
     for (unsigned i = 0; i < count; i++) {
         struct thread *thread = &turns.threads[i];
+        pthread_t pthread;
         thread->body = bodies[i];
         if (pthread_cond_init(&thread->turn, NULL) != 0 ||
-            pthread_create(&thread->pthread, NULL, thread_main, thread) != 0) {
+            pthread_create(&pthread, NULL, thread_main, thread) != 0 ||
+            pthread_detach(pthread) != 0) {
             fputs("no threads\n", stderr);
             _exit(3);
         }
@@ -441,7 +442,4 @@ static void run_threads(const struct schedule *schedule, void (*const *bodies)(v
     }
     turns.count = 0;
     pthread_mutex_unlock(&turns.lock);
-    for (unsigned i = 0; i < count; i++) {
-        pthread_join(turns.threads[i].pthread, NULL);
-    }
 }

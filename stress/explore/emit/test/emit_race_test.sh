@@ -27,6 +27,9 @@ set -- "$1"
 # shellcheck source=../../../../fuzzers/test/cli.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../../../../fuzzers/test/cli.sh"
 
+# ThreadSanitizer would wait a second at the end of each.
+export TSAN_OPTIONS=${TSAN_OPTIONS:+$TSAN_OPTIONS:}atexit_sleep_ms=0
+
 built() { # name object...
     "${compile[@]}" -pthread "$1.c" "${@:2}" "$library" -o "$1" 2>stderr ||
         complain "does not compile:" "$1"
