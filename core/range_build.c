@@ -91,8 +91,8 @@ static range_word_t build_root(struct range_builder *builder)
         if (only) {
             return range_word_root(builder->children[level][0].word, level - 1);
         }
-        if (builder->counts[level] > 0 &&
-            !(build_room(builder, level + 1) && build_close(builder, level))) {
+        /* Each level has a child: the first one a leaf, those above the node closed just now. */
+        if (!(build_room(builder, level + 1) && build_close(builder, level))) {
             return 0;
         }
     }

@@ -32,9 +32,12 @@ uint16_t range_gap_code(uint64_t first, uint64_t last)
 static uint64_t leading_gap(const struct range_tree *tree, uint64_t first)
 {
     struct range_entry before;
-    if (first == 0 || !range_tree_prev(tree, first - 1, &before)) {
+    if (first == 0) {
         return 0;
     }
+    /* I13: the leaf before is not empty. */
+    bool there = range_tree_prev(tree, first - 1, &before);
+    ASSERT(there);
     return before.last + 1;
 }
 

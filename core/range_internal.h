@@ -89,7 +89,8 @@ bool range_merge_sparse(struct range_tree *tree, struct range_path *path, unsign
 void range_lower_root(struct range_tree *tree);
 
 /* range_splice.c: replaces all that is stored from @first to @last by @count (at most
- * RANGE_STORE_MANY) entries inside, sorted and apart. Return: OK, or NO_MEMORY with the tree as it
+ * RANGE_STORE_MANY) entries inside, sorted and apart. Context: of these, or of the ranges that the
+ * first and the last key lie in, something remains. Return: OK, or NO_MEMORY with the tree as it
  * was. */
 enum status range_splice(struct range_tree *tree, uint64_t first, uint64_t last,
                          const struct range_entry *entries, unsigned count)

@@ -185,8 +185,7 @@ static void splice_extent(struct splice *splice, unsigned level)
     splice->last = range_path_last(&splice->right, level);
     bool sparse = level == 0 ? splice->entries_count <= RANGE_SPARSE_LEAF
                              : splice->children_count <= RANGE_SPARSE_INNER;
-    bool nothing = level == 0 ? splice->entries_count == 0 : splice->children_count == 0;
-    if (!sparse || nothing || left->word != right->word) {
+    if (!sparse || left->word != right->word) {
         return;
     }
     const struct range_inner *parent = range_step_inner(left);
@@ -204,9 +203,6 @@ static void cut_leaves(struct splice *splice, unsigned begin, unsigned end, uint
 {
     const struct range_entry *entries = splice->entries;
     unsigned count = end - begin;
-    if (count == 0) {
-        return;
-    }
     if (range_leaf_fits(entries + begin, count)) {
         range_word_t word = range_leaf_write(node_new(splice), entries + begin, count);
         uint16_t gap = range_gap_of_entries(splice->tree, entries + begin, count, first, last);
@@ -270,13 +266,8 @@ static void gather_children(struct splice *splice, unsigned level)
     }
     splice->children_count = 0;
     keep_children(splice, &splice->left, level, 0, splice->from);
-    unsigned before = splice->children_count;
     for (unsigned i = 0; i < count; i++) {
         child_add(splice, new[i]);
-    }
-    if (count == 0 && before > 0) {
-        /* Nothing is left in the span: the child before takes it over. */
-        splice->children[before - 1].pivot = splice->last;
     }
     keep_children(splice, &splice->right, level, splice->to + 1, right->count);
 }
@@ -336,7 +327,7 @@ static void retire_between(struct splice *splice, unsigned level)
 static void retire_replaced(struct splice *splice, unsigned top)
 {
     struct range_tree *tree = splice->tree;
-    for (unsigned level = 0; level <= top && level <= splice->left.height; level++) {
+    for (unsigned level = 0; level <= splice->left.height; level++) {
         if (level > 0) {
             retire_between(splice, level);
         }
@@ -383,11 +374,7 @@ static unsigned splice_publish(struct splice *splice)
     while (splice->children_count > 1) {
         cut_inner(splice, ++height);
     }
-    range_word_t root = 0;
-    if (splice->children_count == 1) {
-        root = range_word_root(splice->children[0].word, height);
-    }
-    range_publish(tree, &tree->root, root);
+    range_publish(tree, &tree->root, range_word_root(splice->children[0].word, height));
     return splice->left.height + 1;
 }
 
@@ -401,8 +388,7 @@ static uint64_t old_end(const struct splice *splice)
 
 static uint64_t new_end(const struct splice *splice)
 {
-    unsigned count = splice->entries_count;
-    return count > 0 ? splice->entries[count - 1].last + 1 : 0;
+    return splice->entries[splice->entries_count - 1].last + 1;
 }
 
 enum status range_splice(struct range_tree *tree, uint64_t first, uint64_t last,
@@ -433,6 +419,7 @@ enum status range_splice(struct range_tree *tree, uint64_t first, uint64_t last,
         right_last = range_path_last(&splice.right, 0);
     }
     gather_entries(&splice, first, last, entries, count);
+    ASSERT(splice.entries_count > 0);
     bool end_moves = old_end(&splice) != new_end(&splice);
     if (height > 0) {
         splice_extent(&splice, 0);
@@ -443,9 +430,6 @@ enum status range_splice(struct range_tree *tree, uint64_t first, uint64_t last,
     unsigned top = splice_publish(&splice);
     retire_replaced(&splice, top);
     tree->ranges += splice.entries_count;
-    if (splice.entries_count == 0) {
-        range_gap_refresh(tree, first);
-    }
     if (end_moves && right_last != UINT64_MAX) {
         range_gap_refresh(tree, right_last + 1);
     }

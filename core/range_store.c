@@ -182,7 +182,7 @@ bool range_entries_are_valid(const struct range_entry *entries, uint64_t count, 
 enum status range_tree_store_many(struct range_tree *tree, uint64_t first, uint64_t last,
                                   const struct range_entry *entries, unsigned count)
 {
-    if (first > last || count > RANGE_STORE_MANY ||
+    if (first > last || count == 0 || count > RANGE_STORE_MANY ||
         !range_entries_are_valid(entries, count, first, last)) {
         return STATUS_INVALID;
     }

@@ -116,7 +116,7 @@ enum status range_tree_store(struct range_tree *tree, uint64_t first, uint64_t l
 enum status range_tree_store_empty(struct range_tree *tree, uint64_t first, uint64_t last,
                                    uint64_t value) __attribute__((warn_unused_result));
 
-/* Replaces all that is stored from @first to @last by @count (at most RANGE_STORE_MANY) entries
+/* Replaces all that is stored from @first to @last by @count (1 to RANGE_STORE_MANY) entries
  * inside, sorted and apart. Readers see all of it or nothing. Return: as range_tree_store(). */
 enum status range_tree_store_many(struct range_tree *tree, uint64_t first, uint64_t last,
                                   const struct range_entry *entries, unsigned count)

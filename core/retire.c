@@ -290,15 +290,7 @@ static void group_put(struct potad *potad, struct put_group *group)
         if (kmem_cache_put_locked(&potad->cache_buddy, slab, &group->buddys[i], next - i)) {
             list_push(&group->empty, &slab->list);
         } else if (!slab_is_pinned(slab)) {
-            group->loose[group->candidates++] = slab;
-        }
-    }
-    /* Some may have become empty since they were noted. */
-    unsigned noted = group->candidates;
-    group->candidates = 0;
-    for (unsigned i = 0; i < noted; i++) {
-        struct slab *slab = group->loose[i];
-        if (atomic_flags_peek(&slab->head.flags) == SLAB_LISTED) {
+            /* So nothing else of the group, all in hand, lies in it: each is noted once. */
             group->loose[group->candidates] = slab;
             group->loose_pfns[group->candidates++] = address_pfn(potad, slab->objects);
         }

@@ -12,22 +12,17 @@ static uint64_t slots_of_order(order_t order, uint64_t stride)
     return slots < SLAB_OBJECTS_MAX ? slots : SLAB_OBJECTS_MAX;
 }
 
-/* The smallest order that wastes at most an eighth, among the first four that hold an object; the
- * first of them where none does. */
+/* The smallest order that wastes at most an eighth. That is among the first four that hold an
+ * object: the last of these holds at least eight, and less than one more is wasted. */
 static order_t choose_order(uint64_t stride)
 {
-    order_t first = 0;
-    while ((FRAME_SIZE << first) < stride) {
-        first++;
+    order_t order = 0;
+    uint64_t bytes = FRAME_SIZE;
+    while ((bytes - slots_of_order(order, stride) * stride) * 8 > bytes) {
+        order++;
+        bytes *= 2;
     }
-    for (order_t order = first; order < first + 4; order++) {
-        uint64_t bytes = FRAME_SIZE << order;
-        uint64_t used = slots_of_order(order, stride) * stride;
-        if ((bytes - used) * 8 <= bytes) {
-            return order;
-        }
-    }
-    return first;
+    return order;
 }
 
 static void copy_name(char *to, const char *from)
@@ -99,16 +94,15 @@ void slab_init(struct slab *slab, struct kmem_cache *cache, unsigned char *objec
 
 void *slab_take(struct slab *slab)
 {
-    for (unsigned word = 0; word < SLAB_WORDS; word++) {
-        uint64_t free = ~slab->used[word];
-        if (free != 0) {
-            unsigned bit = (unsigned)__builtin_ctzll(free);
-            slab->used[word] |= (uint64_t)1 << bit;
-            slab->live++;
-            return slab_slot(slab, (uint64_t)word * 64 + bit);
-        }
+    unsigned word = 0;
+    ASSERT(slab->live < slab->capacity);
+    while (slab->used[word] == ~(uint64_t)0) {
+        word++;
     }
-    return NULL;
+    unsigned bit = (unsigned)__builtin_ctzll(~slab->used[word]);
+    slab->used[word] |= (uint64_t)1 << bit;
+    slab->live++;
+    return slab_slot(slab, (uint64_t)word * 64 + bit);
 }
 
 void slab_put(struct slab *slab, const void *object)
@@ -143,8 +137,7 @@ uint64_t slab_next_used(const struct slab *slab, uint64_t slot)
     while (slot < slab->capacity) {
         uint64_t left = slab->used[slot / 64] >> slot % 64;
         if (left != 0) {
-            uint64_t next = slot + (uint64_t)__builtin_ctzll(left);
-            return next < slab->capacity ? next : slab->capacity;
+            return slot + (uint64_t)__builtin_ctzll(left);
         }
         slot = (slot / 64 + 1) * 64;
     }

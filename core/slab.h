@@ -178,7 +178,8 @@ struct slab *slab_of(const struct slab_source *source, const void *object);
 /* Makes @slab an empty slab of @cache over the block at @objects, on no list. */
 void slab_init(struct slab *slab, struct kmem_cache *cache, unsigned char *objects);
 
-/* Takes one slot of a slab that is on no list, or whose cache's lock is held; NULL where full. */
+/* Takes one slot of a slab that is on no list, or whose cache's lock is held, and that has a free
+ * one. */
 void *slab_take(struct slab *slab);
 
 /* Empties slot of @object. Context: as slab_take(). */
@@ -196,7 +197,8 @@ bool slab_uses(const struct slab *slab, const void *object);
 /* Makes the slot of @object used, or not, and changes no count: for checks, which undo it. */
 void slab_mark(struct slab *slab, const void *object, bool used);
 
-/* Visits the used slots of @slab: the first at or after @slot, or capacity where there is none. */
+/* Visits the used slots of @slab: the first at or after @slot; capacity, or behind it, where there
+ * is none. */
 uint64_t slab_next_used(const struct slab *slab, uint64_t slot);
 
 static inline void *slab_slot(const struct slab *slab, uint64_t slot)

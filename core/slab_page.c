@@ -295,7 +295,9 @@ static enum made block_make(struct potad *potad, struct kmem_cache *cache, struc
         .reserve = true,
     };
     memdesc_t owner = memdesc_make(slab, MEMDESC_SLAB);
-    alloc.nested = alloc.nested || cache == &potad->cache_buddy;
+    /* What is nested is of struct buddys, which would not come here. */
+    ASSERT(!alloc.nested);
+    alloc.nested = cache == &potad->cache_buddy;
     if (block_alloc(potad, alloc, &request, owner, &buddy) != STATUS_OK) {
         return MADE_NONE;
     }

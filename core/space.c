@@ -59,7 +59,7 @@ uint64_t space_lay_pageblocks(const struct range *ranges, uint32_t count, order_
     uint64_t next = 0;
     for (uint32_t i = 0; i < count; i++) {
         const struct range *range = &ranges[i];
-        const struct range *last = i > 0 && ranges[i - 1].zone == range->zone ? range - 1 : NULL;
+        const struct range *last = i > 0 ? range - 1 : NULL;
         uint64_t start = range->start >> pageblock_order;
         bool shared = last != NULL && (last->start + last->frames - 1) >> pageblock_order == start;
         first[i] = shared ? next - 1 : next;
@@ -181,8 +181,8 @@ static void space_halve(struct space *space, struct buddy *upper, struct buddy *
     lower->pfn = upper->pfn;
     buddy_set_kind(lower, buddy_kind(upper));
     buddy_set_state(lower, buddy_state(upper));
-    if (order + 1 == space->pageblock_order && space->pageblocks != NULL &&
-        state_is_used(buddy_state(upper)) && !buddy_is(upper, BUDDY_CMA)) {
+    if (order + 1 == space->pageblock_order && state_is_used(buddy_state(upper)) &&
+        !buddy_is(upper, BUDDY_CMA)) {
         /* Too large to be counted until now. */
         struct pageblock *pageblock = space_pageblock(space, upper->pfn);
         pageblock->used[upper->head.migratetype] = (uint16_t)order_frames(order + 1);
@@ -408,18 +408,18 @@ bool space_has_flaw(const struct space *space, pfn_t pfn, order_t order)
     return find_record(&space->flaws, pfn, order) != NULL;
 }
 
-/* The part on @parts that @pfn lies in, off the list. */
+/* The part on @parts that @pfn lies in, off the list. Context: there is one. */
 static struct buddy *take_part(struct list_head *parts, pfn_t pfn)
 {
     struct list_head *link = parts->next;
-    for (; link != parts; link = link->next) {
-        struct buddy *part = buddy_of_link(link);
-        if (pfn - part->pfn < order_frames(buddy_order(part))) {
-            list_remove(link);
-            return part;
-        }
+    struct buddy *part = buddy_of_link(link);
+    while (pfn - part->pfn >= order_frames(buddy_order(part))) {
+        link = link->next;
+        ASSERT(link != parts);
+        part = buddy_of_link(link);
     }
-    return NULL;
+    list_remove(link);
+    return part;
 }
 
 void space_free_flawed(struct space *space, struct buddy *buddy, struct list_head *spent,

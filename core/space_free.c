@@ -160,8 +160,8 @@ struct merge_preview space_preview_free(const struct space *space, const struct 
         struct buddy *listed = merging_next(space, &block);
         if (listed != NULL) {
             preview_add(&merged, listed, page);
-        } else if (other != NULL && !*joined && next == other->pfn && next >= space->start &&
-                   next < space->end && merged.order == other->order) {
+        } else if (other != NULL && !*joined && next == other->pfn &&
+                   merged.order == other->order) {
             merged.in_page += other->in_page;
             merged.outside += other->outside;
             *joined = true;

@@ -93,8 +93,7 @@ static inline order_t pfn_order_max(pfn_t pfn, uint64_t frames)
 {
     order_t fit = 63 - (order_t)__builtin_clzll(frames);
     order_t align = pfn == 0 ? ORDERS - 1 : (order_t)__builtin_ctzll(pfn);
-    order_t order = fit < align ? fit : align;
-    return order < ORDERS ? order : ORDERS - 1;
+    return fit < align ? fit : align;
 }
 
 #endif

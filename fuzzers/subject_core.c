@@ -81,7 +81,9 @@ static bool core_lookup(void *instance, pfn_t pfn, struct memdesc_info *info)
 static enum status core_cache_create(void *instance, uint64_t size, uint64_t align, void **cache)
 {
     struct kmem_cache *created = NULL;
-    enum status status = kmem_cache_create(instance, "subject", size, align, &created);
+    /* A longer name than a cache has room for. */
+    enum status status =
+        kmem_cache_create(instance, "a cache of the harness's own", size, align, &created);
     *cache = created;
     return status;
 }

@@ -200,8 +200,11 @@ static void write_store_many(struct worker *worker, struct range_scene *scene)
     struct span spans[MANY];
     uint32_t first = range_scene_unit(scene, &worker->random);
     struct span span = span_make(scene, first, 1 + random_below(&worker->random, LONG_UNITS));
-    unsigned most = (unsigned)random_below(&worker->random, MANY + 1);
+    unsigned most = 1 + (unsigned)random_below(&worker->random, MANY);
     unsigned count = draw_entries(worker, scene, span, most, spans, entries);
+    if (count == 0) {
+        return;
+    }
     write_begin(scene);
     enum status status = range_tree_store_many(&scene->tree, key_first(scene, span),
                                                key_last(scene, span), entries, count);

@@ -207,6 +207,105 @@ static void retire_looks_at_its_slab_again(void **state)
     arena_close(&arena);
 }
 
+static struct kmem_cache *reusing;
+static void *reused[BLOCKS];
+static uint64_t reused_count;
+
+static void reused_free(void)
+{
+    while (reused_count > 0) {
+        kmem_cache_free(&arena.potad, reusing, reused[--reused_count]);
+    }
+}
+
+/* Others are faster, and what the slab has left is used again: its frame, and its struct slab. */
+static void window_uses_again(struct arena *of, enum window window)
+{
+    if (!armed || window != WINDOW_RETIRE) {
+        return;
+    }
+    armed = false;
+    potad_shrink(&of->potad);
+    while (reused_count < BLOCKS &&
+           kmem_cache_alloc(&of->potad, reusing, &reused[reused_count]) == STATUS_OK) {
+        reused_count++;
+    }
+    armed = true;
+}
+
+/* What stands in the frame of a slab that was to be retired is another slab, of another cache: with
+ * another struct slab, or with just the one of before. */
+static void retire_looks_whose_slab_it_is(void **state)
+{
+    (void)state;
+    begin();
+    enum status status = kmem_cache_create(&arena.potad, "reusing", FRAME_SIZE, 1, &reusing);
+    assert_int_equal(status, STATUS_OK);
+    take_all(ZONE_ANY);
+    arena.window = window_uses_again;
+    armed = true;
+    for (uint64_t i = 0; i < held_count; i++) {
+        free_pages(&arena.potad, held[i]);
+        arena_validate(&arena);
+        armed = false;
+        reused_free();
+        armed = true;
+    }
+    armed = false;
+    assert_true(events_of(CORE_EVENT_RETIRE_RACED) > 0);
+    assert_int_equal(kmem_cache_destroy(&arena.potad, reusing), STATUS_OK);
+    arena_validate(&arena);
+    arena_close(&arena);
+}
+
+static enum status inner_status;
+
+/* A block is in the hands of the call that has it accepted here: who finds no memory waits for it,
+ * which is in vain. Then it is not accepted. */
+static bool accept_asks_for_more(void *context, pfn_t pfn, uint64_t frames)
+{
+    (void)context;
+    (void)pfn;
+    (void)frames;
+    struct buddy *buddy;
+    const struct page_request request = {.order = 20, .zone = ZONE_ANY};
+    inner_status = alloc_pages(&arena.potad, &request, &buddy);
+    return false;
+}
+
+/* Whoever waits for memory in others' hands gives up in the end; and what the port does not accept
+ * is nobody's. */
+static void who_waits_in_vain_gives_up(void **state)
+{
+    const struct boot_map map = {
+        .zones_count = 1,
+        .ranges_count = 2,
+        .zones = {{.zone_class = ZONE_NORMAL}},
+        .ranges = {{.start = 0, .frames = BOOT_FRAMES},
+                   {.start = BOOT_FRAMES, .frames = 64, .unaccepted = true}},
+    };
+    struct buddy *buddy;
+    const struct page_request request = {.zone = ZONE_ANY};
+    (void)state;
+    arena_open(&arena, &map);
+    arena.potad.port.accept = accept_asks_for_more;
+    inner_status = STATUS_OK;
+    held_count = 0;
+    enum status status = STATUS_OK;
+    while ((status = alloc_pages(&arena.potad, &request, &buddy)) == STATUS_OK) {
+        held[held_count++] = buddy;
+    }
+    assert_int_equal(status, STATUS_ACCEPT_FAILED);
+    assert_int_equal(inner_status, STATUS_NO_MEMORY);
+    arena_validate(&arena);
+    arena.potad.port.accept = arena.port.accept;
+    assert_int_equal(alloc_pages(&arena.potad, &request, &buddy), STATUS_OK);
+    free_pages(&arena.potad, buddy);
+    free_all();
+    arena_validate(&arena);
+    arena_close(&arena);
+}
+
 static const struct {
     bool split;    /* else it is freed */
     bool recycled; /* and its frames are given out again, one by one */
@@ -481,6 +580,8 @@ int main(void)
         cmocka_unit_test(nobody_leaves_what_he_has_not_entered),
         cmocka_unit_test(nodes_for_a_zone_that_goes_are_not_lost),
         cmocka_unit_test(retire_looks_at_its_slab_again),
+        cmocka_unit_test(retire_looks_whose_slab_it_is),
+        cmocka_unit_test(who_waits_in_vain_gives_up),
         cmocka_unit_test(failure_looks_at_its_block_again),
         cmocka_unit_test(split_sees_what_has_failed_meanwhile),
         cmocka_unit_test(f2_metadata_waits_for_what_others_have_in_hand),

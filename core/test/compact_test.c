@@ -433,6 +433,108 @@ static void d3_what_came_later_stays(void **state)
     scene_close(&scene);
 }
 
+static struct buddy *accepted_meanwhile;
+
+/* While zone 1 has a block accepted, another CPU looks for one to move there. */
+static void window_compacts(struct arena *of, enum window window)
+{
+    struct compact_result result;
+    (void)of;
+    if (window == WINDOW_BEFORE_ACCEPT) {
+        scene.arena.window = NULL;
+        assert_int_equal(ask(2, UINT64_MAX, UINT64_MAX, &result), STATUS_NO_MEMORY);
+        assert_int_equal(result.blocks_seen, 1);
+    }
+}
+
+/* A block that is just being allocated looks like a movable one in use, but has no owner yet. */
+static void d3_what_is_being_accepted_stays(void **state)
+{
+    const struct boot_map map = {
+        .zones_count = 2,
+        .zones = {{.zone_class = ZONE_NORMAL}, {.zone_class = ZONE_HIGHMEM}},
+        .ranges = {{.start = 0, .frames = SCENE_METADATA, .zone = 0},
+                   {.start = BASE, .frames = 4, .zone = 1, .unaccepted = true}},
+        .ranges_count = 2,
+    };
+    const struct page_request request = {.zone = 1, .migratetype = MIGRATE_MOVABLE};
+    (void)state;
+    scene_open(&scene, &map);
+    scene.arena.window = window_compacts;
+    enum status status = alloc_pages(&scene.arena.potad, &request, &accepted_meanwhile);
+    assert_int_equal(status, STATUS_OK);
+    assert_null(scene.arena.window);
+    assert_int_equal(scene.told[MIGRATE_TRY], 0);
+    free_pages(&scene.arena.potad, accepted_meanwhile);
+    arena_validate(&scene.arena);
+    scene_close(&scene);
+}
+
+/* A block whose owner agrees to whatever he is asked, and what he makes of it before. */
+static struct {
+    struct {
+        _Alignas(MEMDESC_ALIGN) struct memdesc head;
+    } descriptors[2];
+    unsigned used; /* which of these */
+    unsigned next; /* which one its frames have next */
+    struct buddy *handle;
+    unsigned told[MIGRATE_CANCEL + 1];
+} hasty;
+
+static void hasty_take(order_t order)
+{
+    const struct page_request request = {
+        .order = order,
+        .zone = 1,
+        .migratetype = MIGRATE_MOVABLE,
+    };
+    enum status status =
+        alloc_pages_desc(&scene.arena.potad, &request, &hasty.descriptors[hasty.used].head,
+                         MEMDESC_FOLIO, &hasty.handle);
+    assert_int_equal(status, STATUS_OK);
+    assert_int_equal(hasty.handle->pfn, BASE);
+}
+
+static bool hasty_migrate(void *context, struct memdesc *descriptor, struct migration *move,
+                          enum migrate_stage stage)
+{
+    (void)context;
+    assert_ptr_equal(descriptor, &hasty.descriptors[0].head);
+    hasty.told[stage]++;
+    if (stage == MIGRATE_TRY) {
+        free_pages(&scene.arena.potad, hasty.handle);
+        hasty.used = hasty.next;
+        hasty_take(0);
+        move->buddy = hasty.handle;
+    }
+    return true;
+}
+
+/* An owner has freed his block, and allocated a smaller one in its place, under another descriptor
+ * or the same: what he agrees to is about the block of before. */
+static void d3_smaller_block_in_its_place_stays(void **state)
+{
+    const struct memdesc_ops ops = {.migrate = hasty_migrate};
+    (void)state;
+    for (hasty.next = 0; hasty.next < 2; hasty.next++) {
+        open_drawn("....uu..");
+        hasty.used = 0;
+        hasty.told[MIGRATE_TRY] = 0;
+        hasty.told[MIGRATE_COMMIT] = 0;
+        hasty.told[MIGRATE_CANCEL] = 0;
+        hasty_take(1);
+        assert_int_equal(memdesc_register(&scene.arena.potad, MEMDESC_FOLIO, &ops), STATUS_OK);
+        assert_int_equal(ask_all(2), STATUS_NO_MEMORY);
+        assert_int_equal(hasty.told[MIGRATE_TRY], 1);
+        assert_int_equal(hasty.told[MIGRATE_COMMIT], 0);
+        assert_int_equal(hasty.told[MIGRATE_CANCEL], 1);
+        assert_int_equal(hasty.handle->pfn, BASE);
+        arena_validate(&scene.arena);
+        free_pages(&scene.arena.potad, hasty.handle);
+        scene_close(&scene);
+    }
+}
+
 /* As another CPU: while the second owner is asked, a frame of the first one's block fails. */
 static bool other_reports_failure(void *context, enum fault_site site)
 {
@@ -717,6 +819,8 @@ int main(void)
         cmocka_unit_test(d3_alloc_asks_for_it),
         cmocka_unit_test(d3_window_is_held),
         cmocka_unit_test(d3_what_came_later_stays),
+        cmocka_unit_test(d3_what_is_being_accepted_stays),
+        cmocka_unit_test(d3_smaller_block_in_its_place_stays),
         cmocka_unit_test(d3_what_has_failed_since_stays),
         cmocka_unit_test(d3_zone_goes_while_owners_are_asked),
         cmocka_unit_test(d3_runs_stay),

@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-enum { RANGES = 2 * RANGE_NARROW };
+enum { RANGES = 2 * RANGE_NARROW, SPARE_MOST = 1000 };
 
 struct bench {
     struct epoch epoch;
@@ -100,6 +100,12 @@ static void range_tree_store_many_leaves_what_is_prepared(void **state)
         assert_true(range_tree_validate(&bench->tree, &violation));
     }
     bench->exhausted = true;
+    const struct range_entry none_left = {4, 4, 6};
+    status = STATUS_OK;
+    for (unsigned i = 0; i < SPARE_MOST && status == STATUS_OK; i++) {
+        status = range_tree_store_many(&bench->tree, 3, 4, &none_left, 1);
+    }
+    assert_int_equal(status, STATUS_NO_MEMORY);
     assert_int_equal(range_tree_store(&bench->tree, 3, 3, 7), STATUS_OK);
     assert_int_equal(range_tree_store(&bench->tree, 7, 7, 8), STATUS_OK);
 }

@@ -170,6 +170,7 @@ static void bad_input_changes_nothing(void **state)
     assert_int_equal(range_tree_store_empty(tree, 0, 1, 0), STATUS_INVALID);
     assert_int_equal(range_tree_store_empty(tree, 4, 6, 'x'), STATUS_EXISTS);
     assert_int_equal(range_tree_store_many(tree, 6, 9, outside, 1), STATUS_INVALID);
+    assert_int_equal(range_tree_store_many(tree, 5, 9, outside, 0), STATUS_INVALID);
     assert_int_equal(range_tree_store_many(tree, 5, 9, outside, RANGE_STORE_MANY + 1),
                      STATUS_INVALID);
     assert_int_equal(range_tree_clear(tree, 1, 0), STATUS_INVALID);
@@ -230,6 +231,7 @@ static void calls_without_memory_change_nothing(void **state)
         assert_int_equal(range_tree_store(&bed.tree, 6, 7, 'x'), STATUS_NO_MEMORY);
         assert_int_equal(range_tree_clear(&bed.tree, 2, 3), STATUS_NO_MEMORY);
         assert_int_equal(range_tree_prepare(&bed.tree, 1), STATUS_NO_MEMORY);
+        assert_int_equal(range_tree_prepare(&bed.tree, UINT64_MAX), STATUS_NO_MEMORY);
         assert_int_equal(bed.nodes, 1);
         range_bed_assert(&bed, "[0-4 a]\n");
     }
