@@ -190,13 +190,13 @@ uint64_t map_nodes_leave(struct potad *potad, uint64_t generation, bool reserve,
     return left;
 }
 
-/* Takes up to @count spare nodes of slabs out of @tree. */
+/* Takes @count spare nodes of slabs out of @tree. Context: it has more by those of the boot. */
 static struct epoch_list take_spare(const struct potad *potad, struct range_tree *tree,
                                     uint64_t count)
 {
     struct epoch_list taken = {0};
     struct epoch_list boot = {0};
-    while (tree->spare.count > 0 && taken.count < count) {
+    while (taken.count < count) {
         struct epoch_link *link = epoch_list_pop(&tree->spare);
         bool stays = is_boot_node(potad, range_node_of_link(link));
         epoch_list_push(stays ? &boot : &taken, link);

@@ -97,8 +97,8 @@ struct batch {
 void batch_take(struct potad *potad, struct alloc_context alloc, struct space *zone,
                 const struct block_request *request, struct batch *batch);
 
-/* Frees @count blocks, all of @zone; descriptors that are left over go to @released. Context: no
- * lock. */
+/* Frees @count blocks, all of one order and type and of @zone, as a list has them; descriptors that
+ * are left over go to @released. Context: no lock. */
 void batch_free(struct potad *potad, struct space *zone, struct buddy *const *parts, unsigned count,
                 struct buddy_stash *released);
 
@@ -169,10 +169,16 @@ static inline bool zonelist_next(uint64_t *list, zone_id_t *id)
     return *id != (ZONELIST_END & 0xff);
 }
 
+/* The lowest number of the @zones, bits; ZONES_MAX where there is none. */
+static inline zone_id_t zones_first(uint32_t zones)
+{
+    return (zone_id_t)__builtin_ctz(zones | 1U << ZONES_MAX);
+}
+
 /* Visits the numbers of the @zones, bits, in order. */
 #define zones_for_each(zones, id)                                                                  \
-    for (uint32_t left_ = (zones), id = left_ == 0 ? 0 : (uint32_t)__builtin_ctz(left_);           \
-         left_ != 0; left_ &= left_ - 1, (id) = left_ == 0 ? 0 : (uint32_t)__builtin_ctz(left_))
+    for (uint32_t left_ = (zones), id = zones_first(left_); left_ != 0;                            \
+         left_ &= left_ - 1, (id) = zones_first(left_))
 
 /* The zones that a block may come from, as bits: of classes below @below (ZONE_DMA: of any) that
  * take blocks of @type. */
