@@ -379,8 +379,13 @@ void zone_configure(struct space *zone, const struct zone_config *config, order_
 /* map_nodes.c: nodes for a zone of @blocks blocks at boot. */
 uint64_t map_nodes_boot(const struct space *zone, uint64_t blocks);
 
-/* Takes nodes until @zone's tree has as many spare ones as any cut takes. Return: whether it has.
- * Context: no lock. */
+/* Nodes that the record of a failure keeps for the free of its block, which may be cut @count
+ * times, when the tree may be as high as one that all frames of @zone are stored in one by one.
+ * Context: the zone's lock. */
+uint64_t map_nodes_record(const struct space *zone, unsigned count);
+
+/* Takes nodes until @zone's tree has as many spare ones as any cut takes, or any record. Return:
+ * whether it has. Context: no lock. */
 bool map_nodes_take(struct potad *potad, struct alloc_context alloc, struct space *zone)
     __attribute__((warn_unused_result));
 
