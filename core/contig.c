@@ -59,9 +59,12 @@ static bool run_hold(struct contig_call *call, struct space *zone, enum watermar
         if (call->stash.count >= (uint64_t)cut.left + cut.right) {
             return true;
         }
+        block_in_hand(call->potad);
         spinlock_unlock(&zone->lock);
         bool filled = contig_gather(call, cut);
         spinlock_lock(&zone->lock);
+        /* Or it will be, before the zone is unlocked. */
+        block_put_back(call->potad, call->alloc.transaction);
         /* Others may have used the nodes meanwhile. */
         bool ready = map_nodes_ready(call->alloc, zone, contig_cut_nodes(zone, cut, 0));
         if (filled && ready) {
