@@ -38,8 +38,9 @@ void transaction_commit(struct potad *potad, struct alloc_transaction *transacti
 void transaction_undo(struct potad *potad, struct alloc_transaction *transaction);
 
 /* A thread has memory in hand that is free to all but itself: a whole block, to cut it or to have
- * it accepted; a batch for a CPU's list, or what such lists have held. Then it puts that back, or
- * does so before it next unlocks the zone. Meanwhile others do not find it, however much it is. */
+ * it accepted; those of a run; a batch for a CPU's list, or what such lists have held. Then it puts
+ * that back, or does so before it next unlocks the zone. Meanwhile others do not find it, however
+ * much it is. */
 void block_in_hand(struct potad *potad);
 void block_put_back(struct potad *potad, struct alloc_transaction *transaction);
 
