@@ -115,11 +115,11 @@ static struct run run_find(struct buddy *const *parts, unsigned count)
     for (; run.count < count; run.count++) {
         const struct buddy *part = parts[run.count];
         next = run.downwards ? next - frames : next + frames;
-        if (part->pfn != next || buddy_order(part) != buddy_order(first) ||
-            part->head.migratetype != first->head.migratetype ||
-            atomic_flags_peek(&part->head.flags) != flags) {
+        if (part->pfn != next || atomic_flags_peek(&part->head.flags) != flags) {
             break;
         }
+        ASSERT(buddy_order(part) == buddy_order(first));
+        ASSERT(part->head.migratetype == first->head.migratetype);
     }
     return run;
 }
@@ -130,10 +130,11 @@ static order_t run_order(const struct space *zone, const struct run *run, unsign
 {
     const struct buddy *part = run_part(run, nth);
     order_t order = buddy_order(part);
-    order_t most = zone->orders < zone->pageblock_order ? zone->orders : zone->pageblock_order;
+    /* A zone has at least one order, and a pageblock two frames. */
+    order_t end = zone->orders < zone->pageblock_order ? zone->orders : zone->pageblock_order;
     order_t fits = pfn_order_max(part->pfn, (uint64_t)(run->count - nth) << order);
-    if (fits >= most) {
-        fits = most > 0 ? most - 1 : 0;
+    if (fits >= end) {
+        fits = end - 1;
     }
     return fits > order ? fits : order;
 }

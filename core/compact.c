@@ -239,6 +239,8 @@ static bool window_hold(const struct migrate_window *window)
 static bool window_clear(struct migrate_window *window)
 {
     bool cleared = false;
+    /* Also where there is nothing to ask for: all of it has become free, or the zone has gone. */
+    window->from = window->pfn + window->units;
     if (window_hold(window) && migrate_ask(window)) {
         uint32_t zones = migrate_lock(window->potad);
         cleared = migrate_swap(window);
@@ -314,7 +316,8 @@ static bool compact_zone(struct compaction *call, struct space *zone)
     migrate_begin(window);
     while (may && !cleared && *nodes_short == 0 && window_find(&scan)) {
         cleared = window_clear(window);
-        scan.next = window->from > window->pfn ? window->from : window->pfn + 1;
+        ASSERT(window->from > window->pfn);
+        scan.next = window->from;
     }
     if (cleared) {
         window_join(&scan);

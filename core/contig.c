@@ -11,11 +11,9 @@ enum { DRAINS_MOST = 4 /* of a call: CPUs' lists fill again meanwhile */ };
 
 bool contig_gather(struct contig_call *call, struct contig_cut cut)
 {
-    /* More than stash_fill() takes at a time, where both ends are cut. */
-    order_t all = cut.left + cut.right;
-    order_t some = all < ORDERS ? all : ORDERS - 1;
-    return stash_fill(call->potad, call->alloc, &call->stash, some) &&
-           stash_fill(call->potad, call->alloc, &call->stash, all);
+    /* One end, then both: never more at a time than the halvings of a block. */
+    return stash_fill(call->potad, call->alloc, &call->stash, cut.left) &&
+           stash_fill(call->potad, call->alloc, &call->stash, (uint64_t)cut.left + cut.right);
 }
 
 /* Accepts all blocks of a trimmed run that are not. Context: the zone's lock, let go meanwhile.
@@ -61,9 +59,12 @@ static bool run_hold(struct contig_call *call, struct space *zone, enum watermar
         if (call->stash.count >= (uint64_t)cut.left + cut.right) {
             return true;
         }
+        block_in_hand(call->potad);
         spinlock_unlock(&zone->lock);
         bool filled = contig_gather(call, cut);
         spinlock_lock(&zone->lock);
+        /* Or it will be, before the zone is unlocked. */
+        block_put_back(call->potad, call->alloc.transaction);
         /* Others may have used the nodes meanwhile. */
         bool ready = map_nodes_ready(call->alloc, zone, contig_cut_nodes(zone, cut, 0));
         if (filled && ready) {

@@ -202,7 +202,7 @@ enum status contig_move_out(struct contig_call *call, struct space *zone, enum w
         }
         core_event(call->potad, CORE_EVENT_WINDOW_LEFT);
         window_abort(&window);
-        migrate->from = migrate->from > migrate->pfn ? migrate->from : migrate->pfn + 1;
+        ASSERT(migrate->from > migrate->pfn);
     }
     buddy_stash_move(&call->stash, pending);
     return status;

@@ -97,11 +97,14 @@ bool cpu_cache_make_room(struct potad *potad, struct buddy *buddy)
     uint32_t number = cpu_list_number(zone->id, buddy->head.migratetype, order);
     struct cpu_list *list = &cache->lists[number];
     bool keeps = buddy_may_be_kept(buddy) && list->room > 0;
+    /* Another thread on this CPU may have made room. */
     if (keeps && list->count == list->room) {
         count = list_halve(potad, list, number, surplus);
     }
-    /* Another thread on this CPU may have made room. */
-    keeps = keeps && cpu_list_push(list, buddy);
+    if (keeps) {
+        bool pushed = cpu_list_push(list, buddy);
+        ASSERT(pushed);
+    }
     if (count > 0) {
         block_in_hand(potad);
     }

@@ -52,6 +52,23 @@ static uint64_t fill_target(const struct space *zone)
     return chain_reserve(zone) + cut_most(zone, 2) + cut_most(zone, 3);
 }
 
+uint64_t map_nodes_record(const struct space *zone, unsigned count)
+{
+    unsigned most = range_height_after(0, zone->managed_frames);
+    unsigned now = range_tree_height(&zone->map.tree);
+    /* Nodes are cut where they are full: so it never is higher than its frames take. */
+    ASSERT(now < most);
+    return block_map_nodes(&zone->map, count, most - now);
+}
+
+/* With so many, any record has its nodes, too: where a large zone's tree is low, that is more. */
+static uint64_t take_target(const struct space *zone)
+{
+    uint64_t record = chain_reserve(zone) + map_nodes_record(zone, zone->orders);
+    uint64_t target = fill_target(zone);
+    return target > record ? target : record;
+}
+
 uint64_t map_nodes_boot(const struct space *zone, uint64_t blocks)
 {
     /* The heights of trees of so few blocks are at most 2. */
@@ -98,7 +115,7 @@ bool map_nodes_take(struct potad *potad, struct alloc_context alloc, struct spac
     void *nodes[TAKE_MOST];
     for (;;) {
         spinlock_lock(&zone->lock);
-        uint64_t target = fill_target(zone);
+        uint64_t target = take_target(zone);
         bool ready = block_map_is_ready(&zone->map, target);
         uint64_t missing = ready ? 0 : target - zone->map.tree.spare.count;
         spinlock_unlock(&zone->lock);
@@ -190,13 +207,13 @@ uint64_t map_nodes_leave(struct potad *potad, uint64_t generation, bool reserve,
     return left;
 }
 
-/* Takes up to @count spare nodes of slabs out of @tree. */
+/* Takes @count spare nodes of slabs out of @tree. Context: it has more by those of the boot. */
 static struct epoch_list take_spare(const struct potad *potad, struct range_tree *tree,
                                     uint64_t count)
 {
     struct epoch_list taken = {0};
     struct epoch_list boot = {0};
-    while (tree->spare.count > 0 && taken.count < count) {
+    while (taken.count < count) {
         struct epoch_link *link = epoch_list_pop(&tree->spare);
         bool stays = is_boot_node(potad, range_node_of_link(link));
         epoch_list_push(stays ? &boot : &taken, link);

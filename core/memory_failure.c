@@ -105,23 +105,14 @@ static bool failure_ready(const struct failure *failure)
            (failure->record != NULL || !failure->record_needed);
 }
 
-/* Tree nodes that a record keeps for the free of its block, when the tree may be as high as one
- * that all frames of the zone are stored in one by one. */
-static uint64_t record_nodes(const struct failure *failure)
-{
-    const struct space *zone = failure->zone;
-    unsigned height = range_height_after(0, zone->managed_frames);
-    unsigned now = range_tree_height(&zone->map.tree);
-    return block_map_nodes(&zone->map, failure->buddys_needed, height > now ? height - now : 1);
-}
-
 /* Hangs the record on the zone, and marks the block. */
 static void failure_record(struct failure *failure, memdesc_t word)
 {
     struct poison *record = failure->record;
+    uint64_t nodes = map_nodes_record(failure->zone, failure->buddys_needed);
     record->pfn = failure->pfn;
     buddy_stash_init(&record->buddys);
-    record->nodes = block_map_detach(&failure->zone->map, record_nodes(failure));
+    record->nodes = block_map_detach(&failure->zone->map, nodes);
     for (order_t i = 0; i < failure->buddys_needed; i++) {
         buddy_stash_put(&record->buddys, buddy_stash_take(&failure->stash));
     }
@@ -163,7 +154,7 @@ static enum status failure_try(struct failure *failure)
     }
     failure->buddys_needed = head->order;
     failure->record_needed = type != MEMDESC_BUDDY_FREE;
-    uint64_t nodes = failure->record_needed ? record_nodes(failure)
+    uint64_t nodes = failure->record_needed ? map_nodes_record(zone, failure->buddys_needed)
                                             : space_cut_nodes(zone, failure->buddys_needed);
     if (!failure_ready(failure) || !map_nodes_ready(failure->alloc, zone, nodes)) {
         return STATUS_NO_MEMORY;

@@ -38,8 +38,9 @@ void transaction_commit(struct potad *potad, struct alloc_transaction *transacti
 void transaction_undo(struct potad *potad, struct alloc_transaction *transaction);
 
 /* A thread has memory in hand that is free to all but itself: a whole block, to cut it or to have
- * it accepted; a batch for a CPU's list, or what such lists have held. Then it puts that back, or
- * does so before it next unlocks the zone. Meanwhile others do not find it, however much it is. */
+ * it accepted; those of a run; a batch for a CPU's list, or what such lists have held. Then it puts
+ * that back, or does so before it next unlocks the zone. Meanwhile others do not find it, however
+ * much it is. */
 void block_in_hand(struct potad *potad);
 void block_put_back(struct potad *potad, struct alloc_transaction *transaction);
 
@@ -97,8 +98,8 @@ struct batch {
 void batch_take(struct potad *potad, struct alloc_context alloc, struct space *zone,
                 const struct block_request *request, struct batch *batch);
 
-/* Frees @count blocks, all of @zone; descriptors that are left over go to @released. Context: no
- * lock. */
+/* Frees @count blocks, all of one order and type and of @zone, as a list has them; descriptors that
+ * are left over go to @released. Context: no lock. */
 void batch_free(struct potad *potad, struct space *zone, struct buddy *const *parts, unsigned count,
                 struct buddy_stash *released);
 
@@ -379,8 +380,13 @@ void zone_configure(struct space *zone, const struct zone_config *config, order_
 /* map_nodes.c: nodes for a zone of @blocks blocks at boot. */
 uint64_t map_nodes_boot(const struct space *zone, uint64_t blocks);
 
-/* Takes nodes until @zone's tree has as many spare ones as any cut takes. Return: whether it has.
- * Context: no lock. */
+/* Nodes that the record of a failure keeps for the free of its block, which may be cut @count
+ * times, when the tree may be as high as one that all frames of @zone are stored in one by one.
+ * Context: the zone's lock. */
+uint64_t map_nodes_record(const struct space *zone, unsigned count);
+
+/* Takes nodes until @zone's tree has as many spare ones as any cut takes, or any record. Return:
+ * whether it has. Context: no lock. */
 bool map_nodes_take(struct potad *potad, struct alloc_context alloc, struct space *zone)
     __attribute__((warn_unused_result));
 

@@ -518,11 +518,34 @@ static void window_ends_inside_a_block_that_grew(void **state)
     scene_close(&race);
 }
 
+/* The same, and once all owners have been asked, there are no more descriptors. */
+static bool other_takes_what_that_needs(void *context, enum fault_site site)
+{
+    static unsigned asked;
+    asked = acted ? asked : 0;
+    (void)other_makes_one_of_four(context, site);
+    asked += site == FAULT_MIGRATE ? 1 : 0;
+    return site == FAULT_BUDDY_DESC && asked == 4;
+}
+
+static void window_lacks_descriptors_for_a_block_that_grew(void **state)
+{
+    (void)state;
+    race_open(other_takes_what_that_needs);
+    race_fill(0);
+    assert_int_equal(race_ask(1, 7, &run_here), STATUS_NO_MEMORY);
+    assert_int_equal(race.told[MIGRATE_CANCEL], 4);
+    race.arena.potad.port.fault = race.arena.port.fault;
+    arena_validate(&race.arena);
+    scene_close(&race);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(window_leaves_what_another_one_holds),
         cmocka_unit_test(window_ends_inside_a_block_that_grew),
+        cmocka_unit_test(window_lacks_descriptors_for_a_block_that_grew),
         cmocka_unit_test(random_states_agree_with_brute_force),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -548,6 +548,62 @@ static void offline_gives_everything_back(void **state)
     machine_for_each_kind(2048, 0, offline_test);
 }
 
+static struct machine *both_machine;
+
+/* As another CPU: brings CPU 3 online while memory for that is asked for. */
+static bool other_comes_first(void *context, enum fault_site site)
+{
+    (void)context;
+    if (site == FAULT_SLAB_PAGE && both_machine != NULL) {
+        struct potad *potad = &both_machine->arena.potad;
+        both_machine = NULL;
+        assert_int_equal(potad_cpu_online(potad, 3), STATUS_OK);
+    }
+    return false;
+}
+
+/* Two threads bring a CPU online at once: one of them does, and the other leaves nothing behind. */
+static void both_test(struct machine *machine)
+{
+    struct potad *potad = &machine->arena.potad;
+    both_machine = machine;
+    potad->port.fault = other_comes_first;
+    assert_int_equal(potad_cpu_online(potad, 3), STATUS_EXISTS);
+    assert_null(both_machine);
+    potad->port.fault = machine->arena.port.fault;
+    arena_validate(&machine->arena);
+    assert_int_equal(potad_cpu_offline(potad, 3), STATUS_OK);
+}
+
+static void a_cpu_comes_online_once_of_two(void **state)
+{
+    (void)state;
+    machine_for_each_kind(1024, 0, both_test);
+}
+
+/* What cannot be asked for is refused before any list is looked for; a thread on a CPU that is not
+ * online does without. */
+static void refused_test(struct machine *machine)
+{
+    struct potad *potad = &machine->arena.potad;
+    struct page_request type = {.zone = ZONE_ANY, .migratetype = (enum migratetype)MIGRATETYPES};
+    struct page_request zone = {.zone = ZONES_MAX};
+    struct buddy *buddy;
+    assert_int_equal(alloc_pages(potad, &type, &buddy), STATUS_INVALID);
+    assert_int_equal(alloc_pages(potad, &zone, &buddy), STATUS_INVALID);
+    machine->cpu = 7;
+    give(machine, take(machine, 0));
+    assert_null(machine_keeper(machine, 7));
+    assert_int_equal(machine->entered, 0);
+    machine->cpu = 0;
+}
+
+static void what_has_no_list_goes_without(void **state)
+{
+    (void)state;
+    machine_for_each_kind(1024, 1, refused_test);
+}
+
 static void cpus_come_and_go_once(void **state)
 {
     (void)state;
@@ -1004,6 +1060,8 @@ int main(void)
         cmocka_unit_test(f2_a_zone_goes_though_a_cpu_keeps_its_blocks),
         cmocka_unit_test(f2_a_cma_run_is_cleared_of_what_cpus_keep),
         cmocka_unit_test(offline_gives_everything_back),
+        cmocka_unit_test(a_cpu_comes_online_once_of_two),
+        cmocka_unit_test(what_has_no_list_goes_without),
         cmocka_unit_test(cpus_come_and_go_once),
         cmocka_unit_test(freeing_a_kept_block_is_an_assertion),
         cmocka_unit_test(b3_a_frame_that_a_cpu_keeps_is_poisoned_at_once),
