@@ -487,6 +487,22 @@ static enum status zone_is_added(void)
     return potad_zone_add(&arena.potad, ADDED, &config, &range, 1);
 }
 
+static struct buddy *whole;
+
+/* Where no descriptor is left in any slab. */
+static enum status block_is_split(void)
+{
+    void *taken[SLAB_OBJECTS_MAX];
+    struct kmem_cache *buddys = &arena.potad.cache_buddy;
+    uint64_t count = buddys->slabs * buddys->capacity - buddys->live;
+    assert_int_equal(kmem_cache_alloc_bulk(&arena.potad, buddys, count, taken), STATUS_OK);
+    enum status status = split_pages(&arena.potad, whole, 0, parts);
+    while (count > 0) {
+        kmem_cache_free(&arena.potad, buddys, taken[--count]);
+    }
+    return status;
+}
+
 static unsigned grows;       /* how often a cache was empty */
 static unsigned grows_first; /* in a call that is not tried again */
 
@@ -538,13 +554,18 @@ static void each_waits(enum status (*const *calls)(void), unsigned count)
  * and not where nobody had. */
 static void f2_metadata_waits_for_what_others_have_in_hand(void **state)
 {
-    static enum status (*const calls[])(void) = {cache_is_made, objects_are_reserved, zone_is_added,
-                                                 cpu_comes_online};
+    static enum status (*const calls[])(void) = {
+        cache_is_made, objects_are_reserved, zone_is_added, cpu_comes_online, block_is_split,
+    };
     (void)state;
     begin();
     arena.potad.port.cpu_enter = enters_none;
     uint64_t hash = potad_state_hash(&arena.potad);
+    whole = arena_take(&arena, 3);
     each_waits(calls, sizeof(calls) / sizeof(calls[0]));
+    for (unsigned i = 0; i < 4; i++) {
+        free_pages(&arena.potad, parts[i]);
+    }
     assert_int_equal(potad_cpu_offline(&arena.potad, 0), STATUS_OK);
     assert_int_equal(potad_zone_remove(&arena.potad, ADDED), STATUS_OK);
     kmem_cache_unreserve(&arena.potad, &reserve);
