@@ -59,7 +59,9 @@ bool stage_judge_open(struct stage *stage)
     stage->rules = (struct call_rules){
         .spans = stage->spans,
         .spans_count = count,
-        .slack = fails_for_other_reasons(stage->program) ? UINT64_MAX / 2 : SLACK,
+        .slack = fails_for_other_reasons(stage->program)
+                     ? UINT64_MAX / 2
+                     : SLACK + stage->options.subject->slack_frames,
         .homeless = homeless_of(map),
         .keeps = true, /* what is on its way to or from a free list is as what CPUs keep */
         .metadata = true,
