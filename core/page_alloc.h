@@ -453,7 +453,8 @@ static inline void port_window(const struct potad *potad, enum window window)
 }
 
 /* slab_page.c: the slab_source of all caches. */
-struct slab *slab_page_make(void *context, struct kmem_cache *cache, struct alloc_context alloc);
+bool slab_page_make(void *context, struct kmem_cache *cache, struct alloc_context alloc,
+                    struct slab **slab);
 void slab_page_give_back(void *context, struct slab *slab, struct buddy_stash *released);
 
 /* kmem.c: what a cache is to be. */

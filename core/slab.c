@@ -219,10 +219,9 @@ static uint64_t take_new(struct kmem_cache *cache, struct alloc_context alloc, u
                          void **objects, bool *failed)
 {
     const struct slab_source *source = cache->source;
-    struct slab *slab = source->make(source->context, cache, alloc);
-    if (slab == NULL) {
-        /* It may have listed a slab of this cache, though (requirement A8). */
-        *failed = !kmem_cache_has_free(cache);
+    struct slab *slab;
+    *failed = !source->make(source->context, cache, alloc, &slab);
+    if (*failed || slab == NULL) {
         return 0;
     }
     uint64_t taken = 0;

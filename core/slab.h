@@ -82,10 +82,12 @@ struct slab_source {
     /* The block that frame @pfn, of a slab, lies in. Context: the frame stays in use. */
     struct frame_entry (*find)(void *context, pfn_t pfn);
 
-    /* Makes an empty slab for @cache, that nobody else has seen. Context: no lock is held; may
-     * nest. Return: NULL where there is no memory, with nothing changed, or where a slab of @cache
-     * was made that is in use and listed already. */
-    struct slab *(*make)(void *context, struct kmem_cache *cache, struct alloc_context alloc);
+    /* Makes a slab for @cache: *@slab, which is empty, and which nobody else has seen; or one that
+     * is in use and listed already: then *@slab is NULL, and others may have taken, or given back,
+     * all of it. Context: no lock is held; may nest. Return: false where there is no memory, with
+     * nothing changed. */
+    bool (*make)(void *context, struct kmem_cache *cache, struct alloc_context alloc,
+                 struct slab **slab);
 
     /* Takes back the empty and detached @slab; descriptors that are left over go to @released.
      * Context: no lock is held. Never allocates. */

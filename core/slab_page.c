@@ -333,37 +333,38 @@ static void struct_slab_put(struct potad *potad, struct slab *slab, struct buddy
 }
 
 /* alloc_slab_page() of requirement A7. */
-struct slab *slab_page_make(void *context, struct kmem_cache *cache, struct alloc_context alloc)
+bool slab_page_make(void *context, struct kmem_cache *cache, struct alloc_context alloc,
+                    struct slab **slab)
 {
     struct potad *potad = context;
     void *object;
-    struct slab *slab = NULL;
     enum made made = MADE_NONE;
     bool of_buddys = cache == &potad->cache_buddy;
     alloc.depth++;
+    *slab = NULL;
     port_window(potad, WINDOW_SLAB_GROW);
     if (cache == &potad->cache_slab) {
         /* The recursion stops here. */
-        if (!port_fault(potad, FAULT_SLAB_PAGE)) {
-            self_described_make(potad, alloc, &slab);
-        }
-        return slab;
+        return !port_fault(potad, FAULT_SLAB_PAGE) &&
+               self_described_make(potad, alloc, slab) != MADE_NONE;
     }
     if (!kmem_cache_take(&potad->cache_slab, alloc, 1, &object)) {
-        return NULL;
+        return false;
     }
-    slab = object;
+    struct slab *made_of = object;
     port_window(potad, WINDOW_SLAB_DESC_TAKEN);
     /* The struct slab may have come with a whole slab of struct buddys: then that will do. */
     bool needed = !(of_buddys && kmem_cache_has_free(cache));
     if (needed && !port_fault(potad, FAULT_SLAB_PAGE)) {
-        made = of_buddys && alloc.nested ? self_cut_make(potad, slab, alloc)
-                                         : block_make(potad, cache, slab, alloc);
+        made = of_buddys && alloc.nested ? self_cut_make(potad, made_of, alloc)
+                                         : block_make(potad, cache, made_of, alloc);
     }
     if (made == MADE_NONE) {
-        struct_slab_put(potad, slab, &alloc.transaction->pending);
+        struct_slab_put(potad, made_of, &alloc.transaction->pending);
     }
-    return made == MADE_IN_HAND ? slab : NULL;
+    *slab = made == MADE_IN_HAND ? made_of : NULL;
+    /* block_make() makes none, either, where there is one by then. */
+    return made != MADE_NONE || !needed || kmem_cache_has_free(cache);
 }
 
 void slab_page_give_back(void *context, struct slab *slab, struct buddy_stash *released)

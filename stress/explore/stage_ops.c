@@ -237,6 +237,7 @@ static void run_cache_create(struct stage *stage, const struct case_op *op)
         return;
     }
     cache->state = SLOT_BUSY;
+    explorer_acquire(&cache->handed); /* from who tried before */
     cache->size = op->value;
     enum status status = stage->options.subject->cache_create(
         stage->instance, op->value, (uint64_t)1 << op->align, &cache->cache);
