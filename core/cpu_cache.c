@@ -497,10 +497,7 @@ enum status potad_cpu_online(struct potad *potad, uint32_t cpu)
     }
     spinlock_unlock(&potad->cpus_lock);
     if (!first) {
-        struct buddy_stash released;
-        buddy_stash_init(&released);
-        cache_put(potad, &potad->cache_cpu, object, &released);
-        descriptors_release(potad, &released);
+        kmem_cache_free(potad, &potad->cache_cpu, object);
         return STATUS_EXISTS;
     }
     zones_for_each(zones_present(potad), zone)

@@ -380,58 +380,82 @@ enum status potad_space_remove(struct potad *potad, struct potad_space *space)
     return STATUS_OK;
 }
 
-/* Allocates if what that takes is in hand. Context: the space's lock. Return: the block; NULL where
- * there is none, or where the call is short of what that takes. */
-static struct buddy *alloc_try(struct space_call *call, order_t order)
+/* Does what is @asked for, if what that takes is in hand. Context: the space's lock. Return:
+ * whether it is done; if not, it cannot be, or the call is short of what it takes. */
+typedef bool space_try_t(struct space_call *call, void *asked);
+
+/* Has @attempt do what is @asked for, as often as it takes. Return: OK, or NO_MEMORY with all as it
+ * was. */
+static enum status call_run(struct potad *potad, struct potad_space *space, space_try_t *attempt,
+                            void *asked)
 {
+    struct space_call call;
+    enum status status;
+    unsigned tried = 0;
+    do {
+        bool done;
+        call_begin(&call, potad, space);
+        do {
+            spinlock_lock(&space->space.lock);
+            call.short_of = false;
+            done = attempt(&call, asked);
+            spinlock_unlock(&space->space.lock);
+        } while (call.short_of && hand_fill(&call));
+        status = call_end(&call, done ? STATUS_OK : STATUS_NO_MEMORY);
+    } while (call_retries(&call, tried++));
+    return status;
+}
+
+struct alloc_asked {
+    order_t order;
+    struct buddy *buddy; /* the answer */
+};
+
+static bool alloc_try(struct space_call *call, void *asked)
+{
+    struct alloc_asked *alloc = asked;
     struct space *space = &call->space->space;
-    struct buddy *buddy = space_smallest(space, AREA_MOVABLE, order);
-    call->short_of = false;
+    struct buddy *buddy = space_smallest(space, AREA_MOVABLE, alloc->order);
     if (buddy == NULL) {
-        return NULL;
+        return false;
     }
-    order_t halvings = buddy_order(buddy) - order;
+    order_t halvings = buddy_order(buddy) - alloc->order;
     if (!hand_serves(call, halvings, space_cut_nodes(space, halvings))) {
-        return NULL;
+        return false;
     }
     space_detach(space, buddy);
-    buddy = space_split_detached(space, buddy, order, &call->buddys);
+    buddy = space_split_detached(space, buddy, alloc->order, &call->buddys);
     space_set_word(space, buddy, memdesc_make(buddy, MEMDESC_BUDDY_ALLOCATED));
     space_set_state(space, buddy, BUDDY_ALLOCATED);
-    return buddy;
+    alloc->buddy = buddy;
+    return true;
 }
 
 enum status potad_space_alloc(struct potad *potad, struct potad_space *space, order_t order,
                               struct buddy **descriptor)
 {
-    struct space_call call;
-    enum status status;
-    unsigned tried = 0;
+    struct alloc_asked alloc = {.order = order};
     if (order >= ORDERS) {
         return STATUS_INVALID;
     }
-    do {
-        struct buddy *buddy;
-        call_begin(&call, potad, space);
-        do {
-            spinlock_lock(&space->space.lock);
-            buddy = alloc_try(&call, order);
-            spinlock_unlock(&space->space.lock);
-        } while (call.short_of && hand_fill(&call));
-        status = call_end(&call, buddy != NULL ? STATUS_OK : STATUS_NO_MEMORY);
-        if (status == STATUS_OK) {
-            *descriptor = buddy;
-        }
-    } while (call_retries(&call, tried++));
+    enum status status = call_run(potad, space, alloc_try, &alloc);
+    if (status == STATUS_OK) {
+        *descriptor = alloc.buddy;
+    }
     return status;
 }
 
-/* Allocates the run if what that takes is in hand. Context and return: as alloc_try(). */
-static bool run_try(struct space_call *call, const struct contig_goal *goal, struct unit_run *run)
+struct run_asked {
+    struct contig_goal goal;
+    struct unit_run *run; /* the answer */
+};
+
+static bool run_try(struct space_call *call, void *asked)
 {
+    const struct run_asked *wanted = asked;
+    const struct contig_goal *goal = &wanted->goal;
     struct space *space = &call->space->space;
     pfn_t unit;
-    call->short_of = false;
     if (!contig_find(space, goal, &unit)) {
         return false;
     }
@@ -443,7 +467,7 @@ static bool run_try(struct space_call *call, const struct contig_goal *goal, str
     struct contig_run held = {space, unit, goal->units, call};
     contig_hold(&held);
     contig_trim(&held, &call->buddys, &call->buddys);
-    *run = (struct unit_run){
+    *wanted->run = (struct unit_run){
         .unit = unit,
         .units = goal->units,
         .parts = contig_give(&held, MIGRATE_MOVABLE, 0),
@@ -454,30 +478,22 @@ static bool run_try(struct space_call *call, const struct contig_goal *goal, str
 enum status potad_space_alloc_run(struct potad *potad, struct potad_space *space,
                                   const struct unit_run_request *request, struct unit_run *run)
 {
-    struct space_call call;
-    struct contig_goal goal = {
-        .units = request->units,
-        .align = request->align,
-        .low = request->low,
-        .high = request->high == 0 ? PFN_NONE : request->high,
-        .kinds = 1U << CONTIG_ACCEPTED,
+    struct run_asked asked = {
+        .goal =
+            {
+                .units = request->units,
+                .align = request->align,
+                .low = request->low,
+                .high = request->high == 0 ? PFN_NONE : request->high,
+                .kinds = 1U << CONTIG_ACCEPTED,
+            },
+        .run = run,
     };
-    enum status status;
-    unsigned tried = 0;
-    if (goal.units == 0 || goal.align >= ORDERS || goal.low >= goal.high) {
+    const struct contig_goal *goal = &asked.goal;
+    if (goal->units == 0 || goal->align >= ORDERS || goal->low >= goal->high) {
         return STATUS_INVALID;
     }
-    do {
-        bool found;
-        call_begin(&call, potad, space);
-        do {
-            spinlock_lock(&space->space.lock);
-            found = run_try(&call, &goal, run);
-            spinlock_unlock(&space->space.lock);
-        } while (call.short_of && hand_fill(&call));
-        status = call_end(&call, found ? STATUS_OK : STATUS_NO_MEMORY);
-    } while (call_retries(&call, tried++));
-    return status;
+    return call_run(potad, space, run_try, &asked);
 }
 
 /* Ends what freed blocks of @space: @merged are the descriptors left over. Context: the space's
@@ -520,30 +536,32 @@ void potad_space_free(struct potad *potad, struct potad_space *space, struct bud
     free_end(potad, space, &merged);
 }
 
+struct split_asked {
+    struct buddy *descriptor;
+    order_t order;
+    struct buddy **parts; /* the answer */
+};
+
+static bool split_try(struct space_call *call, void *asked)
+{
+    const struct split_asked *split = asked;
+    struct space *space = &call->space->space;
+    order_t halvings = buddy_order(split->descriptor) - split->order;
+    bool ready = hand_serves(call, halvings, space_cut_nodes(space, halvings));
+    if (ready) {
+        space_split_allocated(space, split->descriptor, split->order, &call->buddys, split->parts);
+    }
+    return ready;
+}
+
 enum status potad_space_split(struct potad *potad, struct potad_space *space,
                               struct buddy *descriptor, order_t order, struct buddy **parts)
 {
-    struct space_call call;
+    struct split_asked asked = {.descriptor = descriptor, .order = order, .parts = parts};
     if (order >= buddy_order(descriptor)) {
         return STATUS_INVALID;
     }
-    order_t halvings = buddy_order(descriptor) - order;
-    enum status status;
-    unsigned tried = 0;
-    do {
-        bool ready;
-        call_begin(&call, potad, space);
-        do {
-            spinlock_lock(&space->space.lock);
-            ready = hand_serves(&call, halvings, space_cut_nodes(&space->space, halvings));
-            if (ready) {
-                space_split_allocated(&space->space, descriptor, order, &call.buddys, parts);
-            }
-            spinlock_unlock(&space->space.lock);
-        } while (!ready && hand_fill(&call));
-        status = call_end(&call, ready ? STATUS_OK : STATUS_NO_MEMORY);
-    } while (call_retries(&call, tried++));
-    return status;
+    return call_run(potad, space, split_try, &asked);
 }
 
 bool potad_space_lookup(struct potad_space *space, pfn_t unit, struct potad_space_info *info)
