@@ -476,26 +476,6 @@ static void *alloc_and_free(void *own)
     return NULL;
 }
 
-/* Another CPU: has slabs of descriptors made and retired, while a zone is being made. */
-static void alloc_and_free_all(struct arena *own, enum window window)
-{
-    struct buddy *held[HELD];
-    const struct page_request request = {.zone = BOOT};
-    unsigned count = 0;
-    if (window != WINDOW_SLAB_GROW) {
-        return;
-    }
-    own->window = NULL;
-    while (count < HELD && alloc_pages(&own->potad, &request, &held[count]) == STATUS_OK) {
-        count++;
-    }
-    while (count > 0) {
-        free_pages(&own->potad, held[--count]);
-    }
-    own->window = alloc_and_free_all;
-    windows++;
-}
-
 static void lay_crumbs(struct range *crumbs)
 {
     for (unsigned i = 0; i < CRUMBS; i++) {
@@ -503,19 +483,67 @@ static void lay_crumbs(struct range *crumbs)
     }
 }
 
+/* Their descriptors fill some slabs. */
+enum { HELD_IN_SLABS = 400 };
+
+static struct buddy *held[HELD_IN_SLABS];
+static unsigned crumbs_moved;
+
+/* The descriptor of the @i-th crumb's first block, if it has one yet. */
+static const struct buddy *crumb_buddy(unsigned i)
+{
+    const struct space *zone = &arena.potad.zones[ADDED];
+    pfn_t pfn = BASE + 32 * i + 1;
+    memdesc_t word = zone->managed_frames == 0 ? 0 : block_map_read(&zone->map, pfn);
+    return (const struct buddy *)(void *)memdesc_head(word);
+}
+
+/* Another CPU, while a zone is being made: frees all that is held, so that slabs of descriptors are
+ * retired where only those of free blocks are left. */
+static void free_held(struct arena *own, enum window window)
+{
+    const struct buddy *before[CRUMBS];
+    if (window != WINDOW_SLAB_GROW || crumb_buddy(0) == NULL) {
+        return;
+    }
+    own->window = NULL;
+    for (unsigned i = 0; i < CRUMBS; i++) {
+        before[i] = crumb_buddy(i);
+    }
+    for (unsigned i = 0; i < HELD_IN_SLABS; i++) {
+        if (held[i] != NULL) {
+            free_pages(&own->potad, held[i]);
+        }
+    }
+    for (unsigned i = 0; i < CRUMBS; i++) {
+        crumbs_moved += before[i] != crumb_buddy(i);
+    }
+}
+
 /* The descriptors of a zone that nobody finds yet move under its lock: where locks are checked, it
- * is seen that they do. */
+ * is seen that they do. They fill gaps in slabs of others. */
 static void b2_zone_in_the_making_is_locked(void **state)
 {
+    const struct page_request request = {.zone = BOOT};
     struct range crumbs[CRUMBS];
     (void)state;
     lay_crumbs(crumbs);
     uint64_t hash = begin(BLOCK_MAP_TABLE);
-    windows = 0;
-    arena.window = alloc_and_free_all;
+    for (unsigned i = 0; i < HELD_IN_SLABS; i++) {
+        assert_int_equal(alloc_pages(&arena.potad, &request, &held[i]), STATUS_OK);
+    }
+    /* Four free frames that merge leave three descriptors over. */
+    for (unsigned i = 0; i < HELD_IN_SLABS; i++) {
+        if (held[i]->pfn % 8 >= 4) {
+            free_pages(&arena.potad, held[i]);
+            held[i] = NULL;
+        }
+    }
+    crumbs_moved = 0;
+    arena.window = free_held;
     assert_int_equal(potad_zone_add(&arena.potad, ADDED, &normal, crumbs, CRUMBS), STATUS_OK);
     arena.window = NULL;
-    assert_true(windows > 0);
+    assert_true(crumbs_moved > 0);
     arena_validate(&arena);
     end(hash);
 }
