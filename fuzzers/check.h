@@ -76,4 +76,8 @@ enum check {
 const char *check_name(enum check check);
 const char *check_sentence(enum check check);
 
+/* The sentence of the check, or else of the invariant of the core, with @name. Return: NULL if
+ * there is none. */
+const char *check_sentence_of(const char *name);
+
 #endif

@@ -3,6 +3,7 @@
  * harness_check.c: comparisons that look at frames: lookups, full validation, the end of a case.
  */
 #include "fuzzers/harness_internal.h"
+#include "fuzzers/violation.h"
 
 #include <stdio.h>
 
@@ -172,10 +173,8 @@ void harness_fail_invariant(struct harness *harness, const struct violation *vio
         return;
     }
     harness->report.name = invariant_name(violation->invariant);
-    harness->report.sentence = "the subject's own validation found it";
-    snprintf(harness->report.detail, sizeof(harness->report.detail),
-             "frame %#llx: %#llx, expected %#llx", (unsigned long long)violation->pfn,
-             (unsigned long long)violation->actual, (unsigned long long)violation->expected);
+    harness->report.sentence = violation_sentence(violation);
+    violation_text(harness->report.detail, "frame", violation);
     harness_say_violated(harness);
 }
 

@@ -4,6 +4,7 @@
  * a section that began before it.
  */
 #include "fuzzers/harness_internal.h"
+#include "fuzzers/violation.h"
 
 #include <stdio.h>
 
@@ -286,10 +287,8 @@ void harness_range_validate(struct harness *harness)
     }
     if (!harness->subject->range->validate(range->tree, &violation)) {
         harness->report.name = invariant_name(violation.invariant);
-        harness->report.sentence = "the subject's own validation found it";
-        snprintf(harness->report.detail, sizeof(harness->report.detail),
-                 "key %#llx: %#llx, expected %#llx", (ull)violation.pfn, (ull)violation.actual,
-                 (ull)violation.expected);
+        harness->report.sentence = violation_sentence(&violation);
+        violation_text(harness->report.detail, "key", &violation);
         harness_say_violated(harness);
         return;
     }

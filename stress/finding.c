@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "stress/finding.h"
 
+#include "fuzzers/check.h"
+
 #include <stdio.h>
+#include <string.h>
 
 static const struct {
     const char *name;
@@ -20,6 +23,28 @@ const char *finding_name(enum finding finding)
 const char *finding_sentence(enum finding finding)
 {
     return described[finding].sentence;
+}
+
+const char *finding_sentence_of(const char *name)
+{
+    static const struct {
+        const char *name;
+        const char *sentence;
+    } all[] = {
+#define X(id, name, sentence) {name, sentence},
+        FINDING_TABLE(X)
+#undef X
+#define X(name, sentence) {name, sentence},
+            EXPLORED_TABLE(X)
+#undef X
+    };
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        if (strcmp(name, all[i].name) == 0) {
+            return all[i].sentence;
+        }
+    }
+    const char *sentence = check_sentence_of(name);
+    return sentence != NULL ? sentence : "";
 }
 
 void findings_init(struct findings *findings)

@@ -34,6 +34,15 @@
       "a grace period ended before a section that it is for")                                      \
     X(FINDING_NO_PROGRESS, "no-progress", "a thread was stuck in one operation")
 
+/* What only the explorer finds, or somebody says whom it runs: X(name, sentence) */
+#define EXPLORED_TABLE(X)                                                                          \
+    X("deadlock", "no thread can go on: each waits for another")                                   \
+    X("livelock", "threads go on and on, and none gets to an end")                                 \
+    X("linearizability", "no order of the calls, one after another, has them answer so")           \
+    X("lock-order", "locks are taken in one order, and what they cover is changed with them held") \
+    X("assert", "an assertion of the allocator failed")                                            \
+    X("tsan", "ThreadSanitizer saw a data race")
+
 enum finding {
 #define X(id, name, sentence) id,
     FINDING_TABLE(X)
@@ -64,5 +73,9 @@ static inline bool findings_any(const struct findings *findings)
 
 const char *finding_name(enum finding finding);
 const char *finding_sentence(enum finding finding);
+
+/* The sentence of what has @name: a finding, what only the explorer finds, a check of the fuzzers
+ * or an invariant of the core. Return: "" where there is none. */
+const char *finding_sentence_of(const char *name);
 
 #endif

@@ -226,22 +226,21 @@ static bool parse_option(int count, char *const *arguments, int *index, struct o
     return store(option, value, options, error);
 }
 
-/* Reads what stands behind the command: options, then, where the command has any, files. The one
- * FILE of emit-c may be before its options. */
-static bool parse_options(int count, char *const *arguments, struct options *options, char *error)
+/* Reads what stands behind the command: options and, where the command has any, files, in any
+ * order; behind "--", files only. Files are moved to the front. */
+static bool parse_options(int count, char **arguments, struct options *options, char *error)
 {
-    bool single = options->command == COMMAND_EMIT_C;
-    bool files = options->command == COMMAND_EXPLORE || options->command == COMMAND_REPLAY;
+    bool files = options->command == COMMAND_EXPLORE || options->command == COMMAND_REPLAY ||
+                 options->command == COMMAND_EMIT_C;
+    bool ended = false;
+    options->files = arguments + 2;
     for (int i = 2; i < count; i++) {
-        if (is_help(arguments[i])) {
+        if (files && (ended || arguments[i][0] != '-')) {
+            arguments[2 + options->files_count++] = arguments[i];
+        } else if (files && strcmp(arguments[i], "--") == 0) {
+            ended = true;
+        } else if (is_help(arguments[i])) {
             options->help = true;
-        } else if (single && arguments[i][0] != '-') {
-            options->files = arguments + i;
-            options->files_count++;
-        } else if (files && strncmp(arguments[i], "--", 2) != 0) {
-            options->files = arguments + i;
-            options->files_count = count - i;
-            return true;
         } else if (!parse_option(count, arguments, &i, options, error)) {
             return false;
         }
@@ -260,7 +259,7 @@ static bool check_required(const struct options *options, char *error)
         return false;
     }
     if (options->command == COMMAND_REPLAY && options->files_count != 1) {
-        snprintf(error, OPTIONS_ERROR_MAX, "replay needs one FILE, behind the options");
+        snprintf(error, OPTIONS_ERROR_MAX, "replay needs one FILE");
         return false;
     }
     if (options->command == COMMAND_EMIT_C && options->files_count != 1) {
@@ -270,7 +269,7 @@ static bool check_required(const struct options *options, char *error)
     return true;
 }
 
-bool options_parse(int count, char *const *arguments, struct options *options, char *error)
+bool options_parse(int count, char **arguments, struct options *options, char *error)
 {
     *options = (struct options){
         .subject = "core",

@@ -65,9 +65,9 @@ struct options {
     int files_count;
 };
 
-/* Reads the command line. Return: whether it makes sense; if not, one line that names the option
- * is in @error, of OPTIONS_ERROR_MAX bytes. */
-bool options_parse(int count, char *const *arguments, struct options *options, char *error)
+/* Reads the command line, and puts @arguments into another order. Return: whether it makes sense;
+ * if not, one line that names the option is in @error, of OPTIONS_ERROR_MAX bytes. */
+bool options_parse(int count, char **arguments, struct options *options, char *error)
     __attribute__((warn_unused_result));
 
 /* The seed that was given, or a random one. */

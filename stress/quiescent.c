@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "stress/quiescent.h"
 
+#include "fuzzers/violation.h"
 #include "stress/held_block.h"
 
 #include <stdlib.h>
@@ -16,11 +17,10 @@ static void check_invariants(struct worker *coordinator)
     struct violation violation;
     worker_begin(coordinator, "validate");
     if (!world->subject->validate(world->instance, &violation)) {
-        worker_report(coordinator, FINDING_INVARIANT,
-                      "%s does not hold at frame %#" PRIx64 ": expected %#" PRIx64
-                      ", found %#" PRIx64,
-                      invariant_name(violation.invariant), violation.pfn, violation.expected,
-                      violation.actual);
+        char text[VIOLATION_TEXT_MAX];
+        violation_text(text, "frame", &violation);
+        worker_report(coordinator, FINDING_INVARIANT, "%s does not hold; %s",
+                      invariant_name(violation.invariant), text);
     }
     worker_end(coordinator);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "stress/range_scene.h"
 
+#include "fuzzers/violation.h"
+
 #include <sched.h>
 #include <stdlib.h>
 
@@ -94,11 +96,10 @@ static void check_invariants(struct worker *coordinator, struct range_scene *sce
     struct violation violation;
     worker_begin(coordinator, "validate");
     if (!range_tree_validate(&scene->tree, &violation)) {
-        worker_report(coordinator, FINDING_INVARIANT,
-                      "%s does not hold at key %#" PRIx64 ": expected %#" PRIx64
-                      ", found %#" PRIx64,
-                      invariant_name(violation.invariant), violation.pfn, violation.expected,
-                      violation.actual);
+        char text[VIOLATION_TEXT_MAX];
+        violation_text(text, "key", &violation);
+        worker_report(coordinator, FINDING_INVARIANT, "%s does not hold; %s",
+                      invariant_name(violation.invariant), text);
     }
     worker_end(coordinator);
 }

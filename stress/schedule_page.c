@@ -3,6 +3,7 @@
 
 #include "fuzzers/show/page.h"
 #include "stress/explore/interleaving.h"
+#include "stress/finding.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -123,8 +124,8 @@ static json_t *tell_finding(const struct attempt *attempt)
     if (!attempt_found(attempt)) {
         return json_null();
     }
-    return json_pack("{s:s,s:s,s:s}", "name", attempt->finding.name, "sentence", "", "detail",
-                     attempt->finding.text);
+    return json_pack("{s:s,s:s,s:s}", "name", attempt->finding.name, "sentence",
+                     finding_sentence_of(attempt->finding.name), "detail", attempt->finding.text);
 }
 
 bool schedule_page_write(const char *path, const char *file, const struct failure *failure,

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "stress/explore/stage_internal.h"
 
+#include "fuzzers/violation.h"
+
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -256,9 +258,9 @@ static void validate(struct stage *stage)
 {
     struct violation violation = {0};
     if (!stage->options.subject->validate(stage->instance, &violation)) {
-        stage_fail(stage, invariant_name(violation.invariant),
-                   "frame %#" PRIx64 ": %#" PRIx64 ", expected %#" PRIx64, violation.pfn,
-                   violation.actual, violation.expected);
+        char text[VIOLATION_TEXT_MAX];
+        violation_text(text, "frame", &violation);
+        stage_fail(stage, invariant_name(violation.invariant), "%s", text);
     }
 }
 

@@ -3,6 +3,7 @@
  * explorer_test.c: the scheduler and its strategies, on threads of a few steps each.
  */
 #include "stress/explore/explorer.h"
+#include "stress/finding.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -387,6 +388,18 @@ static void waiting_for_what_nobody_does_is_a_livelock(void **state)
     assert_string_equal(explorer.finding.name, "livelock");
 }
 
+/* What is found bears a name, and the page of a schedule says what that means. */
+static void each_name_has_a_sentence(void **state)
+{
+    static const char *const names[] = {"deadlock",     "linearizability", "overlap",
+                                        "failed-frame", "containment",     "head-word"};
+    (void)state;
+    for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        assert_string_not_equal(finding_sentence_of(names[i]), "");
+    }
+    assert_string_equal(finding_sentence_of("none"), "");
+}
+
 /* Thread 1 waits for thread 0, which goes on. */
 static void wait_a_while(void *context, unsigned thread)
 {
@@ -528,6 +541,7 @@ int main(void)
         cmocka_unit_test(who_waits_does_not_keep_others_from_going_on),
         cmocka_unit_test(who_waits_in_weak_memory_looks_again),
         cmocka_unit_test(schedule_is_replayed_step_by_step),
+        cmocka_unit_test(each_name_has_a_sentence),
         cmocka_unit_test(bad_schedules_are_refused),
         cmocka_unit_test(pct_finds_what_it_owes),
     };

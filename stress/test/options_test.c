@@ -20,7 +20,7 @@ static char words[OPTIONS_ERROR_MAX];
 /* Parses @line, cut at its blanks, behind the program's name. */
 static bool parse(const char *line, struct options *options)
 {
-    char *arguments[WORDS_MAX] = {"potad-stress"};
+    static char *arguments[WORDS_MAX] = {"potad-stress"};
     char *rest = NULL;
     int count = 1;
     error[0] = '\0';
@@ -42,17 +42,28 @@ static void assert_refused(const char *line, const char *named)
     assert_null(strchr(error, '\n'));
 }
 
-static void options_parse_emit_c_takes_its_file_anywhere(void **state)
+static void options_parse_takes_files_anywhere(void **state)
 {
     (void)state;
+    struct options options;
     const char *const lines[] = {"emit-c a.ops -o t.c", "emit-c --output=t.c a.ops"};
     for (unsigned i = 0; i < 2; i++) {
-        struct options options;
         assert_true(parse(lines[i], &options));
         assert_int_equal(options.command, COMMAND_EMIT_C);
         assert_string_equal(options.output, "t.c");
         assert_int_equal(options.files_count, 1);
+        assert_string_equal(options.files[0], "a.ops");
     }
+    assert_true(parse("explore a.ops --seconds 5 b.ops --weak -- --odd.ops", &options));
+    assert_int_equal(options.seconds, 5);
+    assert_true(options.weak);
+    assert_int_equal(options.files_count, 3);
+    assert_string_equal(options.files[0], "a.ops");
+    assert_string_equal(options.files[1], "b.ops");
+    assert_string_equal(options.files[2], "--odd.ops");
+    assert_true(parse("replay a.ops --times 3", &options));
+    assert_int_equal(options.times, 3);
+    assert_refused("replay a.ops b.ops", "one FILE");
 }
 
 static void options_parse_run_takes_all(void **state)
@@ -193,7 +204,7 @@ static void options_parse_help_is_for_program_or_command(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(options_parse_emit_c_takes_its_file_anywhere),
+        cmocka_unit_test(options_parse_takes_files_anywhere),
         cmocka_unit_test(options_parse_run_takes_all),
         cmocka_unit_test(options_parse_run_has_defaults),
         cmocka_unit_test(options_parse_disturb_takes_names),
