@@ -150,6 +150,18 @@ static bool case_says(const char *path, const char *signature)
     return says;
 }
 
+/* Puts @path behind the others of @known, which may be NULL. Return: all. */
+static char *known_add(char *known, const char *path)
+{
+    char *all = NULL;
+    if (asprintf(&all, "%s%s%s", known == NULL ? "" : known, known == NULL ? "" : ", ", path) < 0) {
+        all = NULL;
+    }
+    free(known);
+    return must(all);
+}
+
+/* Return: the cases of @folder that show @signature, with ", " between; NULL: there is none. */
 static char *known_find(const char *folder, const char *signature)
 {
     struct dirent **entries;
@@ -158,8 +170,8 @@ static char *known_find(const char *folder, const char *signature)
     for (int i = 0; i < count; i++) {
         char path[PATH_MAX];
         snprintf(path, sizeof(path), "%s/%s", folder, entries[i]->d_name);
-        if (known == NULL && case_says(path, signature)) {
-            known = must(strdup(path));
+        if (case_says(path, signature)) {
+            known = known_add(known, path);
         }
         free(entries[i]);
     }

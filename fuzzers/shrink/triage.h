@@ -15,9 +15,9 @@ struct triage_group {
     struct program program;      /* shrunk */
     char **files;                /* that fail like this, by name */
     uint32_t files_count;
-    uint32_t smallest;          /* of the files: it was shrunk */
-    char *known;                /* the case with the same signature, or NULL: it is new */
-    char *saved;                /* the shrunken case, or NULL */
+    uint32_t smallest; /* of the files: it was shrunk */
+    char *known;       /* the cases with the same signature, with ", " between; NULL: it is new */
+    char *saved;       /* the shrunken case, or NULL */
     char file[SYMBOL_FILE_MAX]; /* where in the sources it was found; empty: nobody knows */
     unsigned line;
     uint64_t hash; /* of the signature */

@@ -42,7 +42,7 @@ static void print_group(const struct triage_group *group)
            group->files[group->smallest], result->ops_before, result->ops_after,
            result->stopped ? " (stopped: it may go further)" : "");
     if (group->known != NULL) {
-        printf("         known as %s\n", group->known);
+        printf("         with the signature of %s\n", group->known);
     }
     if (group->saved != NULL) {
         printf("         saved as %s\n", group->saved);
@@ -130,7 +130,7 @@ static void markdown_group(FILE *out, const struct triage *triage, const struct 
     fprintf(out, "\n## %s: `%s`\n\n`%s`\n\n", group->known == NULL ? "New" : "Known",
             signature_of(group), result->trial.detail);
     if (group->known != NULL) {
-        fprintf(out, "* the same as `%s`\n", group->known);
+        fprintf(out, "* the signature of `%s`\n", group->known);
     }
     if (group->file[0] != '\0') {
         fprintf(out, "* found at `%s:%u`\n", group->file, group->line);
