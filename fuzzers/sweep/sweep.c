@@ -47,7 +47,7 @@ static bool count_attempt(struct sweep *sweep, const struct swept_op *swept,
     cell->recovered += struck && !found ? 1 : 0;
     counts->attempts++;
     counts->failed += struck ? 1 : 0;
-    counts->seconds += pair && struck ? 1 : 0;
+    counts->second_faults += pair && struck ? 1 : 0;
     counts->refused += struck && !found && outcome->clean.unchanged ? 1 : 0;
     counts->survived += struck && !found && !outcome->clean.unchanged ? 1 : 0;
     counts->rests += struck && attempt->rest ? 1 : 0;

@@ -20,16 +20,16 @@ struct sweep_counts {
     uint64_t cases;
     uint64_t not_run; /* cases whose map has no room for metadata */
     uint64_t operations;
-    uint64_t reaching; /* of them, those that come to a fault site */
-    uint64_t attempts; /* processes, one for each */
-    uint64_t failed;   /* attempts of which a step failed: */
-    uint64_t refused;  /* the operation changed nothing, and was tried again */
-    uint64_t survived; /* the operation found another way */
-    uint64_t seconds;  /* attempts of which a second step failed */
-    uint64_t rests;    /* attempts that went on with the rest of the case */
-    uint64_t left_out; /* operations of which pairs were left out: more than the budget */
-    uint64_t cut_off;  /* operations with steps behind SWEEP_NTH_MAX */
-    uint64_t found;    /* attempts that found something, and cases that do as they are */
+    uint64_t reaching;      /* of them, those that come to a fault site */
+    uint64_t attempts;      /* processes, one for each */
+    uint64_t failed;        /* attempts of which a step failed: */
+    uint64_t refused;       /* the operation changed nothing, and was tried again */
+    uint64_t survived;      /* the operation found another way */
+    uint64_t second_faults; /* attempts of which a second step failed */
+    uint64_t rests;         /* attempts that went on with the rest of the case */
+    uint64_t left_out;      /* operations of which pairs were left out: more than the budget */
+    uint64_t cut_off;       /* operations with steps behind SWEEP_NTH_MAX */
+    uint64_t found;         /* attempts that found something, and cases that do as they are */
 };
 
 struct sweep {

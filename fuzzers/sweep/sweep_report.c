@@ -302,7 +302,7 @@ void sweep_report_not_clean(struct sweep_report *report, const struct sweep *swe
     X(reaching, "operations that come to a fault site")                                            \
     X(attempts, "attempts")                                                                        \
     X(failed, "attempts in which a step failed")                                                   \
-    X(seconds, "of them, in which a second fault struck")                                          \
+    X(second_faults, "of them, in which a second fault struck")                                    \
     X(refused, "of them, refused, and tried again")                                                \
     X(survived, "of them, survived another way")                                                   \
     X(rests, "of them, with the rest of the case")                                                 \

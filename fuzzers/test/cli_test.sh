@@ -123,6 +123,7 @@ printf '%s\n' 'potad-case 2' 'range zone=0 start=0 frames=64' \
     'cache-create cache=0 size=64 align=8' 'cache-destroy cache=0' >swept.ops
 "$tool" sweep --json sweep.json swept.ops >stdout 2>stderr || complain "a sweep finds something" swept.ops
 grep -q '"found": 0' sweep.json || complain "no results of a sweep" sweep.json
+grep -qE '"seconds": [0-9]+[.][0-9]' sweep.json || complain "no time of a sweep" sweep.json
 grep -q '"impossible": "only failures are recorded"' sweep.json || complain "no reasons" sweep.json
 grep -Eq '^operations that come to a fault site +1$' stdout || complain "what was swept" swept.ops
 status=0
