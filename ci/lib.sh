@@ -343,6 +343,14 @@ header_field() { # file key
     sed -n "/^\(diff\|---\) /q; s/^$2: *//p" "$1" | head -n 1
 }
 
+# Whether what finds a bug is a program of one thread, which potad-case can shrink and write as C: what
+# schedule_fuzzer finds depends on a schedule, and what readers take is no program.
+bug_has_case() { # name
+    local words
+    read -ra words <<<"${find[$1]}"
+    [[ ${words[0]} =~ ^(case|fuzz)$ && ${words[1]} != *schedule_fuzzer* ]] && ! target_reads "${words[1]}"
+}
+
 # Reads the head of a patch. A unit test runs, and schedules are searched, in the build that the bug
 # shows in: find says which, as test-asan or explore-tsan.
 bug_read() { # name
