@@ -7,6 +7,7 @@
 #include "fuzzers/potad_case.h"
 #include "fuzzers/run_trace.h"
 #include "fuzzers/sweep/fault_matrix.h"
+#include "fuzzers/utf8.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -111,10 +112,29 @@ static const char *take_option(struct run_options *run, int option)
         return NULL;
     case 'j':
         run->json = optarg;
-        return NULL;
+        return strcmp(optarg, "-") == 0 ? JSON_NEEDS_A_FILE : NULL;
     default:
         return "unknown option, or one without its value";
     }
+}
+
+/* Puts what became of the case @path into @cases; @executor and @program: NULL, it is none. */
+static void tell_case(json_t *cases, const char *path, const struct executor *executor,
+                      const struct program *program, int status)
+{
+    char *name = utf8_valid(path);
+    json_t *told = json_pack("{s:s,s:b,s:n,s:n,s:n}", "file", name, "ran",
+                             status == EXIT_NOTHING_FOUND || status == EXIT_VIOLATION, "operations",
+                             "violated", "op");
+    if (program != NULL) {
+        json_object_set_new(told, "operations", json_integer(program->ops_count));
+    }
+    if (status == EXIT_VIOLATION) {
+        json_object_set_new(told, "violated", json_string(executor->harness.report.name));
+        json_object_set_new(told, "op", json_integer(executor->op_index));
+    }
+    json_array_append_new(cases, told);
+    free(name);
 }
 
 /* Runs one case. Return: an exit status. */
@@ -127,7 +147,6 @@ static int run_case(struct executor *executor, const struct run_options *run, co
     if (input_read_case(path, run->limits, &program)) {
         bool good =
             run->twice ? executor_run_twice(executor, &program) : executor_run(executor, &program);
-        const char *violated = good ? "" : executor->harness.report.name;
         status = good ? EXIT_NOTHING_FOUND : EXIT_VIOLATION;
         if (good && !executor->harness.opened) {
             printf("%s: nothing was run: the map has no room for metadata\n", path);
@@ -139,9 +158,9 @@ static int run_case(struct executor *executor, const struct run_options *run, co
             fprintf(stderr, "potad: %s\n", path);
             executor_print_violation(stderr, executor, &program, SHOWN_OPS);
         }
-        json_array_append_new(cases, json_pack("{s:s,s:i,s:s,s:i}", "file", path, "operations",
-                                               (int)program.ops_count, "violated", violated, "op",
-                                               (int)executor->op_index));
+        tell_case(cases, path, executor, &program, status);
+    } else {
+        tell_case(cases, path, NULL, NULL, status);
     }
     program_free(&program);
     return status;
@@ -197,6 +216,7 @@ static void report_matrix(const struct fault_matrix *matrix, json_t *results)
 static int run_cases(const struct run_options *run, char **paths, json_t *results)
 {
     int status = EXIT_NOTHING_FOUND;
+    bool any = false; /* case could be read */
     struct executor executor;
     json_t *cases = json_array();
     json_object_set_new(results, "cases", cases);
@@ -207,8 +227,9 @@ static int run_cases(const struct run_options *run, char **paths, json_t *result
         bool worse = status == EXIT_NOTHING_FOUND || one == EXIT_VIOLATION ||
                      (one == EXIT_BAD_INPUT && status == EXIT_INCONCLUSIVE);
         status = worse ? one : status;
+        any = any || one != EXIT_BAD_INPUT;
     }
-    if (json_array_size(cases) > 0) {
+    if (any) {
         struct fault_matrix matrix;
         matrix_fill(&matrix, &executor.harness.fault);
         report_faults(&matrix, results);
@@ -257,6 +278,12 @@ int command_run(int argc, char **argv)
     }
     if ((run.trace == NULL) == (optind == argc)) {
         return usage_error("run", NULL, "FILEs or one --trace are needed");
+    }
+    if (run.trace == NULL ? run.map != NULL : run.twice || run.matrix || run.limits != NULL) {
+        return usage_error(
+            "run", NULL,
+            run.trace == NULL ? "--map needs --trace"
+                              : "--twice, --matrix, --raw and --target are for FILEs, not --trace");
     }
     if (run.space_units > 0 &&
         (run.trace == NULL || (run.subject->capabilities & SUBJECT_SPACES) == 0)) {

@@ -25,6 +25,9 @@ int command_learn(int argc, char **argv);
 int command_map(int argc, char **argv);
 int command_list(int argc, char **argv);
 
+/* What is wrong with --json -. */
+#define JSON_NEEDS_A_FILE "--json needs a FILE: standard output has the text"
+
 /* Says on stderr what is wrong with the word @culprit of the command line (NULL: with all of it).
  * Return: EXIT_BAD_INPUT. */
 int usage_error(const char *command, const char *culprit, const char *reason);

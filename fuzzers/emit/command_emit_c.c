@@ -5,6 +5,7 @@
 #include "fuzzers/emit/emit.h"
 #include "fuzzers/input.h"
 #include "fuzzers/potad_case.h"
+#include "fuzzers/time_limit.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -20,13 +21,10 @@ struct emit_options {
 };
 
 static const struct option options[] = {
-    {"help", no_argument, NULL, 'h'},
-    {"output", required_argument, NULL, 'o'},
-    {"subject", required_argument, NULL, 's'},
-    {"validate", required_argument, NULL, 'v'},
-    {"raw", no_argument, NULL, 'r'},
-    {"target", required_argument, NULL, 't'},
-    {NULL, 0, NULL, 0},
+    {"help", no_argument, NULL, 'h'},          {"output", required_argument, NULL, 'o'},
+    {"subject", required_argument, NULL, 's'}, {"validate", required_argument, NULL, 'v'},
+    {"timeout", required_argument, NULL, 'T'}, {"raw", no_argument, NULL, 'r'},
+    {"target", required_argument, NULL, 't'},  {NULL, 0, NULL, 0},
 };
 
 static void usage(void)
@@ -45,6 +43,8 @@ static void usage(void)
          "  --validate N       full validation every N operations (default 16, as the fuzz "
          "targets;\n"
          "                     0: at the end only)\n"
+         "  --timeout SECONDS  of processor time; a case that takes longer has no end, and a test\n"
+         "                     that ends itself then (default 60)\n"
          "  --raw              take a file that is no case as bytes that a fuzz target was given\n"
          "  --target NAME      that target (default page_fuzzer); implies --raw\n\n"
          "The way back from text to binary is potad-case asm.\n\n"
@@ -76,6 +76,10 @@ static const char *take_option(struct emit_options *emit, int option)
     case 'v':
         return parse_count(optarg, &emit->record.validate_period) ? NULL
                                                                   : "--validate needs a number";
+    case 'T':
+        return parse_count(optarg, &emit->record.seconds) && emit->record.seconds > 0
+                   ? NULL
+                   : "--timeout needs a number of seconds from 1 on";
     case 'r':
         emit->limits = emit->limits == NULL ? &case_limits_page : emit->limits;
         return NULL;
@@ -140,8 +144,9 @@ static int emit_file(const struct emit_options *emit, const struct program *prog
 
 int command_emit_c(int argc, char **argv)
 {
-    struct emit_options emit = {
-        .record = {.subject = subjects[0], .validate_period = VALIDATE_PERIOD}};
+    struct emit_options emit = {.record = {.subject = subjects[0],
+                                           .validate_period = VALIDATE_PERIOD,
+                                           .seconds = TIME_LIMIT_SECONDS}};
     int option;
     while ((option = getopt_long(argc, argv, "o:", options, NULL)) != -1) {
         if (option == 'h') {

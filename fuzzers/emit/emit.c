@@ -6,6 +6,7 @@
 
 #include "fuzzers/emit/emit_pieces.h"
 #include "fuzzers/emit/emit_text.h"
+#include "fuzzers/time_limit.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -32,6 +33,7 @@ struct log_line {
 struct summary {
     uint32_t pieces;
     bool opened;
+    bool endless;
     char violated[ENDED_MAX];
 };
 
@@ -134,7 +136,11 @@ static void find_last_words(FILE *words, struct summary *summary)
 {
     static const char mark[] = "potad: violated: ";
     struct log_line line = {0};
-    snprintf(summary->violated, sizeof(summary->violated), "the case ends the process");
+    if (summary->endless) {
+        snprintf(summary->violated, sizeof(summary->violated), "timeout: it comes to no end");
+    } else {
+        snprintf(summary->violated, sizeof(summary->violated), "the case ends the process");
+    }
     rewind(words);
     while (next_line(words, &line)) {
         if (strncmp(line.text, mark, strlen(mark)) == 0) {
@@ -241,7 +247,7 @@ static void print_operations(FILE *out, FILE *log, const struct summary *summary
 static void print_frame(FILE *out, FILE *log, const struct record_options *options,
                         const struct program *program, const struct summary *summary)
 {
-    fputs("\n/* The case. */\n", out);
+    fprintf(out, "\n%s/* The case. */\n", summary->endless ? "#include <unistd.h>\n\n" : "");
     emit_map(out, &program->map, emit_map_kind(options->subject->name));
     fputs("\nstatic void operations(void)\n{\n", out);
     for (unsigned i = 0; i < EMIT_PIECES; i++) {
@@ -263,8 +269,11 @@ static void print_frame(FILE *out, FILE *log, const struct record_options *optio
     }
     EMIT_TEARDOWN_TABLE(X)
 #undef X
-    fputs("}\n\nint main(void)\n{\n"
-          "    /* Twice: each time it must end in the same state. */\n"
+    fputs("}\n\nint main(void)\n{\n", out);
+    if (summary->endless) {
+        fprintf(out, "    alarm(%" PRIu32 "); /* it came to no end */\n", options->seconds);
+    }
+    fputs("    /* Twice: each time it must end in the same state. */\n"
           "    operations();\n    check_state(T, false);\n    free_all();\n"
           "    operations();\n    check_state(T, true);\n    free_all();\n    return 0;\n}\n",
           out);
@@ -295,33 +304,32 @@ static void print_test(FILE *out, FILE *log, const struct record_options *option
     print_frame(out, log, options, program, summary);
 }
 
-/* Runs @program in a process of its own. Return: whether it could; @ended: whether the case has
- * left the process alive. */
+/* Runs @program in a process of its own. Return: whether it could; @status: how the process ended.
+ */
 static bool run_apart(const struct record_options *options, const struct program *program,
-                      FILE *log, FILE *words, bool *ended)
+                      FILE *log, FILE *words, int *status)
 {
-    int status = 0;
     pid_t child = fork();
     if (child == 0) {
         dup2(fileno(words), STDERR_FILENO);
+        time_limit_set(options->seconds);
         record_run(options, program, log);
         _exit(0);
     }
-    bool ran = child > 0 && waitpid(child, &status, 0) == child;
-    *ended = WIFEXITED(status) && WEXITSTATUS(status) == 0;
-    return ran;
+    return child > 0 && waitpid(child, status, 0) == child;
 }
 
 enum emit_result emit_test(const struct record_options *options, const struct program *program,
                            const char *name, FILE *out)
 {
     enum emit_result result = EMIT_NO_FILES;
-    bool ended = false;
+    int status = 0;
     FILE *log = tmpfile();
     FILE *words = tmpfile();
-    if (log != NULL && words != NULL && run_apart(options, program, log, words, &ended)) {
+    if (log != NULL && words != NULL && run_apart(options, program, log, words, &status)) {
         struct summary summary = summarise(log);
-        if (!ended) {
+        if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+            summary.endless = WIFSIGNALED(status) && WTERMSIG(status) == TIME_LIMIT_SIGNAL;
             find_last_words(words, &summary);
         }
         result = summary.opened ? EMIT_WRITTEN : EMIT_NOT_RUN;

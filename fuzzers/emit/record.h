@@ -32,6 +32,7 @@
 struct record_options {
     const struct subject *subject;
     uint32_t validate_period; /* operations between full validations; 0: only at the end */
+    uint32_t seconds;         /* of processor time; a case that takes longer has no end; 0: any */
 };
 
 /* Runs @program and writes the log to @log. Context: one at a time; the program may end the

@@ -9,6 +9,7 @@
 #include "fuzzers/show/record.h"
 #include "fuzzers/show/strip.h"
 #include "fuzzers/show/trace_page.h"
+#include "fuzzers/time_limit.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -22,22 +23,19 @@ struct show_options {
     const char *trace;
     const char *map;
     uint32_t validate_period;
+    uint32_t seconds;
     bool html;
     bool svg;
+    bool runs; /* an option is about how the case is run */
 };
 
 static const struct option options[] = {
-    {"help", no_argument, NULL, 'h'},
-    {"raw", no_argument, NULL, 'r'},
-    {"target", required_argument, NULL, 't'},
-    {"html", no_argument, NULL, 'H'},
-    {"svg", no_argument, NULL, 'S'},
-    {"output", required_argument, NULL, 'o'},
-    {"subject", required_argument, NULL, 's'},
-    {"trace", required_argument, NULL, 'T'},
-    {"map", required_argument, NULL, 'm'},
-    {"validate", required_argument, NULL, 'v'},
-    {NULL, 0, NULL, 0},
+    {"help", no_argument, NULL, 'h'},          {"raw", no_argument, NULL, 'r'},
+    {"target", required_argument, NULL, 't'},  {"html", no_argument, NULL, 'H'},
+    {"svg", no_argument, NULL, 'S'},           {"output", required_argument, NULL, 'o'},
+    {"subject", required_argument, NULL, 's'}, {"trace", required_argument, NULL, 'T'},
+    {"map", required_argument, NULL, 'm'},     {"validate", required_argument, NULL, 'v'},
+    {"timeout", required_argument, NULL, 'x'}, {NULL, 0, NULL, 0},
 };
 
 static void usage(void)
@@ -54,6 +52,8 @@ static void usage(void)
          "  --subject NAME   the allocator under test (default core; see potad-case list)\n"
          "  --validate N     full validation every N operations (default: at the end only): shows\n"
          "                   what breaks the allocator, where that is seen only later\n"
+         "  --timeout SECONDS\n"
+         "                   of processor time; a case that takes longer has no end (default 60)\n"
          "  --trace FILE     a kernel's trace, as potad-case run has it: occupancy of memory and\n"
          "                   fragmentation over its events\n"
          "  --map FILE       with --trace: the memory map, as potad-case run has it\n"
@@ -93,6 +93,7 @@ static const char *take_option(struct show_options *show, int option)
         show->output = optarg;
         return NULL;
     case 's':
+        show->runs = true;
         show->subject = subject_find(optarg);
         return show->subject == NULL ? "no such subject" : NULL;
     case 'T':
@@ -102,7 +103,13 @@ static const char *take_option(struct show_options *show, int option)
         show->map = optarg;
         return NULL;
     case 'v':
+        show->runs = true;
         return parse_count(optarg, &show->validate_period) ? NULL : "--validate needs a number";
+    case 'x':
+        show->runs = true;
+        return parse_count(optarg, &show->seconds) && show->seconds > 0
+                   ? NULL
+                   : "--timeout needs a number of seconds from 1 on";
     default:
         return "unknown option, or one without its value";
     }
@@ -116,6 +123,9 @@ static const char *contradiction(const struct show_options *show, int files)
     }
     if (show->trace != NULL && !show->html) {
         return "--trace needs --html";
+    }
+    if (!show->html && !show->svg && show->runs) {
+        return "--validate, --subject and --timeout need --html or --svg";
     }
     if (show->map != NULL && show->trace == NULL) {
         return "--map needs --trace";
@@ -164,7 +174,7 @@ static int show_run(const struct show_options *show, const struct program *progr
                     const char *file)
 {
     struct timeline timeline;
-    if (!record_case(show->subject, program, show->validate_period, &timeline)) {
+    if (!record_case(show->subject, program, show->validate_period, show->seconds, &timeline)) {
         return EXIT_BAD_INPUT;
     }
     const struct shown_finding *finding = &timeline.finding;
@@ -218,7 +228,8 @@ static int show_trace(const struct show_options *show)
 
 int command_show(int argc, char **argv)
 {
-    struct show_options show = {.subject = subjects[0], .output = "-"};
+    struct show_options show = {
+        .subject = subjects[0], .output = "-", .seconds = TIME_LIMIT_SECONDS};
     int option;
     while ((option = getopt_long(argc, argv, "o:", options, NULL)) != -1) {
         if (option == 'h') {

@@ -3,6 +3,7 @@
 
 #include "fuzzers/executor.h"
 #include "fuzzers/show/snapshot.h"
+#include "fuzzers/time_limit.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -32,6 +33,7 @@ struct recorder {
     struct span_list changes;
     uint32_t stride; /* operations a step, but for the last ones */
     uint32_t validate_period;
+    uint32_t seconds; /* of processor time */
 };
 
 static void put(FILE *file, const void *data, size_t bytes, size_t count)
@@ -217,7 +219,11 @@ static void crash_describe(struct timeline *timeline, const char *said, int stat
     uint32_t done = timeline->steps_count > 0 ? timeline->steps[timeline->steps_count - 1].done : 0;
     finding->op = done < timeline->ops ? done : timeline->ops;
     snprintf(finding->name, sizeof(finding->name), "crash");
-    if (WIFSIGNALED(status)) {
+    if (WIFSIGNALED(status) && WTERMSIG(status) == TIME_LIMIT_SIGNAL) {
+        snprintf(finding->name, sizeof(finding->name), "timeout");
+        snprintf(finding->sentence, sizeof(finding->sentence),
+                 "it came to no end in the processor time that it was given");
+    } else if (WIFSIGNALED(status)) {
         snprintf(finding->sentence, sizeof(finding->sentence), "the process was killed: %s",
                  strsignal(WTERMSIG(status)));
     } else {
@@ -246,6 +252,7 @@ static bool record_in_process(const struct subject *subject, struct recorder *re
     pid_t process = fork();
     if (process == 0) {
         dup2(fileno(said), STDERR_FILENO);
+        time_limit_set(recorder->seconds);
         run(subject, recorder);
         fflush(stderr);
         _exit(0);
@@ -270,10 +277,11 @@ static bool record_in_process(const struct subject *subject, struct recorder *re
 }
 
 bool record_case(const struct subject *subject, const struct program *program,
-                 uint32_t validate_period, struct timeline *timeline)
+                 uint32_t validate_period, uint32_t seconds, struct timeline *timeline)
 {
     struct recorder recorder = {.program = program,
                                 .validate_period = validate_period,
+                                .seconds = seconds,
                                 .stride = program->ops_count / RECORD_STEPS_MAX + 1};
     FILE *said = tmpfile();
     *timeline = (struct timeline){0};

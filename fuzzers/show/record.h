@@ -17,12 +17,13 @@ enum {
     RECORD_LAST_STEPS = 256
 };
 
-/* Runs @program, with full validation every @validate_period operations (0: at the end only), and
- * fills @timeline, which timeline_free() frees in any case. What the process says on stderr is
- * copied there. Return: false with a line on stderr where the system has no process or file for it.
+/* Runs @program, with full validation every @validate_period operations (0: at the end only), for
+ * @seconds of processor time at most (0: any), and fills @timeline, which timeline_free() frees in
+ * any case. What the process says on stderr is copied there. Return: false with a line on stderr
+ * where the system has no process or file for it.
  */
 bool record_case(const struct subject *subject, const struct program *program,
-                 uint32_t validate_period, struct timeline *timeline)
+                 uint32_t validate_period, uint32_t seconds, struct timeline *timeline)
     __attribute__((warn_unused_result));
 
 #endif

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "fuzzers/shrink/trial.h"
 
+#include "fuzzers/time_limit.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -11,7 +13,6 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -145,12 +146,6 @@ static void catch_signals(void)
     signal(SIGINT, SIG_IGN); /* who asks decides when to end */
 }
 
-static void set_timer(uint32_t seconds)
-{
-    const struct itimerval time = {.it_value = {.tv_sec = (time_t)seconds}};
-    setitimer(ITIMER_PROF, &time, NULL);
-}
-
 static void run_program(struct program *program)
 {
     struct case_error error;
@@ -162,10 +157,10 @@ static void run_program(struct program *program)
         return;
     }
     executor.validate_period = own->validate_period;
-    set_timer(own->seconds);
+    time_limit_set(own->seconds);
     bool clean =
         own->twice ? executor_run_twice(&executor, program) : executor_run(&executor, program);
-    set_timer(0);
+    time_limit_set(0);
     own->booted = executor.harness.opened;
     own->violated = !clean;
     if (own->violated) {

@@ -101,7 +101,7 @@ static const char *take_option(struct sweep_options *sweep, int option)
         return NULL;
     case 'j':
         sweep->json = optarg;
-        return NULL;
+        return strcmp(optarg, "-") == 0 ? JSON_NEEDS_A_FILE : NULL;
     default:
         return "unknown option, or one without its value";
     }
@@ -133,6 +133,7 @@ static int sweep_file(struct sweep *sweep, const char *path, const struct attemp
     enum sweep_result result =
         only != NULL ? sweep_only(sweep, &program, only) : sweep_case(sweep, &program);
     if (result == SWEEP_NOT_CLEAN) {
+        sweep->counts.found++;
         sweep_report_not_clean(report, sweep, &program);
         status = EXIT_VIOLATION;
     } else if (result == SWEEP_NOT_RUN) {
@@ -215,12 +216,12 @@ int command_sweep(int argc, char **argv)
         return usage_error("sweep", sweep.only,
                            "--only needs OP:SITE:NTH:MODE, or that and +SITE:NTH:MODE");
     }
-    if (sweep.only != NULL && optind + 1 != argc) {
-        return usage_error("sweep", NULL, "--only needs one FILE");
-    }
     struct sweep_files files = {.count = 0};
     int status = EXIT_BAD_INPUT;
-    if (sweep_files_find(&files, argv + optind)) {
+    bool found = sweep_files_find(&files, argv + optind);
+    if (found && sweep.only != NULL && files.count != 1) {
+        status = usage_error("sweep", NULL, "--only needs one FILE");
+    } else if (found) {
         interrupt_watch();
         status = sweep_all(&sweep, &files, sweep.only != NULL ? &only : NULL);
     }

@@ -177,8 +177,8 @@ static struct program shown_program(const struct program *program, const struct 
     return shown;
 }
 
-/* Writes the case that shows what was found into @path, of PATH_MAX_BYTES. A second fault cannot be
- * said in a case. Return: whether there is one now. */
+/* Writes the case that shows what was found into @path, of PATH_MAX_BYTES. Return: whether there is
+ * one now; if not, errno says why. Context: @attempt has one fault. */
 static bool write_case(const struct sweep_report *report, const struct program *program,
                        const struct attempt *attempt, const struct attempt_outcome *outcome,
                        const char *detail, char *path)
@@ -193,7 +193,7 @@ static bool write_case(const struct sweep_report *report, const struct program *
     size_t length = strlen(name);
     length -= length > 4 && strcmp(name + length - 4, ".ops") == 0 ? 4 : 0;
     snprintf(path, PATH_MAX_BYTES, "%s/%.*s-op-%s.ops", report->out, (int)length, name, what);
-    FILE *file = attempt->then.nth == 0 && make_folders(report->out) ? fopen(path, "w") : NULL;
+    FILE *file = make_folders(report->out) ? fopen(path, "w") : NULL;
     if (file == NULL) {
         return false;
     }
@@ -268,7 +268,10 @@ void sweep_report_found(struct sweep *sweep, const struct program *program,
     snprintf(kind, sizeof(kind), "%s %s %s", violated, operation, fault_site_name(last->site));
     clear_live_line(report);
     if (note_kind(report, kind)) {
-        if (!write_case(report, program, attempt, outcome, detail, shown)) {
+        bool one_fault = attempt->then.nth == 0; /* a second one cannot be said in a case */
+        if (one_fault && !write_case(report, program, attempt, outcome, detail, shown)) {
+            fprintf(stderr, "potad-case sweep: %s: %s: no case is saved\n", report->out,
+                    strerror(errno));
             shown[0] = '\0';
         }
         print_finding(sweep, program, attempt, outcome, detail, shown);
@@ -288,10 +291,14 @@ void sweep_report_not_clean(struct sweep_report *report, const struct sweep *swe
     clear_live_line(report);
     fprintf(stderr, "potad: %s: not swept, for it violates a check as it is\n", report->path);
     executor_print_violation(stderr, executor, program, 0);
-    json_array_append_new(report->findings, json_pack("{s:s,s:i,s:s,s:s}", "file", report->path,
-                                                      "op", (int)executor->op_index, "violated",
-                                                      executor->harness.report.name, "detail",
-                                                      executor->harness.report.detail));
+    bool at_op = executor->op_index < program->ops_count;
+    const char *operation = at_op ? op_name((enum op)program->ops[executor->op_index].op) : "";
+    json_array_append_new(report->findings,
+                          json_pack("{s:s,s:i,s:s,s:s,s:s,s:s,s:s,s:s}", "file", report->path, "op",
+                                    (int)executor->op_index, "operation", operation, "only", "",
+                                    "violated", executor->harness.report.name, "detail",
+                                    executor->harness.report.detail, "stage", "as it is", "case",
+                                    report->path));
 }
 
 /* What the summary has, in its order. X(member, text) */

@@ -96,6 +96,31 @@ refused frobnicate -- "$tool" show --target frobnicate good.ops
 refused FILE -- "$tool" show
 refused FILE -- "$tool" show good.ops good.bin
 
+refused --html -- "$tool" show --validate 1 good.ops
+refused --timeout -- "$tool" show --html --timeout 0 good.ops
+refused --timeout -- "$tool" emit-c --timeout 0 good.ops
+
+# Options that would do nothing.
+refused --json -- "$tool" run --json - good.ops
+refused --json -- "$tool" sweep --json - good.ops
+refused --map -- "$tool" run --map missing good.ops
+refused --twice -- "$tool" run --twice --trace missing
+mkdir two
+cp good.ops two/a.ops && cp good.ops two/b.ops
+refused --only -- "$tool" sweep --only 0:accept:1:once two
+
+# What did not run, and what cannot be read, is told as such.
+printf '%s\n' 'potad-case 2' 'range zone=0 start=0 frames=1 unaccepted' >no-room.ops
+status=0
+"$tool" run --json run.json good.ops no-room.ops cut.bin >stdout 2>stderr || status=$?
+((status == 2)) || complain "status $status, not 2" cut.bin
+tr -d ' \n' <run.json >run.flat
+for told in '"good.ops","ran":true,"operations":[0-9]+,"violated":null,"op":null' \
+    '"no-room.ops","ran":false,"operations":0,"violated":null' \
+    '"cut.bin","ran":false,"operations":null,"violated":null'; do
+    grep -qE "$told" run.flat || complain "not told: $told" run.json
+done
+
 # Which operation reached which fault site.
 "$tool" run --matrix good.ops >stdout
 grep -Eq '^once +buddy-desc' stdout || complain "no fault matrix" good.ops

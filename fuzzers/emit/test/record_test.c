@@ -42,7 +42,9 @@
     X(FLAW_ENDS_NAMED, "the_name_of_what_ends_the_process", ALLOC("0") ALLOC("1"),                 \
       "When it was made: assert: false ")                                                          \
     X(FLAW_ENDS_SILENT, "a_process_that_ends_in_silence", ALLOC("0") ALLOC("1"),                   \
-      "When it was made: the case ends the process")
+      "When it was made: the case ends the process")                                               \
+    X(FLAW_ENDLESS, "what_comes_to_no_end", ALLOC("0") ALLOC("1"),                                 \
+      "    alarm(1); /* it came to no end */\n")
 
 enum flaw {
 #define X(id, name, program, words) id,
@@ -80,6 +82,9 @@ static enum status flawed_alloc(void *instance, const struct subject_request *re
     if (last && flaw_now == FLAW_ENDS_SILENT) {
         _exit(3);
     }
+    while (last && flaw_now == FLAW_ENDLESS) {
+        port_relax();
+    }
     asked.zone = last && flaw_now == FLAW_ZONE ? 0 : asked.zone;
     return core()->alloc(instance, &asked, block);
 }
@@ -100,7 +105,7 @@ static char *emitted(const struct flaw_case *flaw)
 {
     struct subject subject = *core();
     struct subject_range_ops range = *subject.range;
-    struct record_options options = {.subject = &subject, .validate_period = 16};
+    struct record_options options = {.subject = &subject, .validate_period = 16, .seconds = 1};
     struct case_error error;
     struct program program;
     char *text = NULL;

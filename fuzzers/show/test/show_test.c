@@ -47,7 +47,7 @@ static void record(const struct subject *subject, const char *text, struct progr
                    struct timeline *timeline)
 {
     parse(program, text);
-    assert_true(record_case(subject, program, 0, timeline));
+    assert_true(record_case(subject, program, 0, 0, timeline));
 }
 
 /* Broken subjects: the core, but for one function. */
@@ -326,10 +326,31 @@ static void record_case_validates_as_asked(void **state)
     record(&subject, split_case, &program, &timeline);
     assert_int_equal(timeline.finding.op, program.ops_count);
     timeline_free(&timeline);
-    assert_true(record_case(&subject, &program, 1, &timeline));
+    assert_true(record_case(&subject, &program, 1, 0, &timeline));
     assert_string_equal(timeline.finding.sentence, "the subject's own validation found it");
     assert_true(timeline.finding.op < program.ops_count);
     assert_int_equal(timeline.steps[timeline.steps_count - 1].done, timeline.finding.op + 1);
+    timeline_free(&timeline);
+    program_free(&program);
+}
+
+static bool lookup_for_ever(void *instance, pfn_t pfn, struct memdesc_info *info)
+{
+    while (subject_find("core")->lookup(instance, pfn, info) || pfn != PFN_NONE) {
+    }
+    return false;
+}
+
+static void record_case_ends_what_has_no_end(void **state)
+{
+    (void)state;
+    struct subject subject = broken();
+    struct program program;
+    struct timeline timeline;
+    subject.lookup = lookup_for_ever;
+    parse(&program, split_case);
+    assert_true(record_case(&subject, &program, 0, 1, &timeline));
+    assert_string_equal(timeline.finding.name, "timeout");
     timeline_free(&timeline);
     program_free(&program);
 }
@@ -344,7 +365,7 @@ static void record_case_thins_out_long_programs(void **state)
     while (program.ops_count < 3 * RECORD_STEPS_MAX) {
         program_add(&program, lookup);
     }
-    assert_true(record_case(subject_find("core"), &program, 0, &timeline));
+    assert_true(record_case(subject_find("core"), &program, 0, 0, &timeline));
     assert_true(timeline.steps_count <= RECORD_STEPS_MAX + RECORD_LAST_STEPS);
     assert_int_equal(timeline.steps[timeline.steps_count - 1].done, program.ops_count + 1);
     timeline_free(&timeline);
@@ -482,6 +503,7 @@ int main(void)
         cmocka_unit_test(record_case_tells_both_counts),
         cmocka_unit_test(record_case_shows_a_crash_up_to_there),
         cmocka_unit_test(record_case_validates_as_asked),
+        cmocka_unit_test(record_case_ends_what_has_no_end),
         cmocka_unit_test(record_case_thins_out_long_programs),
         cmocka_unit_test(page_case_data_tells_the_timeline),
         cmocka_unit_test(page_write_escapes_data),
