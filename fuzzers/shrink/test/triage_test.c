@@ -124,6 +124,34 @@ static const struct triage_group *group_find(const struct triage *triage, const 
         }
     }
     fail_msg("no group of %s", name);
+static void symbols_project_path_starts_at_the_project(void **state)
+{
+    static const struct {
+        const char *path;
+        const char *own; /* of symbols.c */
+        const char *expected;
+    } paths[] = {
+        {"/home/me/core/potad/fuzzers/x.c", "", "fuzzers/x.c"},
+        {"/home/me/core/potad/build/../fuzzers/x.c", "", "fuzzers/x.c"},
+        {"/stress/fuzzers/core/x.c", "", "core/x.c"},
+        {"/home/me/core/fuzzers/core/x.c", "/home/me/core/fuzzers/shrink/symbols.c",
+         "fuzzers/core/x.c"},
+        {"/home/me/core/b/../fuzzers/core/x.c", "../fuzzers/shrink/symbols.c", "fuzzers/core/x.c"},
+        {"/home/me/core/x.c", "/elsewhere/fuzzers/shrink/symbols.c", "core/x.c"},
+        {"/home/me/hardcore/x.c", "", NULL},
+    };
+    (void)state;
+    for (unsigned i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+        const char *path = symbols_project_path(paths[i].path, paths[i].own);
+        if (paths[i].expected == NULL) {
+            assert_null(path);
+        } else {
+            assert_non_null(path);
+            assert_string_equal(path, paths[i].expected);
+        }
+    }
+}
+
     return NULL;
 }
 
@@ -286,3 +314,4 @@ int main(void)
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
+        cmocka_unit_test(symbols_project_path_starts_at_the_project),
