@@ -178,6 +178,24 @@ refused FILE -- "$tool" shrink good.ops good.bin
 [[ ! -s stdout ]] || complain "a case that does not fail is printed" "$tool" shrink good.ops
 grep -q 'does not fail' stderr || complain "it is not said" "$tool" shrink good.ops
 grep -q '"fails": false' shrink.json || complain "no JSON" "$tool" shrink good.ops
+refused missing/out.ops -- "$tool" shrink -o missing/out.ops good.ops # before anything is run
+refused folder -- "$tool" shrink -o folder good.ops
+echo kept >kept.ops
+for output in kept.ops new.ops; do
+    "$tool" shrink -o "$output" good.ops 2>stderr || complain "no success" "$tool" shrink -o
+done
+[[ $(cat kept.ops) == kept && ! -e new.ops ]] ||
+    complain "a case that does not fail is written" "$tool" shrink -o kept.ops good.ops
+cp good.ops $'\xff.ops'
+"$tool" shrink --json shrink.json $'\xff.ops' 2>stderr ||
+    complain "a name that is no UTF-8 is refused" "$tool" shrink
+grep -q $'\xef\xbf\xbd.ops"' shrink.json || complain "no U+FFFD in JSON" "$tool" shrink
+rm $'\xff.ops'
+for command in shrink triage; do # numbers are those of run and show
+    "$tool" "$command" --validate 0x10 good.ops >stdout 2>stderr ||
+        complain "a number is refused" "$tool" "$command" --validate 0x10
+    refused --seconds -- "$tool" "$command" --seconds 08 good.ops
+done
 
 refused missing.ops 'No such file' -- "$tool" triage missing.ops
 refused cut.bin 'byte 50' -- "$tool" triage cut.bin
