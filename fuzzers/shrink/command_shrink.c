@@ -6,11 +6,8 @@
 #include "fuzzers/potad_case.h"
 #include "fuzzers/shrink/shrink_command.h"
 
-#include <errno.h>
 #include <getopt.h>
 #include <jansson.h>
-#include <stdlib.h>
-#include <string.h>
 
 struct shrink_options {
     struct shrink_common common;
@@ -33,41 +30,23 @@ static void usage(void)
          "at the top of the stack. Removes operations; then takes away memory, CPUs, slots and\n"
          "faults, and lowers all operands. What comes out is printed as text, and does not become\n"
          "smaller by another run. Violations cost a run each, crashes a process.\n\n"
-         "  -o, --output FILE  write the case there (default: standard output)");
+         "  -o, --output FILE  write the case there (default: standard output); whether it can be\n"
+         "                     written is looked at first");
     shrink_common_usage();
     puts("\nExit status: 1 it fails and was shrunk, 0 it does not fail, 2 bad usage or bad input,\n"
          "3 it did not run, because its map has no room for metadata. Ctrl-C ends it with the\n"
          "smallest case so far.");
 }
 
-/* Writes the case to @path (NULL: standard output). Return: whether it could. */
-static bool write_case(const char *path, const struct shrink_common *common,
-                       const struct signature *signature, const struct program *program)
-{
-    bool standard = path == NULL || strcmp(path, "-") == 0;
-    FILE *file = standard ? stdout : fopen(path, "w");
-    if (file != NULL) {
-        shrink_print_case(file, common, signature, program);
-    }
-    bool written = file != NULL && fflush(file) == 0 && !ferror(file);
-    if (file != NULL && !standard) {
-        written = fclose(file) == 0 && written;
-    }
-    if (!written) {
-        fprintf(stderr, "potad-case shrink: %s: %s\n", standard ? "standard output" : path,
-                strerror(errno));
-    }
-    return written;
-}
-
 static bool write_json(const char *path, const char *file, const struct shrink_common *common,
                        const struct shrink_result *result)
 {
     json_t *json = json_pack(
-        "{s:s,s:s,s:b,s:s,s:s,s:s,s:i,s:i,s:I,s:I,s:f,s:b}", "file", file, "subject",
-        common->subject->name, "fails", result->trial.end == TRIAL_FAILED, "violated",
-        result->trial.signature.name, "signature", result->trial.signature.text, "detail",
-        result->trial.detail, "ops_before", (int)result->ops_before, "ops_after",
+        "{s:o,s:s,s:b,s:o,s:o,s:o,s:i,s:i,s:I,s:I,s:f,s:b}", "file", shrink_json_text(file),
+        "subject", common->subject->name, "fails", result->trial.end == TRIAL_FAILED, "violated",
+        shrink_json_text(result->trial.signature.name), "signature",
+        shrink_json_text(result->trial.signature.text), "detail",
+        shrink_json_text(result->trial.detail), "ops_before", (int)result->ops_before, "ops_after",
         (int)result->ops_after, "executions", (json_int_t)result->executions, "processes",
         (json_int_t)result->forks, "seconds", result->seconds, "stopped", (int)result->stopped);
     bool written = json_dump_file(json, path, JSON_INDENT(2)) == 0;
@@ -78,32 +57,44 @@ static bool write_json(const char *path, const char *file, const struct shrink_c
     return written;
 }
 
+/* Shrinks @program, of @path. Return: an exit status. */
+static int shrink_case(const struct shrink_options *shrink, const char *path,
+                       struct program *program)
+{
+    const struct shrink_common *common = &shrink->common;
+    const struct shrink_plan plan = shrink_common_plan(common, "shrink");
+    struct shrink_output output;
+    struct shrink_result result;
+    if (!shrink_output_open(&output, shrink->output)) {
+        return EXIT_BAD_INPUT;
+    }
+    int status = EXIT_VIOLATION;
+    if (shrink_failure(&plan, program, &result)) {
+        shrink_print_figures(stderr, path, &result);
+        if (!shrink_output_write(&output, common, &result.trial.signature, program)) {
+            status = EXIT_BAD_INPUT;
+        }
+    } else {
+        bool ran = result.trial.end != TRIAL_NOT_RUN;
+        shrink_output_drop(&output);
+        fprintf(stderr, "%s: %s\n", path,
+                ran ? "does not fail" : "nothing was run: the map has no room for metadata");
+        status = ran ? EXIT_NOTHING_FOUND : EXIT_INCONCLUSIVE;
+    }
+    if (common->json != NULL && !write_json(common->json, path, common, &result)) {
+        status = EXIT_BAD_INPUT;
+    }
+    return status;
+}
+
 /* Shrinks the case of @path. Return: an exit status. */
 static int shrink_file(const struct shrink_options *shrink, const char *path)
 {
-    const struct shrink_common *common = &shrink->common;
-    struct shrink_result result;
     struct program program;
     int status = EXIT_BAD_INPUT;
     program_init(&program);
-    if (input_read_case(path, common->limits, &program)) {
-        struct shrink_plan plan = shrink_common_plan(common, "shrink");
-        bool fails = shrink_failure(&plan, &program, &result);
-        status = fails ? EXIT_VIOLATION : EXIT_NOTHING_FOUND;
-        if (fails) {
-            shrink_print_figures(stderr, path, &result);
-            status = write_case(shrink->output, common, &result.trial.signature, &program)
-                         ? status
-                         : EXIT_BAD_INPUT;
-        } else {
-            bool ran = result.trial.end != TRIAL_NOT_RUN;
-            fprintf(stderr, "%s: %s\n", path,
-                    ran ? "does not fail" : "nothing was run: the map has no room for metadata");
-            status = ran ? status : EXIT_INCONCLUSIVE;
-        }
-        if (common->json != NULL && !write_json(common->json, path, common, &result)) {
-            status = EXIT_BAD_INPUT;
-        }
+    if (input_read_case(path, shrink->common.limits, &program)) {
+        status = shrink_case(shrink, path, &program);
     }
     program_free(&program);
     return status;

@@ -27,21 +27,23 @@ static const struct option options[] = {
 static void usage(void)
 {
     puts("usage: potad-case triage [OPTION]... DIR|FILE...\n\n"
-         "Runs the failing inputs of folders (DIR/*, DIR/TARGET/failures/*), puts those that fail\n"
-         "with the same signature into one group (see potad-case shrink --help), shrinks the one "
-         "of\n"
-         "fewest operations of each, and says which groups are new: known is one whose signature\n"
-         "stands in a case of a known bug, behind '# signature: '. A file that is no case is what\n"
-         "the fuzz target was given that the path names.\n\n"
+         "Runs the failing inputs of folders (DIR/*, DIR/failures/*, DIR/TARGET/failures/*),\n"
+         "puts those that fail with the same signature into one group (see potad-case shrink\n"
+         "--help), shrinks the one of fewest operations of each, and says which groups are new:\n"
+         "known is one whose signature stands in a case of a known bug, behind '# signature: '.\n"
+         "A file that is no case is what the fuzz target was given that the path names. Where\n"
+         "none is named, only cases of DIR/* are run: *.ops, and what is one in binary. What\n"
+         "other commands leave in folders is left out: *.c, *.replay.ops, *.json and the like.\n\n"
          "  --out DIR          save the shrunken cases there\n"
          "  --known DIR        cases of known bugs (default: " KNOWN_DEFAULT
          ", where there is one)\n"
          "  --markdown FILE    write a summary that is fit for an issue\n"
          "  --sarif FILE       write SARIF 2.1.0, for code scanning");
     shrink_common_usage();
-    puts(
-        "\nExit status: 1 some fail, 0 none does, 2 bad usage, or nothing fails but one cannot be\n"
-        "read, or a report cannot be written. Ctrl-C ends it with what there is.");
+    puts("\nExit status: 1 some fail; 2 bad usage, or a report cannot be written, or none fails\n"
+         "but one cannot be read, or a DIR has no inputs; 3 none fails, but Ctrl-C came before\n"
+         "all were run, or none ran, because no map has room for metadata; 0 none fails. Ctrl-C\n"
+         "ends it with what there is.");
 }
 
 /* Takes one option. Return: NULL, or what is wrong with it. */
@@ -75,6 +77,18 @@ static bool report(const struct triage *triage, const struct reports *reports)
     return (reports->sarif == NULL || triage_write_sarif(triage, reports->sarif)) && written;
 }
 
+/* What was found comes before what could not be looked at. */
+static int status_of(const struct triage *triage)
+{
+    if (triage->failing > 0) {
+        return EXIT_VIOLATION;
+    }
+    if (triage->unreadable) {
+        return EXIT_BAD_INPUT;
+    }
+    return triage->left > 0 || triage->inputs == 0 ? EXIT_INCONCLUSIVE : EXIT_NOTHING_FOUND;
+}
+
 int command_triage(int argc, char **argv)
 {
     struct triage triage = {.common = shrink_common_defaults(),
@@ -100,10 +114,7 @@ int command_triage(int argc, char **argv)
     bool written = triage_settle(&triage);
     triage_print(&triage);
     written = report(&triage, &reports) && written;
-    int status = triage.failing > 0  ? EXIT_VIOLATION
-                 : triage.unreadable ? EXIT_BAD_INPUT
-                                     : EXIT_NOTHING_FOUND;
-    status = written ? status : EXIT_BAD_INPUT;
+    int status = written ? status_of(&triage) : EXIT_BAD_INPUT;
     triage_free(&triage);
     return status;
 }

@@ -2,11 +2,15 @@
 #include "fuzzers/shrink/shrink_command.h"
 
 #include "fuzzers/interrupt.h"
+#include "fuzzers/utf8.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 enum { SECONDS_MAX = 86400 };
 
@@ -35,7 +39,7 @@ static bool parse_number(const char *text, uint32_t least, uint32_t most, uint32
 {
     char *end;
     errno = 0;
-    unsigned long value = strtoul(text, &end, 10);
+    unsigned long value = strtoul(text, &end, 0);
     *number = (uint32_t)value;
     return errno == 0 && *text >= '0' && *text <= '9' && *end == '\0' && value >= least &&
            value <= most;
@@ -92,6 +96,64 @@ void shrink_print_case(FILE *out, const struct shrink_common *common,
         fprintf(out, "# subject: %s\n", common->subject->name);
     }
     case_print(out, program);
+}
+
+static bool write_failed(const struct shrink_output *output)
+{
+    fprintf(stderr, "potad-case shrink: %s: %s\n",
+            output->path == NULL ? "standard output" : output->path, strerror(errno));
+    return false;
+}
+
+bool shrink_output_open(struct shrink_output *output, const char *path)
+{
+    bool standard = path == NULL || strcmp(path, "-") == 0;
+    *output =
+        (struct shrink_output){.path = standard ? NULL : path, .file = standard ? stdout : NULL};
+    if (standard) {
+        return true;
+    }
+    const int flags = O_WRONLY | O_CREAT | O_CLOEXEC;
+    int descriptor = open(path, flags | O_EXCL, 0666);
+    output->made = descriptor >= 0;
+    if (descriptor < 0 && errno == EEXIST) {
+        descriptor = open(path, flags, 0666); /* also through a link that leads nowhere yet */
+    }
+    output->file = descriptor < 0 ? NULL : fdopen(descriptor, "w");
+    return output->file != NULL || write_failed(output);
+}
+
+bool shrink_output_write(struct shrink_output *output, const struct shrink_common *common,
+                         const struct signature *signature, const struct program *program)
+{
+    struct stat status;
+    int descriptor = fileno(output->file);
+    bool written = output->path == NULL || fstat(descriptor, &status) != 0 ||
+                   !S_ISREG(status.st_mode) || ftruncate(descriptor, 0) == 0;
+    shrink_print_case(output->file, common, signature, program);
+    written = fflush(output->file) == 0 && !ferror(output->file) && written;
+    if (output->path != NULL) {
+        written = fclose(output->file) == 0 && written;
+    }
+    return written || write_failed(output);
+}
+
+void shrink_output_drop(struct shrink_output *output)
+{
+    if (output->path != NULL) {
+        fclose(output->file);
+    }
+    if (output->made) {
+        unlink(output->path);
+    }
+}
+
+json_t *shrink_json_text(const char *text)
+{
+    char *valid = text == NULL ? NULL : utf8_valid(text);
+    json_t *json = valid == NULL ? json_null() : json_string(valid);
+    free(valid);
+    return json;
 }
 
 void shrink_print_figures(FILE *out, const char *path, const struct shrink_result *result)

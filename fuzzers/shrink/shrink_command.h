@@ -7,6 +7,8 @@
 
 #include "fuzzers/shrink/shrink_failure.h"
 
+#include <jansson.h>
+
 struct shrink_common {
     const struct subject *subject;
     const struct case_limits *limits; /* for files that are no cases; NULL: they are errors */
@@ -40,6 +42,29 @@ struct shrink_plan shrink_common_plan(const struct shrink_common *common, const 
  * shrunk once more, it is the same to the byte. */
 void shrink_print_case(FILE *out, const struct shrink_common *common,
                        const struct signature *signature, const struct program *program);
+
+/* Where the case is to go: looked at first, as it takes long to have one. */
+struct shrink_output {
+    const char *path; /* NULL: standard output */
+    FILE *file;
+    bool made; /* by us: there was none */
+};
+
+/* Opens @path (NULL or "-": standard output), and leaves what it holds. Return: false with one line
+ * on stderr where it cannot be written. */
+bool shrink_output_open(struct shrink_output *output, const char *path)
+    __attribute__((warn_unused_result));
+
+/* Writes the case over what was there, and closes it. Return: as shrink_output_open(). */
+bool shrink_output_write(struct shrink_output *output, const struct shrink_common *common,
+                         const struct signature *signature, const struct program *program)
+    __attribute__((warn_unused_result));
+
+/* The same where there is no case: all is as before. */
+void shrink_output_drop(struct shrink_output *output);
+
+/* Return: @text in JSON, with U+FFFD for what is no UTF-8; NULL is null. */
+json_t *shrink_json_text(const char *text);
 
 /* Prints what was found in the case @path, and what shrinking took, in lines. */
 void shrink_print_figures(FILE *out, const char *path, const struct shrink_result *result);

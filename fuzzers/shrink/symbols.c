@@ -130,17 +130,49 @@ bool symbols_find(uintptr_t address, struct symbol *symbol)
     return true;
 }
 
-/* Cuts what stands before a top folder of this project. */
-static const char *project_path(const char *path)
+static bool is_below_top_folder(const char *path)
 {
-    static const char *const folders[] = {"/core/", "/fuzzers/", "/stress/"};
+    static const char *const folders[] = {"core/", "fuzzers/", "stress/"};
     for (unsigned i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
-        const char *at = strstr(path, folders[i]);
-        if (at != NULL) {
-            return at + 1;
+        if (strncmp(path, folders[i], strlen(folders[i])) == 0) {
+            return true;
         }
     }
-    return NULL;
+    return false;
+}
+
+/* Return: the bytes of @own that stand before this file's path in the project; 0: none do. */
+static size_t root_bytes(const char *own)
+{
+    static const char here[] = "fuzzers/shrink/symbols.c";
+    size_t length = strlen(own);
+    size_t behind = sizeof(here) - 1;
+    return length > behind && strcmp(own + length - behind, here) == 0 ? length - behind : 0;
+}
+
+/* Whether just the @root bytes of @own stand before @at in @path: as whole folders. */
+static bool is_behind_root(const char *path, const char *at, const char *own, size_t root)
+{
+    size_t before = (size_t)(at - path);
+    return root > 0 && before >= root && memcmp(at - root, own, root) == 0 &&
+           (before == root || at[-(ptrdiff_t)root - 1] == '/');
+}
+
+const char *symbols_project_path(const char *path, const char *own)
+{
+    size_t root = root_bytes(own);
+    const char *last = NULL;
+    for (const char *at = path; at != NULL;) {
+        if (is_below_top_folder(at)) {
+            last = at;
+            if (is_behind_root(path, at, own, root)) {
+                break;
+            }
+        }
+        const char *slash = strchr(at, '/');
+        at = slash == NULL ? NULL : slash + 1;
+    }
+    return last;
 }
 
 bool symbols_source(uintptr_t address, char file[static SYMBOL_FILE_MAX], unsigned *line)
@@ -165,7 +197,7 @@ bool symbols_source(uintptr_t address, char file[static SYMBOL_FILE_MAX], unsign
     }
     *colon = '\0';
     unsigned long number = strtoul(colon + 1, NULL, 10);
-    const char *path = project_path(answer);
+    const char *path = symbols_project_path(answer, __FILE__);
     if (path == NULL || number == 0 || strlen(path) >= SYMBOL_FILE_MAX) {
         return false;
     }

@@ -26,4 +26,9 @@ bool symbols_find(uintptr_t address, struct symbol *symbol);
  * this project on. Return: false where that is not known. */
 bool symbols_source(uintptr_t address, char file[static SYMBOL_FILE_MAX], unsigned *line);
 
+/* Return: @path from the top folder of this project on: behind what stands before the path of
+ * symbols.c in @own, which is how it was compiled; else from the last folder on that has the name
+ * of a top one; NULL: there is none. */
+const char *symbols_project_path(const char *path, const char *own);
+
 #endif

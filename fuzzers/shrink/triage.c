@@ -83,7 +83,8 @@ static void add_file(struct triage *triage, const char *path)
         trials.seconds = common->trial_seconds;
         trial_run_first(&trials, &program, &trial);
         trials_close(&trials);
-        triage->inputs++;
+        triage->inputs += trial.end == TRIAL_NOT_RUN ? 0 : 1;
+        triage->no_room += trial.end == TRIAL_NOT_RUN ? 1 : 0;
         if (trial.end == TRIAL_FAILED) {
             triage->failing++;
             group_add(triage, path, &program, &trial);
@@ -99,36 +100,95 @@ static int not_hidden(const struct dirent *entry)
     return entry->d_name[0] != '.';
 }
 
-static void add_folder(struct triage *triage, const char *path, bool top)
+static bool ends_in(const char *path, const char *end)
+{
+    size_t length = strlen(path);
+    size_t behind = strlen(end);
+    return length >= behind && strcmp(path + length - behind, end) == 0;
+}
+
+/* Whether @path is what commands of this project leave beside inputs. */
+static bool is_report(const char *path)
+{
+    static const char *const ends[] = {".c",     ".html", ".json", ".md",        ".replay.ops",
+                                       ".sarif", ".svg",  "/log",  "/replay-log"};
+    for (unsigned i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+        if (ends_in(path, ends[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether @path is a case; what cannot be read may be one. */
+static bool is_case(const char *path)
+{
+    uint8_t start[8];
+    FILE *file = ends_in(path, ".ops") ? NULL : fopen(path, "rb");
+    if (file == NULL) {
+        return true;
+    }
+    size_t size = fread(start, 1, sizeof(start), file);
+    fclose(file);
+    return case_has_magic(start, size);
+}
+
+/* Whether @path, in a folder, is an input; all but reports are, of @failures. */
+static bool is_input(const struct triage *triage, const char *path, bool failures)
+{
+    struct stat status;
+    if ((stat(path, &status) == 0 && !S_ISREG(status.st_mode)) || is_report(path)) {
+        return false;
+    }
+    return failures || triage->common.limits != NULL || limits_of_path(path) != NULL ||
+           is_case(path);
+}
+
+static bool is_failures(const char *folder)
+{
+    char real[PATH_MAX];
+    return realpath(folder, real) != NULL && strcmp(basename(real), "failures") == 0;
+}
+
+/* Return: how many inputs there were, with one that stands for a folder that cannot be read. */
+static uint32_t add_folder(struct triage *triage, const char *path, bool top)
 {
     struct dirent **entries;
+    bool failures = !top || is_failures(path);
+    uint32_t added = 0;
     int count = scandir(path, &entries, not_hidden, alphasort);
     if (count < 0) {
         fprintf(stderr, "potad: %s: %s\n", path, strerror(errno));
         triage->unreadable = true;
-        return;
+        return 1;
     }
     for (int i = 0; i < count; i++) {
         char inner[PATH_MAX];
-        char failures[PATH_MAX + sizeof("/failures")];
+        char below[PATH_MAX + sizeof("/failures")];
         snprintf(inner, sizeof(inner), "%s/%s", path, entries[i]->d_name);
-        snprintf(failures, sizeof(failures), "%s/failures", inner);
-        if (!triage_is_folder(inner)) {
+        snprintf(below, sizeof(below), "%s/failures", inner);
+        if (is_input(triage, inner, failures)) {
             add_file(triage, inner);
-        } else if (top && triage_is_folder(failures)) {
-            add_folder(triage, failures, false);
+            added++;
+        } else if (top && strcmp(entries[i]->d_name, "failures") == 0 && triage_is_folder(inner)) {
+            added += add_folder(triage, inner, false);
+        } else if (top && triage_is_folder(below)) {
+            added += add_folder(triage, below, false);
         }
         free(entries[i]);
     }
     free(entries);
+    return added;
 }
 
 void triage_add(struct triage *triage, const char *path)
 {
-    if (triage_is_folder(path)) {
-        add_folder(triage, path, true);
-    } else {
+    if (!triage_is_folder(path)) {
         add_file(triage, path);
+    } else if (add_folder(triage, path, true) == 0) {
+        fprintf(stderr, "potad: %s: no inputs: neither cases (*.ops, or binary) nor failures/*\n",
+                path);
+        triage->unreadable = true;
     }
 }
 

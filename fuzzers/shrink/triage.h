@@ -31,15 +31,18 @@ struct triage {
     uint32_t groups_count;
     uint32_t inputs;  /* that were run */
     uint32_t failing; /* of these */
+    uint32_t no_room; /* that were not, as their maps have no room for metadata */
     uint32_t left;    /* that were not, as it was stopped */
-    bool unreadable;  /* one was not read: that was said */
+    bool unreadable;  /* one was not read, or a folder has none: that was said */
 };
 
 bool triage_is_folder(const char *path);
 
-/* Runs the file @path, or those of the folder @path, and of all its TARGET/failures, and puts those
- * that fail into groups. What is no case is taken as bytes for the target of the options, else for
- * TARGET of its path. */
+/* Runs the file @path, or those of the folder @path, of its failures, and of all its
+ * TARGET/failures, and puts those that fail into groups. What is no case is taken as bytes for the
+ * target of the options, else for TARGET of its path. Of a folder that is no failures, and where no
+ * target is known, only cases are run: *.ops, and what is one in binary; of no folder, what
+ * commands of this project leave beside inputs. */
 void triage_add(struct triage *triage, const char *path);
 
 /* Shrinks one of each group, looks whether it is known, and saves it. Return: false with one line

@@ -9,8 +9,10 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { HASH_CHARS = 17, FILES_SHOWN = 5 };
 
@@ -49,6 +51,19 @@ static void print_group(const struct triage_group *group)
     }
 }
 
+/* How many were not run, and why: a line each, which begins with @before. */
+static void print_not_run(FILE *out, const struct triage *triage, const char *before)
+{
+    if (triage->no_room > 0) {
+        fprintf(out, "%snot run: %u input%s, without room for metadata in the map\n", before,
+                triage->no_room, plural(triage->no_room));
+    }
+    if (triage->left > 0) {
+        fprintf(out, "%sstopped: %u input%s not run\n", before, triage->left,
+                triage->left == 1 ? " was" : "s were");
+    }
+}
+
 void triage_print(const struct triage *triage)
 {
     for (uint32_t i = 0; i < triage->groups_count; i++) {
@@ -58,10 +73,7 @@ void triage_print(const struct triage *triage)
     printf("%u input%s, %u failing, in %u group%s: %u new, %u known\n", triage->inputs,
            plural(triage->inputs), triage->failing, triage->groups_count,
            plural(triage->groups_count), fresh, triage->groups_count - fresh);
-    if (triage->left > 0) {
-        printf("stopped: %u input%s not run\n", triage->left,
-               triage->left == 1 ? " was" : "s were");
-    }
+    print_not_run(stdout, triage, "");
 }
 
 static char *case_text(const struct triage *triage, const struct triage_group *group)
@@ -96,17 +108,19 @@ static json_t *group_json(const struct triage *triage, const struct triage_group
     const struct shrink_result *result = &group->result;
     json_t *files = json_array();
     for (uint32_t i = 0; i < group->files_count; i++) {
-        json_array_append_new(files, json_string(group->files[i]));
+        json_array_append_new(files, shrink_json_text(group->files[i]));
     }
     char *text = case_text(triage, group);
-    json_t *json =
-        json_pack("{s:s,s:s,s:s,s:b,s:s?,s:o,s:s,s:i,s:i,s:I,s:f,s:s,s:i,s:s,s:s?}", "violated",
-                  result->trial.signature.name, "signature", signature_of(group), "detail",
-                  result->trial.detail, "new", group->known == NULL, "known", group->known, "files",
-                  files, "shrunk", group->files[group->smallest], "ops_before",
-                  (int)result->ops_before, "ops_after", (int)result->ops_after, "executions",
-                  (json_int_t)result->executions, "seconds", result->seconds, "source", group->file,
-                  "line", (int)group->line, "case", text, "saved", group->saved);
+    json_t *json = json_pack(
+        "{s:o,s:o,s:o,s:b,s:o,s:o,s:o,s:i,s:i,s:I,s:f,s:o,s:i,s:o,s:o}", "violated",
+        shrink_json_text(result->trial.signature.name), "signature",
+        shrink_json_text(signature_of(group)), "detail", shrink_json_text(result->trial.detail),
+        "new", group->known == NULL, "known", shrink_json_text(group->known), "files", files,
+        "shrunk", shrink_json_text(group->files[group->smallest]), "ops_before",
+        (int)result->ops_before, "ops_after", (int)result->ops_after, "executions",
+        (json_int_t)result->executions, "seconds", result->seconds, "source",
+        shrink_json_text(group->file), "line", (int)group->line, "case", shrink_json_text(text),
+        "saved", shrink_json_text(group->saved));
     free(text);
     return json;
 }
@@ -117,9 +131,10 @@ bool triage_write_json(const struct triage *triage, const char *path)
     for (uint32_t i = 0; i < triage->groups_count; i++) {
         json_array_append_new(groups, group_json(triage, &triage->groups[i]));
     }
-    return dump(json_pack("{s:s,s:i,s:i,s:i,s:i,s:o}", "subject", triage->common.subject->name,
+    return dump(json_pack("{s:s,s:i,s:i,s:i,s:i,s:i,s:o}", "subject", triage->common.subject->name,
                           "inputs", (int)triage->inputs, "failing", (int)triage->failing, "new",
-                          (int)count_new(triage), "not_run", (int)triage->left, "groups", groups),
+                          (int)count_new(triage), "not_run", (int)(triage->no_room + triage->left),
+                          "no_room", (int)triage->no_room, "groups", groups),
                 path);
 }
 
@@ -160,6 +175,7 @@ bool triage_write_markdown(const struct triage *triage, const char *path)
     fprintf(out, "# %u failing input%s in %u group%s, %u new\n\nSubject: `%s`.\n", triage->failing,
             plural(triage->failing), triage->groups_count, plural(triage->groups_count),
             count_new(triage), triage->common.subject->name);
+    print_not_run(out, triage, "\n");
     for (uint32_t i = 0; i < triage->groups_count; i++) {
         markdown_group(out, triage, &triage->groups[i]);
     }
@@ -215,15 +231,28 @@ static void rules_add(json_t *rules, const char *id)
                                     "defaultConfiguration", "level", "error"));
 }
 
-/* @path as a relative reference: what may not stand in one goes as %XX. */
+/* Return: what of the absolute @path stands below the working directory, in @real; NULL: it is not
+ * below that. */
+static const char *below_working_directory(const char *path, char real[static PATH_MAX])
+{
+    char here[PATH_MAX];
+    if (realpath(path, real) == NULL || getcwd(here, sizeof(here)) == NULL) {
+        return NULL;
+    }
+    size_t length = strcmp(here, "/") == 0 ? 0 : strlen(here);
+    return strncmp(real, here, length) == 0 && real[length] == '/' ? real + length + 1 : NULL;
+}
+
+/* @path as a reference, relative to the working directory where it is below that: what may not
+ * stand in one goes as %XX. */
 static void uri_of(const char *path, char *uri, size_t bytes)
 {
     static const char plain[] =
         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.~/";
-    size_t length = 0;
-    while (*path == '/') {
-        path++;
-    }
+    char real[PATH_MAX];
+    const char *below = *path == '/' ? below_working_directory(path, real) : path;
+    size_t length = below != NULL ? 0 : (size_t)snprintf(uri, bytes, "file://");
+    path = below != NULL ? below : path;
     for (; *path != '\0' && length + 4 < bytes; path++) {
         bool kept = strchr(plain, *path) != NULL;
         length += (size_t)snprintf(uri + length, bytes - length, kept ? "%c" : "%%%02X",
@@ -250,9 +279,14 @@ static json_t *sarif_result(const struct triage_group *group)
     const struct shrink_result *result = &group->result;
     rule_id(group, id);
     snprintf(hash, sizeof(hash), "%016" PRIx64, group->hash);
-    json_t *text = json_sprintf("%s: %s (%u input%s; %u operations)", signature_of(group),
-                                result->trial.detail, group->files_count,
-                                plural(group->files_count), result->ops_after);
+    char *line = NULL;
+    if (asprintf(&line, "%s: %s (%u input%s; %u operations)", signature_of(group),
+                 result->trial.detail, group->files_count, plural(group->files_count),
+                 result->ops_after) < 0) {
+        line = NULL;
+    }
+    json_t *text = shrink_json_text(line);
+    free(line);
     return json_pack("{s:s,s:s,s:{s:o},s:[o],s:{s:s},s:{s:b,s:i}}", "ruleId", id, "level", "error",
                      "message", "text", text, "locations", sarif_location(group),
                      "partialFingerprints", "potadSignature/v1", hash, "properties", "new",

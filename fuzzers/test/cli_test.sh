@@ -203,6 +203,24 @@ refused FILE -- "$tool" shrink good.ops good.bin
 [[ ! -s stdout ]] || complain "a case that does not fail is printed" "$tool" shrink good.ops
 grep -q 'does not fail' stderr || complain "it is not said" "$tool" shrink good.ops
 grep -q '"fails": false' shrink.json || complain "no JSON" "$tool" shrink good.ops
+refused missing/out.ops -- "$tool" shrink -o missing/out.ops good.ops # before anything is run
+refused folder -- "$tool" shrink -o folder good.ops
+echo kept >kept.ops
+for output in kept.ops new.ops; do
+    "$tool" shrink -o "$output" good.ops 2>stderr || complain "no success" "$tool" shrink -o
+done
+[[ $(cat kept.ops) == kept && ! -e new.ops ]] ||
+    complain "a case that does not fail is written" "$tool" shrink -o kept.ops good.ops
+cp good.ops $'\xff.ops'
+"$tool" shrink --json shrink.json $'\xff.ops' 2>stderr ||
+    complain "a name that is no UTF-8 is refused" "$tool" shrink
+grep -q $'\xef\xbf\xbd.ops"' shrink.json || complain "no U+FFFD in JSON" "$tool" shrink
+rm $'\xff.ops'
+for command in shrink triage; do # numbers are those of run and show
+    "$tool" "$command" --validate 0x10 good.ops >stdout 2>stderr ||
+        complain "a number is refused" "$tool" "$command" --validate 0x10
+    refused --seconds -- "$tool" "$command" --seconds 08 good.ops
+done
 
 refused missing.ops 'No such file' -- "$tool" triage missing.ops
 refused cut.bin 'byte 50' -- "$tool" triage cut.bin
@@ -218,6 +236,38 @@ cp good.ops good.bin inputs
 "$tool" triage --sarif none.sarif inputs >stdout 2>stderr ||
     complain "cases that do not fail are no success" "$tool" triage inputs
 grep -q '^2 inputs, 0 failing' stdout || complain "inputs are not counted" "$tool" triage inputs
+echo '{}' >inputs/summary.json
+"$tool" triage inputs >stdout 2>stderr || complain "a report is no input" "$tool" triage inputs
+refused folder 'no inputs' -- "$tool" triage folder
+refused folder 'no inputs' -- "$tool" triage good.ops folder
+printf '%s\n' 'potad-case 2' 'range zone=0 start=0 frames=1' >narrow.ops
+
+# The command ends in status 3, and says what was not run.
+inconclusive() { # text command...
+    local text=$1 status=0
+    shift
+    "$@" >stdout 2>stderr || status=$?
+    [[ $status -eq 3 ]] || complain "exit status $status, not 3:" "$@"
+    grep -qF -e "$text" stdout || complain "'$text' is not said:" "$@"
+}
+
+inconclusive 'not run: 1 input,' "$tool" triage narrow.ops
+"$tool" triage narrow.ops good.ops >stdout 2>stderr || complain "one of two did run" "$tool" triage
+refused missing.ops -- "$tool" triage narrow.ops missing.ops
+# Stopped while it waits for the first of two inputs.
+stopped_triage() {
+    local pid status=0
+    mkfifo waits.ops
+    "$tool" triage waits.ops good.ops &
+    pid=$!
+    exec 3>waits.ops
+    kill -TERM "$pid"
+    cat good.ops >&3
+    exec 3>&-
+    wait "$pid" || status=$?
+    return "$status"
+}
+inconclusive 'stopped: 1 input was not run' stopped_triage
 
 trace_files "$tool" run --trace
 refused torn.txt:2 -- "$tool" run --trace torn.txt

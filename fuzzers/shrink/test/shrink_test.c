@@ -4,6 +4,7 @@
  * that it was given: each is easy to fall into from the other, as the last test shows.
  */
 #include "fuzzers/shrink/shrink.h"
+#include "fuzzers/shrink/shrink_command.h"
 #include "fuzzers/shrink/shrink_failure.h"
 #include "fuzzers/shrink/test/flawed_core.h"
 
@@ -11,10 +12,12 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
-enum { LONG_OPS = 1000, MEDIUM_OPS = 200, SEED = 7 };
+/* To shrink LONG_OPS takes 384 executions, on any machine; some more are all right. */
+enum { LONG_OPS = 1000, LONG_EXECUTIONS = 500, MEDIUM_OPS = 200, SEED = 7 };
 
 #define MAP                                                                                        \
     "potad-case 2\nslots 128\ncpus 2\n"                                                            \
@@ -124,8 +127,8 @@ static void shrink_failure_holds_the_signature(void **state)
     (void)state;
     make_long(&program, LONG_OPS);
     assert_true(shrink_under(FLAW_LOOKUP | FLAW_ORDER, &program, &result));
-    print_message("%u operations -> %u: %llu executions, %.2f s\n", result.ops_before,
-                  result.ops_after, (unsigned long long)result.executions, result.seconds);
+    assert_false(result.stopped);
+    assert_in_range(result.executions, 1, LONG_EXECUTIONS);
     assert_string_equal(result.trial.signature.name, "lookup");
     assert_int_equal(result.ops_before, LONG_OPS);
     assert_in_range(result.ops_after, 4, 7); /* three splits need a block or more */
@@ -202,6 +205,50 @@ static void shrink_failure_stops_when_asked(void **state)
     assert_true(result.stopped);
     assert_int_equal(result.trial.end, TRIAL_FAILED);
     assert_int_equal(program.ops_count, 2);
+    program_free(&program);
+}
+
+static void assert_holds(const char *path, const char *text)
+{
+    char held[256];
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    held[fread(held, 1, sizeof(held) - 1, file)] = '\0';
+    assert_int_equal(fclose(file), 0);
+    assert_string_equal(held, text);
+}
+
+/* What it holds stays until there is a case, and is gone then, however long it was. */
+static void shrink_output_keeps_what_is_there(void **state)
+{
+    static const char longer[] = "the last result, longer than the next one, by far ------------"
+                                 "------------------------------------------------------------";
+    const struct shrink_common common = shrink_common_defaults();
+    const struct signature signature = {.text = "lookup in nothing"};
+    char folder[] = "/tmp/shrink_test.XXXXXX";
+    char path[64];
+    struct shrink_output output;
+    struct program program;
+    (void)state;
+    parse(&program, SMALLEST "1\n");
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof(path), "%s/small.ops", folder);
+    assert_true(shrink_output_open(&output, path));
+    shrink_output_drop(&output);
+    assert_int_not_equal(access(path, F_OK), 0);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(longer, file);
+    assert_int_equal(fclose(file), 0);
+    assert_true(shrink_output_open(&output, path));
+    assert_holds(path, longer);
+    shrink_output_drop(&output);
+    assert_holds(path, longer);
+    assert_true(shrink_output_open(&output, path));
+    assert_true(shrink_output_write(&output, &common, &signature, &program));
+    assert_holds(path, "# signature: lookup in nothing\n" SMALLEST "1\n");
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(rmdir(folder), 0);
     program_free(&program);
 }
 
@@ -289,6 +336,7 @@ int main(void)
         cmocka_unit_test(shrink_failure_lowers_what_is_left),
         cmocka_unit_test(shrink_failure_leaves_no_operation),
         cmocka_unit_test(shrink_failure_stops_when_asked),
+        cmocka_unit_test(shrink_output_keeps_what_is_there),
         cmocka_unit_test(shrink_failure_names_the_assertion),
         cmocka_unit_test(trial_run_names_reports),
         cmocka_unit_test(trial_run_ends_what_does_not),

@@ -3,6 +3,7 @@
  * triage_test.c: failing files of a core with two things wrong come out as two groups, one of them
  * known, and the reports have what their readers ask for.
  */
+#include "fuzzers/interrupt.h"
 #include "fuzzers/shrink/test/flawed_core.h"
 #include "fuzzers/shrink/triage.h"
 
@@ -89,6 +90,13 @@ static int make_folder(void **state)
     write_text("in/order-longer.ops",
                MAP ALLOC("0", "0") ALLOC("2", "0") ALLOC("1", "5") "shrink\n");
     write_raw("in/page_fuzzer/failures/crash-1", MAP ALLOC("4", "5"));
+    /* What commands leave there is no input. */
+    write_text("in/summary.json", "{}");
+    write_text("in/triage.md", "potad-case 2\n");
+    write_text("in/notes", "none of it fails\n");
+    write_text("in/page_fuzzer/log", "INFO: Seed: 1\n");
+    write_text("in/page_fuzzer/failures/crash-1.c", "int main(void)\n");
+    write_text("in/page_fuzzer/failures/crash-1.replay.ops", "potad-schedule 1\n");
     write_text("known/again.ops", "# signature: spurious-failure in harness_alloc\n" MAP);
     write_text("known/order.ops", "# signature: spurious-failure in harness_alloc\n" MAP);
     write_text("known/other.ops", "# signature: lookup in somewhere_else\n" MAP);
@@ -114,6 +122,34 @@ static void triage_folder(struct triage *triage)
     triage->common.subject = &subject;
     triage_add(triage, in_folder("in"));
     assert_true(triage_settle(triage));
+}
+
+static void symbols_project_path_starts_at_the_project(void **state)
+{
+    static const struct {
+        const char *path;
+        const char *own; /* of symbols.c */
+        const char *expected;
+    } paths[] = {
+        {"/home/me/core/potad/fuzzers/x.c", "", "fuzzers/x.c"},
+        {"/home/me/core/potad/build/../fuzzers/x.c", "", "fuzzers/x.c"},
+        {"/stress/fuzzers/core/x.c", "", "core/x.c"},
+        {"/home/me/core/fuzzers/core/x.c", "/home/me/core/fuzzers/shrink/symbols.c",
+         "fuzzers/core/x.c"},
+        {"/home/me/core/b/../fuzzers/core/x.c", "../fuzzers/shrink/symbols.c", "fuzzers/core/x.c"},
+        {"/home/me/core/x.c", "/elsewhere/fuzzers/shrink/symbols.c", "core/x.c"},
+        {"/home/me/hardcore/x.c", "", NULL},
+    };
+    (void)state;
+    for (unsigned i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+        const char *path = symbols_project_path(paths[i].path, paths[i].own);
+        if (paths[i].expected == NULL) {
+            assert_null(path);
+        } else {
+            assert_non_null(path);
+            assert_string_equal(path, paths[i].expected);
+        }
+    }
 }
 
 static const struct triage_group *group_find(const struct triage *triage, const char *name)
@@ -165,20 +201,92 @@ static void triage_groups_by_signature(void **state)
     triage_free(&triage);
 }
 
+/* Its one line on stderr is not to be seen. */
+static void triage_add_quietly(struct triage *triage, const char *name)
+{
+    int shown = dup(STDERR_FILENO);
+    int nowhere = open("/dev/null", O_WRONLY);
+    assert_true(dup2(nowhere, STDERR_FILENO) >= 0);
+    triage_add(triage, in_folder(name));
+    assert_true(dup2(shown, STDERR_FILENO) >= 0);
+    close(nowhere);
+    close(shown);
+}
+
 static void triage_says_what_it_cannot_read(void **state)
 {
     struct triage triage = {.common = shrink_common_defaults()};
     (void)state;
     write_text("in/other", "this is no case");
-    int shown = dup(STDERR_FILENO);
-    int nowhere = open("/dev/null", O_WRONLY);
-    assert_true(dup2(nowhere, STDERR_FILENO) >= 0);
-    triage_add(&triage, in_folder("in/other"));
-    assert_true(dup2(shown, STDERR_FILENO) >= 0);
-    close(nowhere);
-    close(shown);
+    triage_add_quietly(&triage, "in/other");
     assert_true(triage.unreadable);
     assert_int_equal(triage.inputs, 0);
+    triage_free(&triage);
+}
+
+/* There is one, and a log that is none. */
+static void triage_takes_failures_of_the_folder(void **state)
+{
+    static const char *const folders[] = {"in/page_fuzzer", "in/page_fuzzer/failures"};
+    (void)state;
+    for (unsigned i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
+        struct triage triage = {.common = shrink_common_defaults()};
+        triage_add(&triage, in_folder(folders[i]));
+        assert_int_equal(triage.inputs, 1);
+        assert_false(triage.unreadable);
+        triage_free(&triage);
+    }
+}
+
+static void triage_wants_inputs_of_a_folder(void **state)
+{
+    struct triage triage = {.common = shrink_common_defaults()};
+    (void)state;
+    write_text("known/summary.json", "{}");
+    assert_int_equal(unlink(in_folder("known/again.ops")), 0);
+    assert_int_equal(unlink(in_folder("known/order.ops")), 0);
+    assert_int_equal(unlink(in_folder("known/other.ops")), 0);
+    triage_add_quietly(&triage, "known");
+    assert_true(triage.unreadable);
+    assert_int_equal(triage.inputs, 0);
+    triage_free(&triage);
+}
+
+static void assert_not_run(const struct triage *triage, int not_run, int no_room)
+{
+    assert_int_equal(triage->inputs, 0);
+    assert_true(triage_write_json(triage, in_folder("triage.json")));
+    json_t *json = json_load_file(in_folder("triage.json"), 0, NULL);
+    assert_non_null(json);
+    assert_int_equal(json_integer_value(json_object_get(json, "inputs")), 0);
+    assert_int_equal(json_integer_value(json_object_get(json, "not_run")), not_run);
+    assert_int_equal(json_integer_value(json_object_get(json, "no_room")), no_room);
+    json_decref(json);
+    assert_true(triage_write_markdown(triage, in_folder("triage.md")));
+}
+
+static void triage_counts_what_does_not_run(void **state)
+{
+    struct triage triage = {.common = shrink_common_defaults()};
+    (void)state;
+    write_text("narrow.ops", "potad-case 2\nrange zone=0 start=0 frames=1\n");
+    triage_add(&triage, in_folder("narrow.ops"));
+    assert_int_equal(triage.no_room, 1);
+    assert_not_run(&triage, 1, 1);
+    assert_non_null(strstr(read_text("triage.md"), "\nnot run: 1 input, without room"));
+    triage_free(&triage);
+}
+
+static void triage_counts_what_is_left(void **state)
+{
+    struct triage triage = {.common = shrink_common_defaults()};
+    (void)state;
+    interrupted = 1;
+    triage_add(&triage, in_folder("in"));
+    interrupted = 0;
+    assert_int_equal(triage.left, 5);
+    assert_not_run(&triage, 5, 0);
+    assert_non_null(strstr(read_text("triage.md"), "\nstopped: 5 inputs were not run\n"));
     triage_free(&triage);
 }
 
@@ -199,6 +307,35 @@ static void triage_write_json_has_all(void **state)
     assert_true(json_is_true(json_object_get(group, "new")));
     assert_true(json_is_null(json_object_get(group, "known")));
     assert_non_null(strstr(json_string_value(json_object_get(group, "case")), "\nsplit slot="));
+    json_decref(json);
+    triage_free(&triage);
+}
+
+/* JSON takes UTF-8 only, file systems any bytes. */
+static void triage_write_json_takes_any_name(void **state)
+{
+    static char known[PATH_BYTES];
+    struct triage triage = {.common = shrink_common_defaults(), .known = known};
+    (void)state;
+    subject = flawed_core(FLAW_ORDER);
+    triage.common.subject = &subject;
+    snprintf(known, sizeof(known), "%s", in_folder("known"));
+    write_text("in/\xff.ops", MAP ALLOC("0", "5"));
+    write_text("known/\xfe.ops", "# signature: spurious-failure in harness_alloc\n" MAP);
+    triage_add(&triage, in_folder("in/\xff.ops"));
+    assert_true(triage_settle(&triage));
+    assert_true(triage_write_json(&triage, in_folder("triage.json")));
+    json_t *json = json_load_file(in_folder("triage.json"), 0, NULL);
+    assert_non_null(json);
+    const json_t *group = json_array_get(json_object_get(json, "groups"), 0);
+    const json_t *files = json_object_get(group, "files");
+    assert_int_equal(json_array_size(files), 1);
+    assert_string_equal(json_string_value(json_array_get(files, 0)),
+                        in_folder("in/\xef\xbf\xbd.ops"));
+    assert_string_equal(json_string_value(json_object_get(group, "shrunk")),
+                        in_folder("in/\xef\xbf\xbd.ops"));
+    assert_non_null(
+        strstr(json_string_value(json_object_get(group, "known")), "/known/\xef\xbf\xbd.ops"));
     json_decref(json);
     triage_free(&triage);
 }
@@ -274,15 +411,63 @@ static void triage_write_sarif_is_fit_for_code_scanning(void **state)
     triage_free(&triage);
 }
 
+/* The uri of the first result of @triage. */
+static void assert_uri(const struct triage *triage, const char *expected)
+{
+    assert_true(triage_write_sarif(triage, in_folder("triage.sarif")));
+    json_t *json = json_load_file(in_folder("triage.sarif"), 0, NULL);
+    const char *uri = NULL;
+    json_t *locations = NULL;
+    assert_non_null(json);
+    assert_int_equal(
+        json_unpack(json, "{s:[{s:[{s:o}]}]}", "runs", "results", "locations", &locations), 0);
+    assert_int_equal(json_unpack(locations, "[{s:{s:{s:s}}}]", "physicalLocation",
+                                 "artifactLocation", "uri", &uri),
+                     0);
+    assert_string_equal(uri, expected);
+    json_decref(json);
+}
+
+/* Where no source is known, by an absolute path. */
+static void triage_write_sarif_names_the_input(void **state)
+{
+    char before[PATH_BYTES];
+    char uri[PATH_BYTES];
+    struct triage triage = {.common = shrink_common_defaults()};
+    (void)state;
+    subject = flawed_core(FLAW_ORDER);
+    triage.common.subject = &subject;
+    triage_add(&triage, in_folder("in/order.ops"));
+    assert_true(triage_settle(&triage));
+    assert_int_equal(triage.groups_count, 1);
+    triage.groups[0].file[0] = '\0';
+    snprintf(uri, sizeof(uri), "file://%s", in_folder("in/order.ops"));
+    assert_uri(&triage, uri);
+    assert_non_null(getcwd(before, sizeof(before)));
+    assert_int_equal(chdir(folder), 0);
+    assert_uri(&triage, "in/order.ops");
+    assert_int_equal(chdir(in_folder("known")), 0);
+    assert_uri(&triage, uri);
+    assert_int_equal(chdir(before), 0);
+    triage_free(&triage);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_folder, remove_folder)
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(symbols_project_path_starts_at_the_project),
         TEST(triage_groups_by_signature),
         TEST(triage_says_what_it_cannot_read),
+        TEST(triage_takes_failures_of_the_folder),
+        TEST(triage_wants_inputs_of_a_folder),
+        TEST(triage_counts_what_does_not_run),
+        TEST(triage_counts_what_is_left),
         TEST(triage_write_json_has_all),
+        TEST(triage_write_json_takes_any_name),
         TEST(triage_write_markdown_shows_the_case),
         TEST(triage_write_sarif_is_fit_for_code_scanning),
+        TEST(triage_write_sarif_names_the_input),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
