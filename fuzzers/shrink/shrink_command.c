@@ -2,6 +2,7 @@
 #include "fuzzers/shrink/shrink_command.h"
 
 #include "fuzzers/interrupt.h"
+#include "fuzzers/potad_case.h"
 #include "fuzzers/utf8.h"
 
 #include <errno.h>
@@ -71,7 +72,7 @@ const char *shrink_common_take(struct shrink_common *common, int option)
                    : "--seconds needs a number from 1 on";
     case 'j':
         common->json = optarg;
-        return NULL;
+        return strcmp(optarg, "-") == 0 ? JSON_NEEDS_A_FILE : NULL;
     default:
         return "unknown option, or one without its value";
     }

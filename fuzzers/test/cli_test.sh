@@ -102,7 +102,9 @@ refused --timeout -- "$tool" emit-c --timeout 0 good.ops
 
 # Options that would do nothing.
 refused --json -- "$tool" run --json - good.ops
-refused --json -- "$tool" sweep --json - good.ops
+for command in sweep shrink triage; do
+    refused --json -- "$tool" $command --json - good.ops
+done
 refused --map -- "$tool" run --map missing good.ops
 refused --twice -- "$tool" run --twice --trace missing
 mkdir two
