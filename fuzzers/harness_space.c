@@ -9,7 +9,8 @@ enum {
     NODE_BYTES = 256,
     NODES_OF_CUT = 64,     /* more than any one takes */
     TABLE_WORDS_LOG2 = 29, /* of the largest table */
-    RANGES_MOST = 32
+    RANGES_MOST = 32,
+    WHERE_MAX = 40
 };
 
 typedef unsigned long long ull;
@@ -253,8 +254,9 @@ static void check_granted(struct harness *harness, uint32_t number, order_t orde
     struct space_model *model = &harness->spaces.spaces[number].model;
     uint64_t last = block_last(granted);
     if (granted->order != order || granted->unit % ((uint64_t)1 << order) != 0) {
-        harness_fail(harness, CHECK_ALIGNMENT, "unit %#llx, order %u; asked for order %u",
-                     (ull)granted->unit, granted->order, order);
+        harness_fail(harness, CHECK_ALIGNMENT,
+                     "unit %#llx of space %u, order %u; asked for order %u", (ull)granted->unit,
+                     number, granted->order, order);
     } else if (!space_model_exists(model, granted->unit) || !space_model_exists(model, last)) {
         harness_fail(harness, CHECK_CONTAINMENT, "block %#llx, order %u, is not in space %u",
                      (ull)granted->unit, order, number);
@@ -314,16 +316,18 @@ void harness_space_free(struct harness *harness, uint32_t index)
 }
 
 /* Compares the parts of a split block with what its place and order say. */
-static void check_parts(struct harness *harness, const struct subject_space_block *whole,
-                        order_t order, const struct subject_space_block *parts)
+static void check_parts(struct harness *harness, uint32_t number,
+                        const struct subject_space_block *whole, order_t order,
+                        const struct subject_space_block *parts)
 {
     uint64_t unit = whole->unit;
     for (order_t i = 0; i <= whole->order - order; i++) {
         order_t expected = i == 0 ? order : order + i - 1;
         if (parts[i].unit != unit || parts[i].order != expected) {
             harness_fail(harness, CHECK_ALIGNMENT,
-                         "part %u of a split is %#llx, order %u; expected %#llx, order %u", i,
-                         (ull)parts[i].unit, parts[i].order, (ull)unit, expected);
+                         "part %u of a split in space %u is %#llx, order %u; "
+                         "expected %#llx, order %u",
+                         i, number, (ull)parts[i].unit, parts[i].order, (ull)unit, expected);
             return;
         }
         unit += (uint64_t)1 << expected;
@@ -356,7 +360,7 @@ bool harness_space_split(struct harness *harness, uint32_t index, order_t order,
         return false;
     }
     check_pattern(harness, whole);
-    check_parts(harness, &old, order, results);
+    check_parts(harness, number, &old, order, results);
     order_t last = old.order - order;
     space->blocks += last;
     for (order_t i = 0; i <= last && !harness_violated(harness); i++) {
@@ -396,8 +400,9 @@ static void check_run(struct harness *harness, uint32_t number,
     uint64_t last = run_last(run);
     if (run->units != request->units || run->unit % ((uint64_t)1 << request->align) != 0 ||
         last < run->unit) {
-        harness_fail(harness, CHECK_ALIGNMENT, "%llu units from %#llx; asked for %llu at 2^%u",
-                     (ull)run->units, (ull)run->unit, (ull)request->units, request->align);
+        harness_fail(harness, CHECK_ALIGNMENT,
+                     "%llu units of space %u from %#llx; asked for %llu at 2^%u", (ull)run->units,
+                     number, (ull)run->unit, (ull)request->units, request->align);
     } else if (run->unit < limits.first || last > limits.last) {
         harness_fail(harness, CHECK_CONTAINMENT,
                      "units %#llx to %#llx of space %u; asked for some from %#llx to %#llx",
@@ -419,8 +424,9 @@ static void part_begin(struct harness *harness, struct harness_space_run *run, u
     unsigned char *descriptor = part->block.descriptor;
     for (uint32_t i = 0; i < index; i++) {
         if (run->descriptors[i] == descriptor) {
-            harness_fail(harness, CHECK_LOOKUP, "parts %u and %u of run %#llx have one descriptor",
-                         i, index, (ull)run->run.unit);
+            harness_fail(harness, CHECK_LOOKUP,
+                         "parts %u and %u of run %#llx in space %u have one descriptor", i, index,
+                         (ull)run->run.unit, run->space);
         }
     }
     run->descriptors[index] = descriptor;
@@ -438,8 +444,9 @@ static void part_check(struct harness *harness, struct harness_space_run *run, u
     uint64_t turn = harness->operations * 0x9e3779b97f4a7c15U;
     uint64_t mask = ((uint64_t)1 << part->block.order) - 1;
     if (run->descriptors[index] != part->block.descriptor) {
-        harness_fail(harness, CHECK_LOOKUP, "part %u of run %#llx has another descriptor", index,
-                     (ull)run->run.unit);
+        harness_fail(harness, CHECK_LOOKUP,
+                     "part %u of run %#llx in space %u has another descriptor", index,
+                     (ull)run->run.unit, run->space);
         return;
     }
     check_pattern(harness, part);
@@ -476,8 +483,8 @@ static void visit_parts(struct harness *harness, struct harness_space_run *run,
         left -= units;
     }
     if (!harness_violated(harness) && left == 0 && index != run->run.parts) {
-        harness_fail(harness, CHECK_LOOKUP, "run %#llx has %u parts, not %llu", (ull)run->run.unit,
-                     index, (ull)run->run.parts);
+        harness_fail(harness, CHECK_LOOKUP, "run %#llx in space %u has %u parts, not %llu",
+                     (ull)run->run.unit, run->space, index, (ull)run->run.parts);
     }
 }
 
@@ -587,7 +594,9 @@ void harness_space_validate(struct harness *harness)
         }
         space_settle(harness, number);
         if (!ops_of(harness)->validate(harness->instance, number, &violation)) {
-            harness_fail_invariant(harness, &violation);
+            char where[WHERE_MAX];
+            snprintf(where, sizeof(where), "space %u, unit", number);
+            harness_fail_invariant(harness, where, &violation);
         }
     }
 }

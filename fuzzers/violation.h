@@ -10,7 +10,7 @@
 enum { VIOLATION_TEXT_MAX = 128 };
 
 /* Writes where @violation is and which values differ; @where: what its place is a number of,
- * "frame" or "key". What is broken of all together has no place. */
+ * "frame", "key", or "space 1, unit". What is broken of all together has no place. */
 void violation_text(char text[VIOLATION_TEXT_MAX], const char *where,
                     const struct violation *violation);
 

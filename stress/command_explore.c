@@ -181,16 +181,18 @@ static enum result replay_show(const struct options *options, const struct failu
         fprintf(stderr, "potad-stress: found by another build, %.12s; this is %.12s\n",
                 failure->build, build);
     }
+    /* A page on standard output is alone there. */
+    FILE *out = options->html != NULL && strcmp(options->html, "-") == 0 ? stderr : stdout;
     uint64_t same = replay_times(options, failure, attempt);
     if (attempt->bad_program) {
         fprintf(stderr, "potad-stress: %s: %s\n", options->files[0], attempt->error);
         return RESULT_BAD_USAGE;
     }
-    interleaving_print(stdout, &attempt->log, &failure->program, program_threads(&failure->program),
+    interleaving_print(out, &attempt->log, &failure->program, program_threads(&failure->program),
                        options->all);
-    printf("schedule: ");
-    schedule_print(stdout, &attempt->schedule);
-    putchar('\n');
+    fputs("schedule: ", out);
+    schedule_print(out, &attempt->schedule);
+    fputc('\n', out);
     if (!write_html(options, failure, attempt)) {
         return RESULT_BAD_USAGE;
     }
@@ -199,7 +201,8 @@ static enum result replay_show(const struct options *options, const struct failu
                 attempt->finding.text);
     }
     if (failure->found[0] != '\0') {
-        printf("found %s: %" PRIu64 " of %" PRIu64 "\n", failure->found, same, options->times);
+        fprintf(out, "found %s: %" PRIu64 " of %" PRIu64 "\n", failure->found, same,
+                options->times);
     }
     if (failure->found[0] != '\0' && same < options->times) {
         return attempt_found(attempt) ? RESULT_VIOLATION : RESULT_INCONCLUSIVE;

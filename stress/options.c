@@ -393,7 +393,8 @@ static void print_replay_help(FILE *out)
     fprintf(out, "usage: potad-stress replay [option ...] FILE\n\n"
                  "Executes the case of FILE as its schedule says, and prints a table of what\n"
                  "happened, a column a thread, a line a step. FILE is what potad-stress explore\n"
-                 "has saved, or any case with threads, which is executed without preemptions.\n");
+                 "has saved, or any case with threads, which is executed without preemptions.\n"
+                 "With --html - the page is on standard output, and the table on stderr.\n");
     print_options(out, COMMAND_REPLAY);
     fprintf(out,
             "\nexit status: 0 nothing is wrong, 1 a violation was found, 2 bad usage or file,\n"

@@ -77,14 +77,25 @@ static json_t *tell_step(const struct numbering *numbering, const struct explore
                      (int)flags);
 }
 
-/* All steps, or of very many the last ones. */
-static json_t *tell_steps(const struct numbering *numbering, const struct explore_log *log)
+/* All steps, or of very many the last ones: those from @first on. */
+static json_t *tell_steps(const struct numbering *numbering, const struct explore_log *log,
+                          uint32_t first)
 {
     json_t *steps = json_array();
-    for (uint32_t i = log->count > STEPS_MAX ? log->count - STEPS_MAX : 0; i < log->count; i++) {
+    for (uint32_t i = first; i < log->count; i++) {
         json_array_append_new(steps, tell_step(numbering, log, i));
     }
     return steps;
+}
+
+/* How often another thread went on: of all steps, shown or not. */
+static uint32_t count_switches(const struct explore_log *log)
+{
+    uint32_t switches = 0;
+    for (uint32_t i = 1; i < log->count; i++) {
+        switches += log->steps[i].thread != log->steps[i - 1].thread ? 1 : 0;
+    }
+    return switches;
 }
 
 static json_t *tell_ops(const struct program *program)
@@ -114,7 +125,7 @@ static json_t *tell_schedule(const struct schedule *schedule)
     }
     schedule_print(out, schedule);
     fclose(out);
-    json_t *told = json_string(text);
+    json_t *told = page_text(text);
     free(text);
     return told;
 }
@@ -124,19 +135,25 @@ static json_t *tell_finding(const struct attempt *attempt)
     if (!attempt_found(attempt)) {
         return json_null();
     }
-    return json_pack("{s:s,s:s,s:s}", "name", attempt->finding.name, "sentence",
-                     finding_sentence_of(attempt->finding.name), "detail", attempt->finding.text);
+    return json_pack("{s:o,s:s,s:o}", "name", page_text(attempt->finding.name), "sentence",
+                     finding_sentence_of(attempt->finding.name), "detail",
+                     page_text(attempt->finding.text));
 }
 
 bool schedule_page_write(const char *path, const char *file, const struct failure *failure,
                          const struct attempt *attempt)
 {
     const struct numbering numbering = {.numbers = json_object(), .places = json_array()};
+    const struct explore_log *log = &attempt->log;
+    uint32_t first = log->count > STEPS_MAX ? log->count - STEPS_MAX : 0;
     json_t *data = json_pack(
-        "{s:s,s:s,s:i,s:o,s:o,s:o,s:o,s:o}", "file", file, "subject", failure->subject, "threads",
-        (int)program_threads(&failure->program), "steps", tell_steps(&numbering, &attempt->log),
-        "ops", tell_ops(&failure->program), "schedule", tell_schedule(&attempt->schedule),
-        "finding", tell_finding(attempt), "looks", page_looks());
+        "{s:o,s:s,s:i,s:o,s:o,s:o,s:o,s:o}", "file", page_text(file), "subject", failure->subject,
+        "threads", (int)program_threads(&failure->program), "steps",
+        tell_steps(&numbering, log, first), "ops", tell_ops(&failure->program), "schedule",
+        tell_schedule(&attempt->schedule), "finding", tell_finding(attempt), "looks", page_looks());
+    json_object_set_new(data, "first", json_integer((json_int_t)first));
+    json_object_set_new(data, "total", json_integer((json_int_t)log->count));
+    json_object_set_new(data, "switches", json_integer((json_int_t)count_switches(log)));
     json_object_set(data, "places", numbering.places);
     bool written = page_write(path, PAGE_SCHEDULE, file, data);
     json_decref(data);

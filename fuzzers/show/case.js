@@ -27,8 +27,7 @@ const changes = DATA.steps.map(step => spansOf(step.d));
 const views = spansOf(DATA.views);
 
 // Frames that the finding names.
-const pins = [...(DATA.finding ? DATA.finding.detail : "").matchAll(/(?:frame|block) (0x[0-9a-f]+)/g)]
-  .map(match => Number(match[1])).filter(frame => frame >= START && frame < END);
+const pins = (DATA.finding ? DATA.finding.pins : []).filter(frame => frame >= START && frame < END);
 const keyframes = [];
 
 function applyChanges(spans, list) {
@@ -341,7 +340,7 @@ function drawMarks(row, changed, told, pinned, chosen, group) {
   }
   for (const pin of pinned) {
     const x = (xOf(row, pin) + xOf(row, pin + 1)) / 2;
-    group.append(svg("path", {class: "pin",
+    group.append(svg("path", {class: "pin", "data-frame": pin,
       d: `M${x} ${row.y + 6}l-6 -10h12z`}));
   }
   if (chosen) {
@@ -467,6 +466,24 @@ function draw(step) {
   drawNow(step);
 }
 
+// Each frame that the finding names has its mark, in the row of its address.
+function checkPins(complain) {
+  const due = [...new Set(pins)].sort((a, b) => a - b);
+  const drawn = [...document.querySelectorAll("#map .pin")];
+  const frames = drawn.map(pin => +pin.dataset.frame).sort((a, b) => a - b);
+  if (frames.join() !== due.join()) complain(`marked frames: ${frames}; due: ${due}`);
+  for (const pin of drawn) {
+    const address = parseInt(pin.parentNode.querySelector(".address").textContent, 16);
+    const row = rows.find(one => one.start === address);
+    const frame = +pin.dataset.frame;
+    const box = pin.getBBox();
+    const middle = box.x + box.width / 2;
+    if (!row || middle < xOf(row, frame) - 1 || middle > xOf(row, frame + 1) + 1) {
+      complain(`the mark of frame ${hex(frame)} is elsewhere`);
+    }
+  }
+}
+
 function check(step, complain) {
   const drawn = LOOK.map(() => 0);
   for (const box of document.querySelectorAll("#map rect[data-look]")) {
@@ -486,6 +503,7 @@ function check(step, complain) {
     complain("the operation is not marked");
   }
   if (isWrong(step) && !$("now").querySelector(".chip.bad")) complain("the violation is not marked");
+  if (isWrong(step)) checkPins(complain);
 }
 
 function start() {

@@ -106,6 +106,10 @@ function showVerdict(finding, place, go) {
 
 // The stepper.
 
+// Whether the space bar is for @target itself: it presses a button, and checks a box.
+const takesSpace = target => target instanceof Element &&
+  target.matches("button, input:not([type=range]), select, textarea, summary");
+
 const stepper = {
   step: 0,
   noun: "step",
@@ -160,7 +164,7 @@ const stepper = {
     if (event.key in moves) {
       this.play(false);
       this.go(this.step + moves[event.key]);
-    } else if (event.key === " " && event.target.tagName !== "BUTTON") {
+    } else if (event.key === " " && !takesSpace(event.target)) {
       this.play(this.timer === 0);
     } else {
       return;
@@ -190,6 +194,38 @@ function contrast(a, b) {
   return (high + 0.05) / (low + 0.05);
 }
 
+// Text has colours that can be read, in both themes, on the ground that its rule names, or a panel's.
+function checkInks(complain) {
+  const rules = [...document.styleSheets[0].cssRules];
+  const dark = rules.find(rule => rule.media && rule.media.mediaText.includes("dark"));
+  const themes = {light: rules.find(rule => rule.selectorText === ":root"), dark: dark.cssRules[0]};
+  for (const [theme, root] of Object.entries(themes)) {
+    const colour = (style, property) => {
+      const name = style.getPropertyValue(property).match(/^var\((.*)\)$/);
+      return name && root.style.getPropertyValue(name[1]).trim();
+    };
+    for (const {selectorText, style} of rules.filter(rule => rule.style)) {
+      const ink = colour(style, "color");
+      const ground = colour(style, "background") || root.style.getPropertyValue("--panel").trim();
+      if (ink && !selectorText.includes(":disabled") && contrast(ink, ground) < 4.5) {
+        complain(`${selectorText}: hard to read, ${theme}`);
+      }
+    }
+  }
+}
+
+// The space bar plays, but where what has the focus takes it.
+function checkSpace(complain) {
+  const press = target => !target.dispatchEvent(new KeyboardEvent("keydown",
+    {key: " ", bubbles: true, cancelable: true}));
+  for (const control of document.querySelectorAll("button, input:not([type=range])")) {
+    if (press(control)) complain(`space is taken from ${control.id || control.textContent}`);
+  }
+  if (stepper.timer !== 0) complain("space on a control plays");
+  if (!press($("slider")) || stepper.timer === 0) complain("space does not play");
+  stepper.play(false);
+}
+
 // Checks @check(step, complain) at up to 100 steps, forwards, then back; and what all pages owe.
 function selfTest(check) {
   const wrong = [];
@@ -210,6 +246,8 @@ function selfTest(check) {
       }
     }
   }
+  checkInks(complain);
+  checkSpace(complain);
   for (const control of document.querySelectorAll("button, input")) {
     const name = control.getAttribute("aria-label") || control.textContent.trim();
     if (!name) complain(`a ${control.tagName} has no name`);

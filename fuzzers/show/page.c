@@ -3,6 +3,7 @@
 
 #include "fuzzers/show/look.h"
 #include "fuzzers/show/page_assets.h"
+#include "fuzzers/utf8.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -64,11 +65,14 @@ bool page_write(const char *path, enum page_kind kind, const char *title, const 
     static const char *const scripts[] = {[PAGE_CASE] = page_asset_case_js,
                                           [PAGE_TRACE] = page_asset_trace_js,
                                           [PAGE_SCHEDULE] = page_asset_schedule_js};
-    struct page page = {.title = title,
+    char *valid = utf8_valid(title);
+    struct page page = {.title = valid,
                         .script = scripts[kind],
                         .data = json_dumps(data, JSON_COMPACT | JSON_ENSURE_ASCII)};
-    if (page.data == NULL) {
-        errno = EINVAL;
+    if (valid == NULL || page.data == NULL) {
+        free(valid);
+        free(page.data);
+        errno = valid == NULL ? ENOMEM : EINVAL;
         return false;
     }
     bool standard = strcmp(path, "-") == 0;
@@ -81,8 +85,20 @@ bool page_write(const char *path, enum page_kind kind, const char *title, const 
     if (out != NULL && !standard) {
         good = fclose(out) == 0 && good;
     }
+    free(valid);
     free(page.data);
     return good;
+}
+
+json_t *page_text(const char *text)
+{
+    char *valid = utf8_valid(text);
+    json_t *told = valid == NULL ? NULL : json_string(valid);
+    if (told == NULL) {
+        abort();
+    }
+    free(valid);
+    return told;
 }
 
 json_t *page_looks(void)

@@ -4,10 +4,11 @@
 #include "fuzzers/model.h"
 #include "fuzzers/show/page.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { OP_TEXT_MAX = 256, KEY_MAX = 64 };
+enum { OP_TEXT_MAX = 256, KEY_MAX = 64, PINS_MAX = 16 };
 
 /* What the steps so far have told, so that each tells only what is new. */
 struct teller {
@@ -191,16 +192,72 @@ static json_t *tell_number_names(void)
     return names;
 }
 
+/* Whether what is at @at, in @text, is behind @word and a space. */
+static bool is_behind(const char *text, const char *at, const char *word)
+{
+    size_t length = strlen(word);
+    if ((size_t)(at - text) <= length || at[-1] != ' ') {
+        return false;
+    }
+    const char *start = at - 1 - length;
+    return strncmp(start, word, length) == 0 &&
+           (start == text || !isalnum((unsigned char)start[-1]));
+}
+
+/* Whether the number from @at to @end, in @detail, is one of a frame, as %#llx prints it. */
+static bool is_frame(const char *detail, const char *at, const char *end)
+{
+    static const char *const words[] = {"frame", "block", "run", "moves to", "owner of"};
+    if (*at != '0' || (end != at + 1 && at[1] != 'x')) {
+        return false;
+    }
+    for (unsigned i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (is_behind(detail, at, words[i])) {
+            return true;
+        }
+    }
+    return strncmp(end, ", order ", 8) == 0 && !is_behind(detail, at, "order");
+}
+
+/* Whether @detail is of a space, whose units are no frames. */
+static bool names_space(const char *detail)
+{
+    const char *at = detail;
+    while ((at = strstr(at, "space ")) != NULL) {
+        at += strlen("space ");
+        if (isdigit((unsigned char)*at)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The frames that @detail names, for the page to mark them. */
+static json_t *tell_pins(const char *detail)
+{
+    json_t *pins = json_array();
+    const char *at = names_space(detail) ? "" : detail;
+    while (*at != '\0' && json_array_size(pins) < PINS_MAX) {
+        const char *end = at;
+        while (isalnum((unsigned char)*end)) {
+            end++;
+        }
+        if (end > at && is_frame(detail, at, end)) {
+            add(pins, strtoull(at, NULL, 16));
+        }
+        at = end > at ? end : end + 1;
+    }
+    return pins;
+}
+
 static json_t *tell_finding(const struct shown_finding *finding)
 {
     if (finding->name[0] == '\0') {
         return json_null();
     }
-    /* What a process said last need not be text. */
-    json_t *detail = json_string(finding->detail);
-    return json_pack("{s:s,s:s,s:o,s:I}", "name", finding->name, "sentence", finding->sentence,
-                     "detail", detail == NULL ? json_string("") : detail, "op",
-                     (json_int_t)finding->op);
+    return json_pack("{s:o,s:o,s:o,s:o,s:I}", "name", page_text(finding->name), "sentence",
+                     page_text(finding->sentence), "detail", page_text(finding->detail), "pins",
+                     tell_pins(finding->detail), "op", (json_int_t)finding->op);
 }
 
 json_t *page_case_data(const struct timeline *timeline, const struct program *program,
@@ -219,7 +276,7 @@ json_t *page_case_data(const struct timeline *timeline, const struct program *pr
     json_t *steps = tell_steps(teller);
     json_t *views = tell_spans(teller, timeline->views, timeline->views_count);
     json_t *data = json_pack(
-        "{s:s,s:s,s:I,s:I,s:I,s:I,s:b}", "file", file, "subject", subject, "ops",
+        "{s:o,s:s,s:I,s:I,s:I,s:I,s:b}", "file", page_text(file), "subject", subject, "ops",
         (json_int_t)program->ops_count, "start", (json_int_t)map->ranges[0].start, "frames",
         (json_int_t)(last->start + last->frames - map->ranges[0].start), "pageblock",
         (json_int_t)order_frames(pageblock), "counted", (int)timeline->counted);

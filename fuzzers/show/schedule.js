@@ -6,8 +6,9 @@
 const [MATTERS, BEGINS, ENDS] = [1, 2, 4];
 const LANES = ["unmovable", "movable", "reclaimable", "run"];
 
+// Of very many steps only the last ones are here: @i is the place among these, @number that among all.
 const STEPS = DATA.steps.map(([thread, op, step, place, word, value, older, flags], i) =>
-  ({i, thread, op, step, place: DATA.places[place], word, value, older, flags}));
+  ({i, number: DATA.first + i, thread, op, step, place: DATA.places[place], word, value, older, flags}));
 const byWord = new Map();
 for (const step of STEPS) {
   if (step.flags & (BEGINS | ENDS)) continue;
@@ -17,7 +18,10 @@ for (const step of STEPS) {
 
 // The threads that are in an operation while each step is done: their lanes go on.
 const inside = (() => {
-  const open = Array(DATA.threads).fill(false);
+  const open = Array(DATA.threads).fill(false).map((_, thread) => {
+    const first = STEPS.find(step => step.thread === thread);
+    return DATA.first > 0 && first !== undefined && !(first.flags & BEGINS);
+  });
   return STEPS.map(step => {
     open[step.thread] = !(step.flags & ENDS);
     return open.slice();
@@ -53,7 +57,7 @@ function makeRows() {
     const last = i === shown.length - 1;
     const row = el("tr", {class: [before !== null && before.thread !== step.thread ? "switch" : "",
       last && DATA.finding ? "final" : ""].join(" ").trim() || null}, el("td", {class: "count"},
-      String(step.i)));
+      String(step.number)));
     for (let thread = 0; thread < DATA.threads; thread++) {
       const mine = thread === step.thread;
       const style = `--lane:var(--lane-${thread});--lane-soft:var(--lane-soft-${thread})`;
@@ -88,7 +92,7 @@ function drawWord(step) {
   const near = steps.slice(Math.max(0, at - 12), at + 13);
   const lines = near.map(other => {
     const button = el("button", {type: "button", "aria-current": other === step ? "step" : null},
-      el("span", {class: "index"}, String(other.i)),
+      el("span", {class: "index"}, String(other.number)),
       el("span", {}, `thread ${other.thread + 1}: ${other.place.kind}` +
         (other.value === "" ? "" : ` = ${other.value}`) + (other.older > 0 ? " (older)" : "")));
     button.addEventListener("click", () => {
@@ -137,6 +141,12 @@ function check(at, complain) {
   if (cells.findIndex(cell => cell.textContent !== "") !== step.thread) complain("in another's lane");
   if (document.querySelectorAll("#steps tr[aria-current]").length !== 1) complain("not one line is marked");
   if (rows.length !== shown.length) complain("not a line for each step");
+  if (rows[at].firstChild.textContent !== String(DATA.total - STEPS.length + step.i)) {
+    complain("another number");
+  }
+  if (rows[at].firstChild.scrollWidth > rows[at].firstChild.clientWidth) {
+    complain("the number has no room");
+  }
   if (at === shown.length - 1 && DATA.finding && !rows[at].querySelector(".chip.bad")) {
     complain("the violation is not marked");
   }
@@ -147,9 +157,9 @@ function start() {
   document.head.append(el("style", {}, `:root{${LANES.map((key, i) => `--lane-${i}:color-mix(in srgb,` +
     `var(--look-${key}) 60%,var(--ink));--lane-soft-${i}:color-mix(in srgb,var(--look-${key}) 35%,var(--panel));`).join("")}}`));
   $("title").textContent = DATA.file;
-  const switches = STEPS.filter((step, i) => i > 0 && STEPS[i - 1].thread !== step.thread).length;
-  $("subtitle").textContent = `on ${DATA.subject}: ${DATA.threads} threads, ${counted(STEPS.length)} steps, ` +
-    `${counted(switches)} switches`;
+  $("subtitle").textContent = `on ${DATA.subject}: ${DATA.threads} threads, ${counted(DATA.total)} steps, ` +
+    `${counted(DATA.switches)} switch${DATA.switches === 1 ? "" : "es"}` +
+    (DATA.first > 0 ? `; the last ${counted(STEPS.length)} steps are shown` : "");
   showVerdict(DATA.finding, "Show the last step", () => stepper.go(stepper.count - 1));
   const heads = [];
   for (let thread = 0; thread < DATA.threads; thread++) {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "fuzzers/show/strip.h"
 
+#include "fuzzers/utf8.h"
+
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,15 +44,21 @@ struct strip {
     bool used[LOOKS];
 };
 
+/* XML is UTF-8, which a file name need not be. */
 static void print_escaped(FILE *out, const char *text)
 {
-    for (; *text != '\0'; text++) {
-        if (*text == '<' || *text == '&' || *text == '>') {
-            fprintf(out, "&#%d;", *text);
-        } else if ((unsigned char)*text >= ' ') {
-            fputc(*text, out);
+    char *valid = utf8_valid(text);
+    if (valid == NULL) {
+        abort();
+    }
+    for (const char *at = valid; *at != '\0'; at++) {
+        if (*at == '<' || *at == '&' || *at == '>') {
+            fprintf(out, "&#%d;", *at);
+        } else if ((unsigned char)*at >= ' ') {
+            fputc(*at, out);
         }
     }
+    free(valid);
 }
 
 /* Chooses the steps that get a column: all, or as many as there is room for, the last one among
@@ -242,8 +250,9 @@ static void draw_finding(const struct strip *strip)
                 "<text class=\"good\" x=\"10\" y=\"42\">nothing was found wrong</text>\n");
         return;
     }
-    fprintf(strip->out, "<text class=\"bad\" x=\"10\" y=\"40\">&#10005; op %u: %s: ", finding->op,
-            finding->name);
+    fprintf(strip->out, "<text class=\"bad\" x=\"10\" y=\"40\">&#10005; op %u: ", finding->op);
+    print_escaped(strip->out, finding->name);
+    fputs(": ", strip->out);
     print_escaped(strip->out, finding->sentence);
     fputs("</text>\n<text class=\"bad m\" x=\"10\" y=\"57\">", strip->out);
     print_escaped(strip->out, finding->detail);

@@ -280,6 +280,51 @@ static void executor_run_finds_flaw(void **state)
     flaw_assert_found(&subject, *state);
 }
 
+/* Units are no frames: what says where one is names its space. */
+static void assert_space_named(const struct subject *subject, unsigned flaw, const char *text,
+                               const char *due)
+{
+    struct executor executor;
+    struct program program;
+    program_init(&program);
+    flaw_parse(&program, text);
+    executor_init(&executor, subject, CASE_SLOTS_MAX);
+    flaw_now = flaw;
+    bool clean = executor_run(&executor, &program);
+    flaw_now = FLAW_NONE;
+    assert_false(clean);
+    if (strstr(executor.harness.report.detail, due) == NULL) {
+        fail_msg("no '%s' in: %s", due, executor.harness.report.detail);
+    }
+    executor_close(&executor);
+    program_free(&program);
+}
+
+static bool validate_complains(void *instance, uint32_t number, struct violation *violation)
+{
+    (void)instance;
+    (void)number;
+    *violation = (struct violation){INVARIANT_COVER, 3, 0, 1};
+    return false;
+}
+
+static void executor_run_names_the_space(void **state)
+{
+    struct subject subject = *flaw_core();
+    struct subject_space_ops spaces = flawed_spaces();
+    (void)state;
+    subject.spaces = &spaces;
+    for (unsigned i = FLAW_NONE + 1; i < FLAWS; i++) {
+        enum check check = flaw_cases[i].check;
+        if (i != FLAW_DESCRIPTOR && (check == CHECK_ALIGNMENT || check == CHECK_CONTAINMENT ||
+                                     check == CHECK_OVERLAP || check == CHECK_LOOKUP)) {
+            assert_space_named(&subject, i, flaw_cases[i].program, "space 0");
+        }
+    }
+    spaces.validate = validate_complains;
+    assert_space_named(&subject, FLAW_NONE, MAP ADD("0"), "space 0, unit 0x3: 0x1, expected 0");
+}
+
 /* An allocator without spaces: operations on them do nothing. */
 static void executor_run_passes_over_spaces(void **state)
 {
@@ -293,7 +338,8 @@ static void executor_run_passes_over_spaces(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        FLAW_TABLE(FLAW_TEST) cmocka_unit_test(executor_run_passes_over_spaces),
+        FLAW_TABLE(FLAW_TEST) cmocka_unit_test(executor_run_names_the_space),
+        cmocka_unit_test(executor_run_passes_over_spaces),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

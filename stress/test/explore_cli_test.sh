@@ -64,6 +64,40 @@ ends_in 0 "$stress" replay --html said.html said.ops
 grep -q '"schedule":"2@1.9 1@end 2@end"' said.html || complain "another schedule is shown:" said.ops
 refused missing/x.html -- "$stress" replay --html missing/x.html said.ops
 
+# A page on standard output is alone there, and the table beside it.
+ends_in 3 "$stress" replay --html - gone.ops
+[[ $(head -n 1 stdout) == '<!doctype html>' && $(tail -n 1 stdout) == '</html>' ]] ||
+    complain "standard output is not the page:" "$stress" replay --html -
+for line in '^thread 1 ' '^schedule: 1@end 2@end$' '^found overlap: 0 of 1$'; do
+    grep -q "$line" stderr || complain "'$line' is not on stderr:" "$stress" replay --html -
+    ! grep -q "$line" stdout || complain "'$line' is in the page:" "$stress" replay --html -
+done
+
+# A file may have any name.
+cp said.ops $'bad\xff.ops'
+ends_in 0 "$stress" replay --html odd.html $'bad\xff.ops'
+grep -q '"file":"bad\\uFFFD.ops"' odd.html || complain "it does not show its name:" odd.html
+iconv -f UTF-8 -t UTF-8 odd.html >/dev/null 2>&1 || complain "it is no UTF-8:" odd.html
+
+# Of very many steps the last ones are shown, which the page says, with the switches of all.
+{
+    printf 'potad-case 2\nslots 64\nrange zone=0 start=0x0 frames=1024\n'
+    for _ in {0..9}; do
+        echo "contig slot=0 zone=any units=511 align=1 frame=0 within=0 type=unmovable thread=1"
+        echo "contig-free slot=0 thread=1"
+    done
+    echo 'shrink thread=2'
+} >many.ops
+ends_in 0 "$stress" replay --html many.html many.ops
+number_in() { # key page
+    grep -oE "\"$1\":[0-9]+" "$2" | cut -d: -f2
+}
+first=$(number_in first many.html)
+[[ ${first:-0} -gt 0 && $(number_in total many.html) -eq $((first + 6000)) ]] ||
+    complain "the steps are not numbered among all:" many.ops
+[[ $(number_in switches many.html) -eq 1 ]] || complain "another number of switches:" many.ops
+[[ $(number_in first said.html) -eq 0 ]] || complain "not all steps are shown:" said.ops
+
 # All executions of two allocations with one preemption at most; the same number each time.
 ends_in 0 "$stress" explore --strategy exhaustive1 two.ops
 grep -oE '[0-9]+ executions' stdout >first.txt

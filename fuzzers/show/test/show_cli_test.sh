@@ -82,6 +82,19 @@ stands_alone good.svg
 [[ $(tail -n 1 good.svg) == '</svg>' ]] || complain "it does not end:" good.svg
 if grep -q '<script' good.svg; then complain "it has a script:" good.svg; fi
 
+# A file may have any name; what is written is UTF-8.
+odd=$'bad\xff.ops'
+cp good.ops "$odd"
+cp good.txt $'bad\xff.txt'
+ends_in 0 "${show[@]}" --html "$odd" -o odd.html
+ends_in 0 "${show[@]}" --html --trace $'bad\xff.txt' -o odd-trace.html
+ends_in 0 "${show[@]}" --svg "$odd" -o odd.svg
+for page in odd.html odd-trace.html odd.svg; do
+    iconv -f UTF-8 -t UTF-8 "$page" >/dev/null 2>&1 || complain "it is no UTF-8:" "$page"
+    grep -q $'bad\xef\xbf\xbd\.' "$page" || complain "it does not show its name:" "$page"
+done
+grep -q '"file":"bad\\uFFFD.ops"' odd.html || complain "another file is named:" odd.html
+
 ends_in 0 "${show[@]}" good.ops -o text.ops
 "${show[@]}" good.ops | cmp -s - text.ops || complain "text in a file is not that on standard output:" good.ops
 

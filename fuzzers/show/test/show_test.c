@@ -411,6 +411,62 @@ static void page_case_data_tells_the_timeline(void **state)
     program_free(&program);
 }
 
+/* What the page marks of @detail, as the JSON of its frames. */
+static void assert_pins(struct timeline *timeline, const struct program *program,
+                        const char *detail, const char *due)
+{
+    struct shown_finding *finding = &timeline->finding;
+    snprintf(finding->name, sizeof(finding->name), "lookup");
+    snprintf(finding->detail, sizeof(finding->detail), "%s", detail);
+    json_t *data = page_case_data(timeline, program, "x.ops", "core");
+    const json_t *told = json_object_get(json_object_get(data, "finding"), "pins");
+    char *pins = json_dumps(told, JSON_COMPACT);
+    assert_non_null(pins);
+    if (strcmp(pins, due) != 0) {
+        fail_msg("%s, not %s, of: %s", pins, due, detail);
+    }
+    free(pins);
+    json_decref(data);
+}
+
+/* %#llx of frame 0 is "0"; and units of spaces are no frames. */
+static void page_case_data_tells_the_frames_of_the_finding(void **state)
+{
+    (void)state;
+    static const char *const details[][2] = {
+        {"frame 0: buddy at 0 of 16 frames in zone 0; expected a folio", "[0]"},
+        {"frame 0x21: 0, expected 0x1", "[33]"},
+        {"frame 0, address 0x7f0000001000", "[0]"},
+        {"block 0x10, order 4, moves to 0, not free accepted memory", "[16,0]"},
+        {"block 0x10 moves to zone 1, of a higher class than zone 0", "[16]"},
+        {"run 0x30 of zone 0: frame 0 is elsewhere", "[48,0]"},
+        {"run 0 of 16 frames; asked for 0 at 2^0", "[0]"},
+        {"frame 0x8 gives a reference to 0x9, order 0; expected 0, order 3", "[8,9,0]"},
+        {"part 1 of a split is 0x18, order 2; expected 0x10, order 3", "[24,16]"},
+        {"a CPU keeps a block that is not free: 0, order 0, zone 0, type 1", "[0]"},
+        {"the owner of 0x20 hears of a move out of turn: 0", "[32]"},
+        {"descriptor of a space in frame 0x20, zone 1", "[32]"},
+        {"space 0, unit 0x3: 0x1, expected 0", "[]"},
+        {"block 0x4, order 2, of space 1 is not free", "[]"},
+        {"part 1 of a split in space 0 is 0x4, order 2; expected 0, order 2", "[]"},
+        {"run 0x4 in space 0 has 1 parts, not 2", "[]"},
+        {"in all: 0x8, expected 0xa", "[]"},
+        {"key 0: 0x8, expected 0xa", "[]"},
+        {"0", "[]"},
+        {"frame ", "[]"},
+        {"\xff", "[]"},
+        {"", "[]"},
+    };
+    struct program program;
+    struct timeline timeline;
+    record(subject_find("core"), split_case, &program, &timeline);
+    for (size_t i = 0; i < sizeof(details) / sizeof(details[0]); i++) {
+        assert_pins(&timeline, &program, details[i][0], details[i][1]);
+    }
+    timeline_free(&timeline);
+    program_free(&program);
+}
+
 static unsigned occurrences(const char *text, const char *word)
 {
     unsigned count = 0;
@@ -451,6 +507,34 @@ static char *strip_text(const struct timeline *timeline, const struct program *p
     strip_print(out, timeline, program, "a<b.ops");
     fclose(out);
     return text;
+}
+
+/* A file name need be no UTF-8, nor what a process says last; a page and a picture are. */
+static void pages_take_names_of_any_bytes(void **state)
+{
+    (void)state;
+    struct program program;
+    struct timeline timeline;
+    record(subject_find("core"), split_case, &program, &timeline);
+    struct shown_finding *finding = &timeline.finding;
+    snprintf(finding->name, sizeof(finding->name), "a\xff<");
+    snprintf(finding->sentence, sizeof(finding->sentence), "b\xff");
+    snprintf(finding->detail, sizeof(finding->detail), "c\xff");
+    json_t *data = page_case_data(&timeline, &program, "d\xff", "core");
+    const json_t *told = json_object_get(data, "finding");
+    assert_string_equal(json_string_value(json_object_get(data, "file")), "d\xef\xbf\xbd");
+    assert_string_equal(json_string_value(json_object_get(told, "name")), "a\xef\xbf\xbd<");
+    assert_string_equal(json_string_value(json_object_get(told, "sentence")), "b\xef\xbf\xbd");
+    assert_string_equal(json_string_value(json_object_get(told, "detail")), "c\xef\xbf\xbd");
+    assert_true(page_write("/dev/null", PAGE_CASE, "d\xff", data));
+    char *text = strip_text(&timeline, &program);
+    assert_int_equal(occurrences(text, "\xff"), 0);
+    assert_int_equal(occurrences(text, "a\xef\xbf\xbd&#60;: b\xef\xbf\xbd<"), 1);
+    assert_int_equal(occurrences(text, "c\xef\xbf\xbd<"), 1);
+    free(text);
+    json_decref(data);
+    timeline_free(&timeline);
+    program_free(&program);
 }
 
 static void strip_print_marks_the_violation(void **state)
@@ -506,7 +590,9 @@ int main(void)
         cmocka_unit_test(record_case_ends_what_has_no_end),
         cmocka_unit_test(record_case_thins_out_long_programs),
         cmocka_unit_test(page_case_data_tells_the_timeline),
+        cmocka_unit_test(page_case_data_tells_the_frames_of_the_finding),
         cmocka_unit_test(page_write_escapes_data),
+        cmocka_unit_test(pages_take_names_of_any_bytes),
         cmocka_unit_test(strip_print_marks_the_violation),
         cmocka_unit_test(looks_differ_by_more_than_colour),
     };
