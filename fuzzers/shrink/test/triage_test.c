@@ -432,7 +432,7 @@ static void assert_uri(const struct triage *triage, const char *expected)
 static void triage_write_sarif_names_the_input(void **state)
 {
     char before[PATH_BYTES];
-    char uri[PATH_BYTES];
+    char uri[PATH_BYTES + 16];
     struct triage triage = {.common = shrink_common_defaults()};
     (void)state;
     subject = flawed_core(FLAW_ORDER);
