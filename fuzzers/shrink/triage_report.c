@@ -4,7 +4,7 @@
  */
 #include "fuzzers/shrink/triage.h"
 
-#include "core/invariant.h"
+#include "fuzzers/check.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -185,28 +185,6 @@ bool triage_write_markdown(const struct triage *triage, const char *path)
 
 /* SARIF */
 
-/* What the violated check or invariant @name says, or NULL. */
-static const char *sentence_of(const char *name)
-{
-    static const struct {
-        const char *name;
-        const char *sentence;
-    } sentences[] = {
-#define X(id, check, sentence) {check, sentence},
-        CHECK_TABLE(X)
-#undef X
-#define X(id, number, invariant, sentence) {invariant, sentence},
-            INVARIANT_TABLE(X)
-#undef X
-    };
-    for (unsigned i = 0; i < sizeof(sentences) / sizeof(sentences[0]); i++) {
-        if (strcmp(sentences[i].name, name) == 0) {
-            return sentences[i].sentence;
-        }
-    }
-    return NULL;
-}
-
 /* A rule is what was violated: all assertions are one. */
 static void rule_id(const struct triage_group *group, char id[static SIGNATURE_NAME_MAX])
 {
@@ -224,7 +202,7 @@ static void rules_add(json_t *rules, const char *id)
             return;
         }
     }
-    const char *sentence = sentence_of(id);
+    const char *sentence = check_sentence_of(id);
     json_array_append_new(rules,
                           json_pack("{s:s,s:s,s:{s:s},s:{s:s}}", "id", id, "name", id,
                                     "shortDescription", "text", sentence == NULL ? id : sentence,
