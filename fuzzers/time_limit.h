@@ -7,6 +7,7 @@
 #define POTAD_FUZZERS_TIME_LIMIT_H
 
 #include <signal.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/time.h>
 
