@@ -4,10 +4,10 @@
  */
 #include "fuzzers/executor.h"
 #include "fuzzers/input.h"
+#include "fuzzers/json_text.h"
 #include "fuzzers/potad_case.h"
 #include "fuzzers/run_trace.h"
 #include "fuzzers/sweep/fault_matrix.h"
-#include "fuzzers/utf8.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -122,8 +122,7 @@ static const char *take_option(struct run_options *run, int option)
 static void tell_case(json_t *cases, const char *path, const struct executor *executor,
                       const struct program *program, int status)
 {
-    char *name = utf8_valid(path);
-    json_t *told = json_pack("{s:s,s:b,s:n,s:n,s:n}", "file", name, "ran",
+    json_t *told = json_pack("{s:o,s:b,s:n,s:n,s:n}", "file", json_text(path), "ran",
                              status == EXIT_NOTHING_FOUND || status == EXIT_VIOLATION, "operations",
                              "violated", "op");
     if (program != NULL) {
@@ -134,7 +133,6 @@ static void tell_case(json_t *cases, const char *path, const struct executor *ex
         json_object_set_new(told, "op", json_integer(executor->op_index));
     }
     json_array_append_new(cases, told);
-    free(name);
 }
 
 /* Runs one case. Return: an exit status. */

@@ -167,7 +167,7 @@ static void check_some_frames(struct harness *harness)
     harness_check_lookup(harness, harness->model.start + turn * 7919 % harness->model.frames);
 }
 
-void harness_fail_invariant(struct harness *harness, const char *where,
+void harness_fail_invariant(struct harness *harness, const char *whole, const char *where,
                             const struct violation *violation)
 {
     if (harness_violated(harness)) {
@@ -175,7 +175,7 @@ void harness_fail_invariant(struct harness *harness, const char *where,
     }
     harness->report.name = invariant_name(violation->invariant);
     harness->report.sentence = violation_sentence(violation);
-    violation_text(harness->report.detail, where, violation);
+    violation_text(harness->report.detail, whole, where, violation);
     harness_say_violated(harness);
 }
 
@@ -199,7 +199,7 @@ void harness_validate(struct harness *harness)
         return;
     }
     if (!subject->validate(harness->instance, &violation)) {
-        harness_fail_invariant(harness, "frame", &violation);
+        harness_fail_invariant(harness, "", "frame", &violation);
     }
 }
 

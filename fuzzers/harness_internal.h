@@ -184,9 +184,9 @@ void harness_check_asked(struct harness *harness, const struct harness_block *bl
 bool harness_compact_must_succeed(const struct harness *harness,
                                   const struct subject_request *request);
 
-/* Keeps the subject's own finding as the violation, if it is the first. @where: as
- * violation_text() has it. */
-void harness_fail_invariant(struct harness *harness, const char *where,
+/* Keeps the subject's own finding as the violation, if it is the first. @whole and @where: as
+ * violation_text() has them. */
+void harness_fail_invariant(struct harness *harness, const char *whole, const char *where,
                             const struct violation *violation);
 
 /* Writes a pattern that depends on @serial into an object, and compares it with that. */

@@ -288,7 +288,7 @@ void harness_range_validate(struct harness *harness)
     if (!harness->subject->range->validate(range->tree, &violation)) {
         harness->report.name = invariant_name(violation.invariant);
         harness->report.sentence = violation_sentence(&violation);
-        violation_text(harness->report.detail, "key", &violation);
+        violation_text(harness->report.detail, "", "key", &violation);
         harness_say_violated(harness);
         return;
     }

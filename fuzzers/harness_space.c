@@ -594,9 +594,9 @@ void harness_space_validate(struct harness *harness)
         }
         space_settle(harness, number);
         if (!ops_of(harness)->validate(harness->instance, number, &violation)) {
-            char where[WHERE_MAX];
-            snprintf(where, sizeof(where), "space %u, unit", number);
-            harness_fail_invariant(harness, where, &violation);
+            char whole[WHERE_MAX];
+            snprintf(whole, sizeof(whole), "space %u", number);
+            harness_fail_invariant(harness, whole, "unit", &violation);
         }
     }
 }

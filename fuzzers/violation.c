@@ -6,12 +6,15 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-void violation_text(char text[VIOLATION_TEXT_MAX], const char *where,
+void violation_text(char text[VIOLATION_TEXT_MAX], const char *whole, const char *where,
                     const struct violation *violation)
 {
-    char place[VIOLATION_TEXT_MAX / 2] = "in all";
+    const char *comma = whole[0] == '\0' ? "" : ", ";
+    char place[VIOLATION_TEXT_MAX / 2];
     if (violation->pfn != PFN_NONE) {
-        snprintf(place, sizeof(place), "%s %#" PRIx64, where, violation->pfn);
+        snprintf(place, sizeof(place), "%s%s%s %#" PRIx64, whole, comma, where, violation->pfn);
+    } else {
+        snprintf(place, sizeof(place), "%s%sin all", whole, comma);
     }
     snprintf(text, VIOLATION_TEXT_MAX, "%s: %#" PRIx64 ", expected %#" PRIx64, place,
              violation->actual, violation->expected);

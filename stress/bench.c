@@ -174,6 +174,9 @@ static const char *command_parse(struct command *command, int argc, char **argv)
             break;
         case 'j':
             command->json = optarg;
+            if (strcmp(optarg, "-") == 0) {
+                return "--json needs a FILE: standard output has the text";
+            }
             break;
         case 'p':
             command->part = optarg;

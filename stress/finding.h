@@ -41,7 +41,11 @@
     X("linearizability", "no order of the calls, one after another, has them answer so")           \
     X("lock-order", "locks are taken in one order, and what they cover is changed with them held") \
     X("assert", "an assertion of the allocator failed")                                            \
-    X("tsan", "ThreadSanitizer saw a data race")
+    X("boot", "the allocator boots where its map has room")                                        \
+    X("tsan", "ThreadSanitizer saw a data race")                                                   \
+    X("sanitizer", "a sanitizer ended the process")                                                \
+    X("crash", "a signal ended the process")                                                       \
+    X("exit", "the process ended by itself")
 
 enum finding {
 #define X(id, name, sentence) id,

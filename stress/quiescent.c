@@ -18,7 +18,7 @@ static void check_invariants(struct worker *coordinator)
     worker_begin(coordinator, "validate");
     if (!world->subject->validate(world->instance, &violation)) {
         char text[VIOLATION_TEXT_MAX];
-        violation_text(text, "frame", &violation);
+        violation_text(text, "", "frame", &violation);
         worker_report(coordinator, FINDING_INVARIANT, "%s does not hold; %s",
                       invariant_name(violation.invariant), text);
     }

@@ -97,7 +97,7 @@ static void check_invariants(struct worker *coordinator, struct range_scene *sce
     worker_begin(coordinator, "validate");
     if (!range_tree_validate(&scene->tree, &violation)) {
         char text[VIOLATION_TEXT_MAX];
-        violation_text(text, "key", &violation);
+        violation_text(text, "", "key", &violation);
         worker_report(coordinator, FINDING_INVARIANT, "%s does not hold; %s",
                       invariant_name(violation.invariant), text);
     }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "stress/schedule_page.h"
 
+#include "fuzzers/json_text.h"
 #include "fuzzers/show/page.h"
 #include "stress/explore/interleaving.h"
 #include "stress/finding.h"
@@ -88,6 +89,23 @@ static json_t *tell_steps(const struct numbering *numbering, const struct explor
     return steps;
 }
 
+/* Which threads are in an operation when the step @first is done. */
+static json_t *tell_inside(const struct explore_log *log, unsigned threads, uint32_t first)
+{
+    bool inside[EXPLORE_THREADS + 1] = {false};
+    json_t *told = json_array();
+    for (uint32_t i = 0; i < first; i++) {
+        const struct explored_step *step = &log->steps[i];
+        if (interleaving_is_turn(step) && step->thread < threads) {
+            inside[step->thread] = step->at.step == 0;
+        }
+    }
+    for (unsigned thread = 0; thread < threads; thread++) {
+        json_array_append_new(told, json_boolean(inside[thread]));
+    }
+    return told;
+}
+
 /* How often another thread went on: of all steps, shown or not. */
 static uint32_t count_switches(const struct explore_log *log)
 {
@@ -125,7 +143,7 @@ static json_t *tell_schedule(const struct schedule *schedule)
     }
     schedule_print(out, schedule);
     fclose(out);
-    json_t *told = page_text(text);
+    json_t *told = json_text(text);
     free(text);
     return told;
 }
@@ -135,9 +153,9 @@ static json_t *tell_finding(const struct attempt *attempt)
     if (!attempt_found(attempt)) {
         return json_null();
     }
-    return json_pack("{s:o,s:s,s:o}", "name", page_text(attempt->finding.name), "sentence",
+    return json_pack("{s:o,s:s,s:o}", "name", json_text(attempt->finding.name), "sentence",
                      finding_sentence_of(attempt->finding.name), "detail",
-                     page_text(attempt->finding.text));
+                     json_text(attempt->finding.text));
 }
 
 bool schedule_page_write(const char *path, const char *file, const struct failure *failure,
@@ -147,11 +165,13 @@ bool schedule_page_write(const char *path, const char *file, const struct failur
     const struct explore_log *log = &attempt->log;
     uint32_t first = log->count > STEPS_MAX ? log->count - STEPS_MAX : 0;
     json_t *data = json_pack(
-        "{s:o,s:s,s:i,s:o,s:o,s:o,s:o,s:o}", "file", page_text(file), "subject", failure->subject,
+        "{s:o,s:s,s:i,s:o,s:o,s:o,s:o,s:o}", "file", json_text(file), "subject", failure->subject,
         "threads", (int)program_threads(&failure->program), "steps",
         tell_steps(&numbering, log, first), "ops", tell_ops(&failure->program), "schedule",
         tell_schedule(&attempt->schedule), "finding", tell_finding(attempt), "looks", page_looks());
     json_object_set_new(data, "first", json_integer((json_int_t)first));
+    json_object_set_new(data, "inside",
+                        tell_inside(log, program_threads(&failure->program), first));
     json_object_set_new(data, "total", json_integer((json_int_t)log->count));
     json_object_set_new(data, "switches", json_integer((json_int_t)count_switches(log)));
     json_object_set(data, "places", numbering.places);

@@ -27,7 +27,8 @@ const changes = DATA.steps.map(step => spansOf(step.d));
 const views = spansOf(DATA.views);
 
 // Frames that the finding names.
-const pins = (DATA.finding ? DATA.finding.pins : []).filter(frame => frame >= START && frame < END);
+const pins = [...new Set(DATA.finding ? DATA.finding.pins : [])]
+  .filter(frame => frame >= START && frame < END);
 const keyframes = [];
 
 function applyChanges(spans, list) {
@@ -468,7 +469,7 @@ function draw(step) {
 
 // Each frame that the finding names has its mark, in the row of its address.
 function checkPins(complain) {
-  const due = [...new Set(pins)].sort((a, b) => a - b);
+  const due = [...pins].sort((a, b) => a - b);
   const drawn = [...document.querySelectorAll("#map .pin")];
   const frames = drawn.map(pin => +pin.dataset.frame).sort((a, b) => a - b);
   if (frames.join() !== due.join()) complain(`marked frames: ${frames}; due: ${due}`);

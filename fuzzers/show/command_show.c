@@ -26,7 +26,8 @@ struct show_options {
     uint32_t seconds;
     bool html;
     bool svg;
-    bool runs; /* an option is about how the case is run */
+    bool runs;    /* an option is about how the case is run: */
+    bool counted; /* how long, or how often it is validated */
 };
 
 static const struct option options[] = {
@@ -53,7 +54,8 @@ static void usage(void)
          "  --validate N     full validation every N operations (default: at the end only): shows\n"
          "                   what breaks the allocator, where that is seen only later\n"
          "  --timeout SECONDS\n"
-         "                   of processor time; a case that takes longer has no end (default 60)\n"
+         "                   of processor time, to run the case and note each step: one that\n"
+         "                   takes longer has no end (default 60)\n"
          "  --trace FILE     a kernel's trace, as potad-case run has it: occupancy of memory and\n"
          "                   fragmentation over its events\n"
          "  --map FILE       with --trace: the memory map, as potad-case run has it\n"
@@ -104,9 +106,11 @@ static const char *take_option(struct show_options *show, int option)
         return NULL;
     case 'v':
         show->runs = true;
+        show->counted = true;
         return parse_count(optarg, &show->validate_period) ? NULL : "--validate needs a number";
     case 'x':
         show->runs = true;
+        show->counted = true;
         return parse_count(optarg, &show->seconds) && show->seconds > 0
                    ? NULL
                    : "--timeout needs a number of seconds from 1 on";
@@ -126,6 +130,9 @@ static const char *contradiction(const struct show_options *show, int files)
     }
     if (!show->html && !show->svg && show->runs) {
         return "--validate, --subject and --timeout need --html or --svg";
+    }
+    if (show->trace != NULL && (show->limits != NULL || show->counted)) {
+        return "--validate, --timeout, --raw and --target are for a FILE, not --trace";
     }
     if (show->map != NULL && show->trace == NULL) {
         return "--map needs --trace";

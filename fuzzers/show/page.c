@@ -90,17 +90,6 @@ bool page_write(const char *path, enum page_kind kind, const char *title, const 
     return good;
 }
 
-json_t *page_text(const char *text)
-{
-    char *valid = utf8_valid(text);
-    json_t *told = valid == NULL ? NULL : json_string(valid);
-    if (told == NULL) {
-        abort();
-    }
-    free(valid);
-    return told;
-}
-
 json_t *page_looks(void)
 {
     json_t *looks = json_array();

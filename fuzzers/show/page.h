@@ -16,9 +16,6 @@ enum page_kind { PAGE_CASE, PAGE_TRACE, PAGE_SCHEDULE };
 bool page_write(const char *path, enum page_kind kind, const char *title, const json_t *data)
     __attribute__((warn_unused_result));
 
-/* @text, as JSON: bytes that are no UTF-8 are U+FFFD there. Aborts where there is no memory. */
-json_t *page_text(const char *text);
-
 /* All looks, for pages that draw memory. */
 json_t *page_looks(void);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "fuzzers/show/page_case.h"
 
+#include "fuzzers/json_text.h"
 #include "fuzzers/model.h"
 #include "fuzzers/show/page.h"
 
@@ -216,7 +217,8 @@ static bool is_frame(const char *detail, const char *at, const char *end)
             return true;
         }
     }
-    return strncmp(end, ", order ", 8) == 0 && !is_behind(detail, at, "order");
+    return strncmp(end, ", order ", 8) == 0 && !is_behind(detail, at, "order") &&
+           !is_behind(detail, at, "zone") && !is_behind(detail, at, "type");
 }
 
 /* Whether @detail is of a space, whose units are no frames. */
@@ -255,8 +257,8 @@ static json_t *tell_finding(const struct shown_finding *finding)
     if (finding->name[0] == '\0') {
         return json_null();
     }
-    return json_pack("{s:o,s:o,s:o,s:o,s:I}", "name", page_text(finding->name), "sentence",
-                     page_text(finding->sentence), "detail", page_text(finding->detail), "pins",
+    return json_pack("{s:o,s:o,s:o,s:o,s:I}", "name", json_text(finding->name), "sentence",
+                     json_text(finding->sentence), "detail", json_text(finding->detail), "pins",
                      tell_pins(finding->detail), "op", (json_int_t)finding->op);
 }
 
@@ -276,7 +278,7 @@ json_t *page_case_data(const struct timeline *timeline, const struct program *pr
     json_t *steps = tell_steps(teller);
     json_t *views = tell_spans(teller, timeline->views, timeline->views_count);
     json_t *data = json_pack(
-        "{s:o,s:s,s:I,s:I,s:I,s:I,s:b}", "file", page_text(file), "subject", subject, "ops",
+        "{s:o,s:s,s:I,s:I,s:I,s:I,s:b}", "file", json_text(file), "subject", subject, "ops",
         (json_int_t)program->ops_count, "start", (json_int_t)map->ranges[0].start, "frames",
         (json_int_t)(last->start + last->frames - map->ranges[0].start), "pageblock",
         (json_int_t)order_frames(pageblock), "counted", (int)timeline->counted);

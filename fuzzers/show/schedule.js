@@ -18,10 +18,7 @@ for (const step of STEPS) {
 
 // The threads that are in an operation while each step is done: their lanes go on.
 const inside = (() => {
-  const open = Array(DATA.threads).fill(false).map((_, thread) => {
-    const first = STEPS.find(step => step.thread === thread);
-    return DATA.first > 0 && first !== undefined && !(first.flags & BEGINS);
-  });
+  const open = [...DATA.inside];
   return STEPS.map(step => {
     open[step.thread] = !(step.flags & ENDS);
     return open.slice();

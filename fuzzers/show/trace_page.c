@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "fuzzers/show/trace_page.h"
 
+#include "fuzzers/json_text.h"
 #include "fuzzers/potad_case.h"
 #include "fuzzers/run_trace.h"
 #include "fuzzers/show/page.h"
@@ -248,7 +249,7 @@ static json_t *tell(const struct sampler *sampler, const char *path, const char 
         frames += sampler->map.ranges[i].frames;
     }
     return json_pack(
-        "{s:o,s:s,s:I,s:I,s:I,s:o,s:o,s:o}", "file", page_text(path), "subject", subject, "frames",
+        "{s:o,s:s,s:I,s:I,s:I,s:o,s:o,s:o}", "file", json_text(path), "subject", subject, "frames",
         (json_int_t)frames, "pageblock", (json_int_t)order_frames(sampler->block_order), "events",
         (json_int_t)sampler->events, "rows", told_rows, "samples", samples, "looks", page_looks());
 }
@@ -276,7 +277,7 @@ int trace_page_data(const char *path, const struct subject *subject, const struc
         json_t *finding = found.name == NULL
                               ? json_null()
                               : json_pack("{s:s,s:s,s:o}", "name", found.name, "sentence",
-                                          found.sentence, "detail", page_text(found.detail));
+                                          found.sentence, "detail", json_text(found.detail));
         *data = tell(sampler, path, subject->name);
         json_object_set_new(*data, "finding", finding);
     }

@@ -3,6 +3,7 @@
  * command_shrink.c: potad-case shrink.
  */
 #include "fuzzers/input.h"
+#include "fuzzers/json_text.h"
 #include "fuzzers/potad_case.h"
 #include "fuzzers/shrink/shrink_command.h"
 
@@ -42,13 +43,13 @@ static bool write_json(const char *path, const char *file, const struct shrink_c
                        const struct shrink_result *result)
 {
     json_t *json = json_pack(
-        "{s:o,s:s,s:b,s:o,s:o,s:o,s:i,s:i,s:I,s:I,s:f,s:b}", "file", shrink_json_text(file),
-        "subject", common->subject->name, "fails", result->trial.end == TRIAL_FAILED, "violated",
-        shrink_json_text(result->trial.signature.name), "signature",
-        shrink_json_text(result->trial.signature.text), "detail",
-        shrink_json_text(result->trial.detail), "ops_before", (int)result->ops_before, "ops_after",
-        (int)result->ops_after, "executions", (json_int_t)result->executions, "processes",
-        (json_int_t)result->forks, "seconds", result->seconds, "stopped", (int)result->stopped);
+        "{s:o,s:s,s:b,s:o,s:o,s:o,s:i,s:i,s:I,s:I,s:f,s:b}", "file", json_text(file), "subject",
+        common->subject->name, "fails", result->trial.end == TRIAL_FAILED, "violated",
+        json_text(result->trial.signature.name), "signature",
+        json_text(result->trial.signature.text), "detail", json_text(result->trial.detail),
+        "ops_before", (int)result->ops_before, "ops_after", (int)result->ops_after, "executions",
+        (json_int_t)result->executions, "processes", (json_int_t)result->forks, "seconds",
+        result->seconds, "stopped", (int)result->stopped);
     bool written = json_dump_file(json, path, JSON_INDENT(2)) == 0;
     json_decref(json);
     if (!written) {

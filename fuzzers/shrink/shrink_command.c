@@ -3,7 +3,6 @@
 
 #include "fuzzers/interrupt.h"
 #include "fuzzers/potad_case.h"
-#include "fuzzers/utf8.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -147,14 +146,6 @@ void shrink_output_drop(struct shrink_output *output)
     if (output->made) {
         unlink(output->path);
     }
-}
-
-json_t *shrink_json_text(const char *text)
-{
-    char *valid = text == NULL ? NULL : utf8_valid(text);
-    json_t *json = valid == NULL ? json_null() : json_string(valid);
-    free(valid);
-    return json;
 }
 
 void shrink_print_figures(FILE *out, const char *path, const struct shrink_result *result)

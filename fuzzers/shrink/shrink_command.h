@@ -60,11 +60,9 @@ bool shrink_output_write(struct shrink_output *output, const struct shrink_commo
                          const struct signature *signature, const struct program *program)
     __attribute__((warn_unused_result));
 
-/* The same where there is no case: all is as before. */
+/* The same where there is no case: all is as before, but that a link which led nowhere leads to an
+ * empty file. */
 void shrink_output_drop(struct shrink_output *output);
-
-/* Return: @text in JSON, with U+FFFD for what is no UTF-8; NULL is null. */
-json_t *shrink_json_text(const char *text);
 
 /* Prints what was found in the case @path, and what shrinking took, in lines. */
 void shrink_print_figures(FILE *out, const char *path, const struct shrink_result *result);

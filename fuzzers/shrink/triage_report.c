@@ -5,6 +5,7 @@
 #include "fuzzers/shrink/triage.h"
 
 #include "fuzzers/check.h"
+#include "fuzzers/json_text.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -108,19 +109,18 @@ static json_t *group_json(const struct triage *triage, const struct triage_group
     const struct shrink_result *result = &group->result;
     json_t *files = json_array();
     for (uint32_t i = 0; i < group->files_count; i++) {
-        json_array_append_new(files, shrink_json_text(group->files[i]));
+        json_array_append_new(files, json_text(group->files[i]));
     }
     char *text = case_text(triage, group);
-    json_t *json = json_pack(
-        "{s:o,s:o,s:o,s:b,s:o,s:o,s:o,s:i,s:i,s:I,s:f,s:o,s:i,s:o,s:o}", "violated",
-        shrink_json_text(result->trial.signature.name), "signature",
-        shrink_json_text(signature_of(group)), "detail", shrink_json_text(result->trial.detail),
-        "new", group->known == NULL, "known", shrink_json_text(group->known), "files", files,
-        "shrunk", shrink_json_text(group->files[group->smallest]), "ops_before",
-        (int)result->ops_before, "ops_after", (int)result->ops_after, "executions",
-        (json_int_t)result->executions, "seconds", result->seconds, "source",
-        shrink_json_text(group->file), "line", (int)group->line, "case", shrink_json_text(text),
-        "saved", shrink_json_text(group->saved));
+    json_t *json =
+        json_pack("{s:o,s:o,s:o,s:b,s:o,s:o,s:o,s:i,s:i,s:I,s:f,s:o,s:i,s:o,s:o}", "violated",
+                  json_text(result->trial.signature.name), "signature",
+                  json_text(signature_of(group)), "detail", json_text(result->trial.detail), "new",
+                  group->known == NULL, "known", json_text(group->known), "files", files, "shrunk",
+                  json_text(group->files[group->smallest]), "ops_before", (int)result->ops_before,
+                  "ops_after", (int)result->ops_after, "executions", (json_int_t)result->executions,
+                  "seconds", result->seconds, "source", json_text(group->file), "line",
+                  (int)group->line, "case", json_text(text), "saved", json_text(group->saved));
     free(text);
     return json;
 }
@@ -209,28 +209,24 @@ static void rules_add(json_t *rules, const char *id)
                                     "defaultConfiguration", "level", "error"));
 }
 
-/* Return: what of the absolute @path stands below the working directory, in @real; NULL: it is not
- * below that. */
-static const char *below_working_directory(const char *path, char real[static PATH_MAX])
+/* Return: what of the absolute path @real stands below the working directory; NULL: it is not below
+ * that. */
+static const char *below_working_directory(const char *real)
 {
     char here[PATH_MAX];
-    if (realpath(path, real) == NULL || getcwd(here, sizeof(here)) == NULL) {
+    if (getcwd(here, sizeof(here)) == NULL) {
         return NULL;
     }
     size_t length = strcmp(here, "/") == 0 ? 0 : strlen(here);
     return strncmp(real, here, length) == 0 && real[length] == '/' ? real + length + 1 : NULL;
 }
 
-/* @path as a reference, relative to the working directory where it is below that: what may not
- * stand in one goes as %XX. */
-static void uri_of(const char *path, char *uri, size_t bytes)
+/* @path in a reference: what may not stand in one goes as %XX. */
+static void uri_print(const char *scheme, const char *path, char *uri, size_t bytes)
 {
     static const char plain[] =
         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.~/";
-    char real[PATH_MAX];
-    const char *below = *path == '/' ? below_working_directory(path, real) : path;
-    size_t length = below != NULL ? 0 : (size_t)snprintf(uri, bytes, "file://");
-    path = below != NULL ? below : path;
+    size_t length = (size_t)snprintf(uri, bytes, "%s", scheme);
     for (; *path != '\0' && length + 4 < bytes; path++) {
         bool kept = strchr(plain, *path) != NULL;
         length += (size_t)snprintf(uri + length, bytes - length, kept ? "%c" : "%%%02X",
@@ -239,13 +235,29 @@ static void uri_of(const char *path, char *uri, size_t bytes)
     uri[length] = '\0';
 }
 
+/* The file @path as a reference: relative to the working directory where it is below that. */
+static void uri_of_file(const char *path, char *uri, size_t bytes)
+{
+    char real[PATH_MAX];
+    if (realpath(path, real) == NULL) {
+        uri_print(*path == '/' ? "file://" : "", path, uri, bytes);
+        return;
+    }
+    const char *below = below_working_directory(real);
+    uri_print(below != NULL ? "" : "file://", below != NULL ? below : real, uri, bytes);
+}
+
 /* Where it was found in the sources, or else the case that shows it. */
 static json_t *sarif_location(const struct triage_group *group)
 {
     enum { URI_MAX = 1024 };
     char uri[URI_MAX];
     const char *shown = group->saved != NULL ? group->saved : group->files[group->smallest];
-    uri_of(group->file[0] != '\0' ? group->file : shown, uri, sizeof(uri));
+    if (group->file[0] != '\0') {
+        uri_print("", group->file, uri, sizeof(uri));
+    } else {
+        uri_of_file(shown, uri, sizeof(uri));
+    }
     return json_pack("{s:{s:{s:s},s:{s:i}}}", "physicalLocation", "artifactLocation", "uri", uri,
                      "region", "startLine", group->line > 0 ? (int)group->line : 1);
 }
@@ -263,7 +275,7 @@ static json_t *sarif_result(const struct triage_group *group)
                  result->ops_after) < 0) {
         line = NULL;
     }
-    json_t *text = shrink_json_text(line);
+    json_t *text = json_text(line);
     free(line);
     return json_pack("{s:s,s:s,s:{s:o},s:[o],s:{s:s},s:{s:b,s:i}}", "ruleId", id, "level", "error",
                      "message", "text", text, "locations", sarif_location(group),

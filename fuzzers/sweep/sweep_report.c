@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "fuzzers/sweep/sweep_report.h"
 
+#include "fuzzers/json_text.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -278,10 +280,11 @@ void sweep_report_found(struct sweep *sweep, const struct program *program,
     }
     attempt_print(attempt, what);
     json_array_append_new(report->findings,
-                          json_pack("{s:s,s:i,s:s,s:s,s:s,s:s,s:s,s:s}", "file", report->path, "op",
-                                    (int)attempt->index, "operation", operation, "only", what,
-                                    "violated", violated, "detail", detail, "stage",
-                                    attempt_stage_text(outcome->stage), "case", shown));
+                          json_pack("{s:o,s:i,s:s,s:s,s:s,s:o,s:s,s:o}", "file",
+                                    json_text(report->path), "op", (int)attempt->index, "operation",
+                                    operation, "only", what, "violated", violated, "detail",
+                                    json_text(detail), "stage", attempt_stage_text(outcome->stage),
+                                    "case", json_text(shown)));
 }
 
 void sweep_report_not_clean(struct sweep_report *report, const struct sweep *sweep,
@@ -294,11 +297,12 @@ void sweep_report_not_clean(struct sweep_report *report, const struct sweep *swe
     bool at_op = executor->op_index < program->ops_count;
     const char *operation = at_op ? op_name((enum op)program->ops[executor->op_index].op) : "";
     json_array_append_new(report->findings,
-                          json_pack("{s:s,s:i,s:s,s:s,s:s,s:s,s:s,s:s}", "file", report->path, "op",
-                                    (int)executor->op_index, "operation", operation, "only", "",
-                                    "violated", executor->harness.report.name, "detail",
-                                    executor->harness.report.detail, "stage", "as it is", "case",
-                                    report->path));
+                          json_pack("{s:o,s:i,s:s,s:s,s:s,s:o,s:s,s:o}", "file",
+                                    json_text(report->path), "op", (int)executor->op_index,
+                                    "operation", operation, "only", "", "violated",
+                                    executor->harness.report.name, "detail",
+                                    json_text(executor->harness.report.detail), "stage", "as it is",
+                                    "case", json_text(report->path)));
 }
 
 /* What the summary has, in its order. X(member, text) */

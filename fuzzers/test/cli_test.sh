@@ -262,10 +262,9 @@ stopped_triage() {
     mkfifo waits.ops
     "$tool" triage waits.ops good.ops &
     pid=$!
-    exec 3>waits.ops
-    kill -TERM "$pid"
-    cat good.ops >&3
-    exec 3>&-
+    # shellcheck disable=SC2016 # the inner shell's
+    timeout 60 bash -c 'exec 3>waits.ops; kill -TERM "$1"; cat good.ops >&3' _ "$pid" ||
+        kill -KILL "$pid" # it never came to read
     wait "$pid" || status=$?
     return "$status"
 }

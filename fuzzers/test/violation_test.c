@@ -20,11 +20,15 @@ static void text_names_place_and_values(void **state)
     const struct violation of_all = {INVARIANT_DESC_COUNT, PFN_NONE, 10, 8};
     const struct violation longest = {INVARIANT_COVER, PFN_NONE - 1, UINT64_MAX, UINT64_MAX};
     (void)state;
-    violation_text(text, "frame", &at_a_frame);
+    violation_text(text, "", "frame", &at_a_frame);
     assert_string_equal(text, "frame 0x21: 0, expected 0x1");
-    violation_text(text, "frame", &of_all);
+    violation_text(text, "", "frame", &of_all);
     assert_string_equal(text, "in all: 0x8, expected 0xa");
-    violation_text(text, "key", &longest);
+    violation_text(text, "space 1", "unit", &of_all);
+    assert_string_equal(text, "space 1, in all: 0x8, expected 0xa");
+    violation_text(text, "space 1", "unit", &at_a_frame);
+    assert_string_equal(text, "space 1, unit 0x21: 0, expected 0x1");
+    violation_text(text, "", "key", &longest);
     assert_string_equal(text, "key 0xfffffffffffffffe: 0xffffffffffffffff, "
                               "expected 0xffffffffffffffff");
 }

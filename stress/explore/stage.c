@@ -259,7 +259,7 @@ static void validate(struct stage *stage)
     struct violation violation = {0};
     if (!stage->options.subject->validate(stage->instance, &violation)) {
         char text[VIOLATION_TEXT_MAX];
-        violation_text(text, "frame", &violation);
+        violation_text(text, "", "frame", &violation);
         stage_fail(stage, invariant_name(violation.invariant), "%s", text);
     }
 }

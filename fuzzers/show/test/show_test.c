@@ -436,6 +436,8 @@ static void page_case_data_tells_the_frames_of_the_finding(void **state)
     static const char *const details[][2] = {
         {"frame 0: buddy at 0 of 16 frames in zone 0; expected a folio", "[0]"},
         {"frame 0x21: 0, expected 0x1", "[33]"},
+        {"zone 0, order 3: 4 free blocks, 5 expected", "[]"},
+        {"zone 1, type 0, order 2: 4 free blocks, 5 expected", "[]"},
         {"frame 0, address 0x7f0000001000", "[0]"},
         {"block 0x10, order 4, moves to 0, not free accepted memory", "[16,0]"},
         {"block 0x10 moves to zone 1, of a higher class than zone 0", "[16]"},
