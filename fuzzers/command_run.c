@@ -72,15 +72,6 @@ static bool parse_units(const char *text, uint64_t *units)
     return errno == 0 && end != text && *end == '\0' && *units > 0 && *text != '-';
 }
 
-static bool parse_count(const char *text, uint32_t *count)
-{
-    char *end;
-    errno = 0;
-    unsigned long value = strtoul(text, &end, 0);
-    *count = (uint32_t)value;
-    return errno == 0 && end != text && *end == '\0' && value <= UINT32_MAX;
-}
-
 /* Takes one option. Return: NULL, or what is wrong with it. */
 static const char *take_option(struct run_options *run, int option)
 {

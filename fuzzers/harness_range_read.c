@@ -4,7 +4,6 @@
  * a section that began before it.
  */
 #include "fuzzers/harness_internal.h"
-#include "fuzzers/violation.h"
 
 #include <stdio.h>
 
@@ -286,10 +285,7 @@ void harness_range_validate(struct harness *harness)
         return;
     }
     if (!harness->subject->range->validate(range->tree, &violation)) {
-        harness->report.name = invariant_name(violation.invariant);
-        harness->report.sentence = violation_sentence(&violation);
-        violation_text(harness->report.detail, "", "key", &violation);
-        harness_say_violated(harness);
+        harness_fail_invariant(harness, "", "key", &violation);
         return;
     }
     harness_range_check_all(harness);

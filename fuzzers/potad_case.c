@@ -58,6 +58,15 @@ const char *unknown_option(char **argv)
     return argv[optind - 1];
 }
 
+bool parse_count(const char *text, uint32_t *count)
+{
+    char *end;
+    errno = 0;
+    unsigned long value = strtoul(text, &end, 0);
+    *count = (uint32_t)value;
+    return errno == 0 && end != text && *end == '\0' && value <= UINT32_MAX && *text != '-';
+}
+
 static const struct option asm_options[] = {
     {"help", no_argument, NULL, 'h'},
     {"output", required_argument, NULL, 'o'},

@@ -6,6 +6,9 @@
 #ifndef POTAD_FUZZERS_POTAD_CASE_H
 #define POTAD_FUZZERS_POTAD_CASE_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 enum exit_status {
     EXIT_NOTHING_FOUND = 0,
     EXIT_VIOLATION = 1,
@@ -34,5 +37,8 @@ int usage_error(const char *command, const char *culprit, const char *reason);
 
 /* What getopt_long() has answered '?' to: the option itself. */
 const char *unknown_option(char **argv);
+
+/* Reads the number that an option is given: decimal, or as C has it. Return: whether it is one. */
+bool parse_count(const char *text, uint32_t *count) __attribute__((warn_unused_result));
 
 #endif

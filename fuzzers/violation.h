@@ -10,13 +10,12 @@
 enum { VIOLATION_TEXT_MAX = 128 };
 
 /* Writes where @violation is and which values differ. @whole: of what it is, "" for all that there
- * is;
- * @where: what a place in that is a number of, "frame", "unit" or "key". What is broken of the
+ * is; @where: what a place in that is a number of, "frame", "unit" or "key". What is broken of the
  * whole has no place. */
 void violation_text(char text[VIOLATION_TEXT_MAX], const char *whole, const char *where,
                     const struct violation *violation);
 
-/* What always holds, in a sentence; of what is no invariant of the core: that the subject says so.
+/* What always holds, in a sentence; that the subject says so, where it is no invariant of the core.
  */
 const char *violation_sentence(const struct violation *violation);
 

@@ -136,11 +136,8 @@ static void find_last_words(FILE *words, struct summary *summary)
 {
     static const char mark[] = "potad: violated: ";
     struct log_line line = {0};
-    if (summary->endless) {
-        snprintf(summary->violated, sizeof(summary->violated), "timeout: it comes to no end");
-    } else {
-        snprintf(summary->violated, sizeof(summary->violated), "the case ends the process");
-    }
+    snprintf(summary->violated, sizeof(summary->violated), "%s",
+             summary->endless ? "timeout: it comes to no end" : "the case ends the process");
     rewind(words);
     while (next_line(words, &line)) {
         if (strncmp(line.text, mark, strlen(mark)) == 0) {
@@ -304,8 +301,7 @@ static void print_test(FILE *out, FILE *log, const struct record_options *option
     print_frame(out, log, options, program, summary);
 }
 
-/* Runs @program in a process of its own. Return: whether it could; @status: how the process ended.
- */
+/* Runs @program in a process of its own, which ends as @status says. Return: whether it could. */
 static bool run_apart(const struct record_options *options, const struct program *program,
                       FILE *log, FILE *words, int *status)
 {

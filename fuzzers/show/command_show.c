@@ -66,15 +66,6 @@ static void usage(void)
          "bad input, 3 the case did not run, because its map has no room for metadata.");
 }
 
-static bool parse_count(const char *text, uint32_t *count)
-{
-    char *end;
-    errno = 0;
-    unsigned long value = strtoul(text, &end, 0);
-    *count = (uint32_t)value;
-    return errno == 0 && end != text && *end == '\0' && value <= UINT32_MAX && *text != '-';
-}
-
 /* Takes one option. Return: NULL, or what is wrong with it. */
 static const char *take_option(struct show_options *show, int option)
 {

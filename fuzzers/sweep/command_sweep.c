@@ -9,7 +9,6 @@
 #include "fuzzers/sweep/sweep_files.h"
 #include "fuzzers/sweep/sweep_report.h"
 
-#include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,15 +65,6 @@ static void usage(void)
          "  --json FILE     write the results as JSON\n\n"
          "Exit status: 0 nothing found, 1 a violation was found, 2 bad usage or bad input,\n"
          "3 interrupted, or no case ran, or no step failed in the one attempt.");
-}
-
-static bool parse_count(const char *text, uint32_t *count)
-{
-    char *end;
-    errno = 0;
-    unsigned long value = strtoul(text, &end, 10);
-    *count = (uint32_t)value;
-    return errno == 0 && end != text && *end == '\0' && *text != '-' && value <= UINT32_MAX;
 }
 
 /* Takes one option. Return: NULL, or what is wrong with it. */

@@ -252,6 +252,27 @@ static bool note_kind(struct sweep_report *report, const char *key)
     return count == 0;
 }
 
+/* What is told of a finding. */
+struct told {
+    uint32_t op;
+    const char *operation;
+    const char *only;
+    const char *violated;
+    const char *detail;
+    const char *stage;
+    const char *shown; /* the case that shows it, or "" */
+};
+
+static void tell(struct sweep_report *report, const struct told *told)
+{
+    json_array_append_new(report->findings,
+                          json_pack("{s:o,s:i,s:s,s:s,s:s,s:o,s:s,s:o}", "file",
+                                    json_text(report->path), "op", (int)told->op, "operation",
+                                    told->operation, "only", told->only, "violated", told->violated,
+                                    "detail", json_text(told->detail), "stage", told->stage, "case",
+                                    json_text(told->shown)));
+}
+
 void sweep_report_found(struct sweep *sweep, const struct program *program,
                         const struct attempt *attempt, const struct attempt_outcome *outcome)
 {
@@ -279,12 +300,10 @@ void sweep_report_found(struct sweep *sweep, const struct program *program,
         print_finding(sweep, program, attempt, outcome, detail, shown);
     }
     attempt_print(attempt, what);
-    json_array_append_new(report->findings,
-                          json_pack("{s:o,s:i,s:s,s:s,s:s,s:o,s:s,s:o}", "file",
-                                    json_text(report->path), "op", (int)attempt->index, "operation",
-                                    operation, "only", what, "violated", violated, "detail",
-                                    json_text(detail), "stage", attempt_stage_text(outcome->stage),
-                                    "case", json_text(shown)));
+    const struct told told = {attempt->index, operation, what,
+                              violated,       detail,    attempt_stage_text(outcome->stage),
+                              shown};
+    tell(report, &told);
 }
 
 void sweep_report_not_clean(struct sweep_report *report, const struct sweep *sweep,
@@ -296,13 +315,14 @@ void sweep_report_not_clean(struct sweep_report *report, const struct sweep *swe
     executor_print_violation(stderr, executor, program, 0);
     bool at_op = executor->op_index < program->ops_count;
     const char *operation = at_op ? op_name((enum op)program->ops[executor->op_index].op) : "";
-    json_array_append_new(report->findings,
-                          json_pack("{s:o,s:i,s:s,s:s,s:s,s:o,s:s,s:o}", "file",
-                                    json_text(report->path), "op", (int)executor->op_index,
-                                    "operation", operation, "only", "", "violated",
-                                    executor->harness.report.name, "detail",
-                                    json_text(executor->harness.report.detail), "stage", "as it is",
-                                    "case", json_text(report->path)));
+    const struct told told = {executor->op_index,
+                              operation,
+                              "",
+                              executor->harness.report.name,
+                              executor->harness.report.detail,
+                              "as it is",
+                              report->path};
+    tell(report, &told);
 }
 
 /* What the summary has, in its order. X(member, text) */
