@@ -3,13 +3,9 @@
 
 #include "core/invariant.h"
 
-#include <stddef.h>
 #include <string.h>
 
-static const struct {
-    const char *name;
-    const char *sentence;
-} checks[CHECKS] = {
+static const struct named_sentence checks[CHECKS] = {
 #define X(id, name, sentence) [id] = {name, sentence},
     CHECK_TABLE(X)
 #undef X
@@ -25,12 +21,19 @@ const char *check_sentence(enum check check)
     return checks[check].sentence;
 }
 
+const char *named_sentence_find(const struct named_sentence *all, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(name, all[i].name) == 0) {
+            return all[i].sentence;
+        }
+    }
+    return NULL;
+}
+
 const char *check_sentence_of(const char *name)
 {
-    static const struct {
-        const char *name;
-        const char *sentence;
-    } all[] = {
+    static const struct named_sentence all[] = {
 #define X(id, name, sentence) {name, sentence},
         CHECK_TABLE(X)
 #undef X
@@ -38,10 +41,5 @@ const char *check_sentence_of(const char *name)
             INVARIANT_TABLE(X)
 #undef X
     };
-    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
-        if (strcmp(name, all[i].name) == 0) {
-            return all[i].sentence;
-        }
-    }
-    return NULL;
+    return named_sentence_find(all, sizeof(all) / sizeof(all[0]), name);
 }

@@ -7,6 +7,8 @@
 #ifndef POTAD_FUZZERS_CHECK_H
 #define POTAD_FUZZERS_CHECK_H
 
+#include <stddef.h>
+
 /* X(id, name, sentence) */
 #define CHECK_TABLE(X)                                                                             \
     X(CHECK_OVERLAP, "overlap", "an allocated block is made of frames that were free")             \
@@ -72,6 +74,15 @@ enum check {
 #undef X
         CHECKS
 };
+
+/* What can be found, and what is true where it is not. */
+struct named_sentence {
+    const char *name;
+    const char *sentence;
+};
+
+/* The sentence of that of the @count ones at @all with @name. Return: NULL if there is none. */
+const char *named_sentence_find(const struct named_sentence *all, size_t count, const char *name);
 
 const char *check_name(enum check check);
 const char *check_sentence(enum check check);

@@ -26,8 +26,6 @@ enum frame_state {
     STATE_LOCKED    /* no access rights, holds what was in it */
 };
 
-enum { STALE_BYTE = 0xa5 };
-
 static unsigned char *frame_address(const struct simmem *mem, pfn_t pfn)
 {
     return mem->base + ((pfn - mem->start) << FRAME_SHIFT);
@@ -139,9 +137,8 @@ static void expose_run(const struct simmem *mem, pfn_t pfn, uint64_t frames, uns
         ASAN_UNPOISON_MEMORY_REGION(address, frames << FRAME_SHIFT);
     }
 #endif
-    /* What is not zeroed is what no earlier case has left: the same in any process, and not 0. */
     if (!zeroed || state != STATE_UNTOUCHED) {
-        memset(address, zeroed ? 0 : STALE_BYTE, frames << FRAME_SHIFT);
+        memset(address, zeroed ? 0 : SIMMEM_STALE_BYTE, frames << FRAME_SHIFT);
     }
     memset(mem->states + (pfn - mem->start), STATE_EXPOSED, frames);
     uint64_t last = (pfn - mem->start + frames - 1) / SIMMEM_CHUNK;

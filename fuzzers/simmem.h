@@ -18,6 +18,9 @@
 /* What was never exposed is passed over by so many frames. */
 #define SIMMEM_CHUNK ((uint64_t)1 << 15)
 
+/* What is in exposed frames that need not be zeroed. */
+#define SIMMEM_STALE_BYTE 0xa5
+
 struct simmem {
     pfn_t start;
     uint64_t frames;

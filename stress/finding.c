@@ -4,12 +4,8 @@
 #include "fuzzers/check.h"
 
 #include <stdio.h>
-#include <string.h>
 
-static const struct {
-    const char *name;
-    const char *sentence;
-} described[] = {
+static const struct named_sentence described[] = {
 #define X(id, name, sentence) [id] = {name, sentence},
     FINDING_TABLE(X)
 #undef X
@@ -27,10 +23,7 @@ const char *finding_sentence(enum finding finding)
 
 const char *finding_sentence_of(const char *name)
 {
-    static const struct {
-        const char *name;
-        const char *sentence;
-    } all[] = {
+    static const struct named_sentence all[] = {
 #define X(id, name, sentence) {name, sentence},
         FINDING_TABLE(X)
 #undef X
@@ -38,12 +31,8 @@ const char *finding_sentence_of(const char *name)
             EXPLORED_TABLE(X)
 #undef X
     };
-    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
-        if (strcmp(name, all[i].name) == 0) {
-            return all[i].sentence;
-        }
-    }
-    const char *sentence = check_sentence_of(name);
+    const char *sentence = named_sentence_find(all, sizeof(all) / sizeof(all[0]), name);
+    sentence = sentence != NULL ? sentence : check_sentence_of(name);
     return sentence != NULL ? sentence : "";
 }
 

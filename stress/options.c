@@ -254,6 +254,10 @@ static bool check_required(const struct options *options, char *error)
         snprintf(error, OPTIONS_ERROR_MAX, "--workload: run needs one, see potad-stress list");
         return false;
     }
+    if (options->json != NULL && strcmp(options->json, "-") == 0) {
+        snprintf(error, OPTIONS_ERROR_MAX, "--json: needs a FILE: standard output has the text");
+        return false;
+    }
     if (options->pairs && strncmp(options->strategy, "exhaustive", strlen("exhaustive")) != 0) {
         snprintf(error, OPTIONS_ERROR_MAX, "--pairs: only --strategy exhaustive covers them");
         return false;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "stress/explore/arena.h"
 
+#include "fuzzers/simmem.h"
 #include "stress/explore/asan_memory.h"
 
 #include <stdlib.h>
@@ -66,9 +67,7 @@ void arena_expose(struct arena *arena, pfn_t pfn, uint64_t frames, bool zeroed)
 {
     for (uint64_t i = pfn - arena->start; i < pfn - arena->start + frames; i++) {
         expose(arena, i);
-        if (zeroed) {
-            memset(frame_at(arena, i), 0, FRAME_SIZE);
-        }
+        memset(frame_at(arena, i), zeroed ? 0 : SIMMEM_STALE_BYTE, FRAME_SIZE);
     }
 }
 

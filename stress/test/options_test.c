@@ -64,6 +64,7 @@ static void options_parse_takes_files_anywhere(void **state)
     assert_true(parse("replay a.ops --times 3", &options));
     assert_int_equal(options.times, 3);
     assert_refused("replay a.ops b.ops", "one FILE");
+    assert_refused("explore a.ops --json -", "needs a FILE");
 }
 
 static void options_parse_run_takes_all(void **state)

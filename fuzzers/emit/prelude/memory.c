@@ -237,9 +237,8 @@ static void port_expose(void *context, pfn_t pfn, uint64_t frames, bool zeroed)
     }
     test->exposed += frames;
     set_access(test, pfn, frames, PROT_READ | PROT_WRITE);
-    if (zeroed) {
-        memset(frame_address(test, pfn), 0, frames << FRAME_SHIFT);
-    }
+    /* What is not zeroed may hold anything. */
+    memset(frame_address(test, pfn), zeroed ? 0 : 0xa5, frames << FRAME_SHIFT);
 }
 
 static void port_conceal(void *context, pfn_t pfn, uint64_t frames)

@@ -60,9 +60,8 @@ static void expose(void *context, pfn_t pfn, uint64_t frames, bool zeroed)
     }
     set_access(test, pfn, frames, PROT_READ | PROT_WRITE);
     may_touch(frame_address(test, pfn), frames << FRAME_SHIFT, true);
-    if (zeroed) {
-        memset(frame_address(test, pfn), 0, frames << FRAME_SHIFT);
-    }
+    /* What is not zeroed may hold anything. */
+    memset(frame_address(test, pfn), zeroed ? 0 : 0xa5, frames << FRAME_SHIFT);
 }
 
 static void conceal(void *context, pfn_t pfn, uint64_t frames)
