@@ -64,6 +64,9 @@ static void print_found(const struct campaign_plan *plan, const struct campaign_
                 shrunk->ops_before, shrunk->ops_after, shrunk->threads_before,
                 shrunk->threads_after);
     }
+    if (report->path[0] == '\0') {
+        return;
+    }
     fprintf(stderr, "potad-stress: replay: potad-stress replay %s\n", report->path);
     if (!plan->options.weak) {
         fprintf(stderr, "potad-stress: as a C test: potad-stress emit-c %s -o test.c\n",
@@ -82,7 +85,7 @@ static void print_summary(const struct campaign_plan *plan, const struct campaig
            " executions in %.1f s (%.0f/s), %.1f steps, %.1f switches each; %s",
            report->executions, report->seconds, (double)report->executions / report->seconds,
            (double)report->steps / executions, (double)report->switches / executions,
-           report->path[0] != '\0' ? "1 violation" : "nothing found");
+           report->finding.name[0] != '\0' ? "1 violation" : "nothing found");
     if (report->covered > 0) {
         printf("; all executions of %" PRIu64 " programs within the bound", report->covered);
     }
@@ -132,7 +135,7 @@ enum result command_explore(const struct options *options)
     if (result == CAMPAIGN_BAD_INPUT) {
         return RESULT_BAD_USAGE;
     }
-    if (report.path[0] != '\0') {
+    if (report.finding.name[0] != '\0') {
         print_found(&plan, &report);
     }
     print_summary(&plan, &report);
@@ -220,6 +223,10 @@ enum result command_replay(const struct options *options)
         fprintf(stderr, "potad-stress: no memory\n");
     } else if (!failure_load(failure, options->files[0], error)) {
         fprintf(stderr, "potad-stress: %s: %s\n", options->files[0], error);
+    } else if ((failure->options.subject->capabilities & SUBJECT_THREADS) == 0) {
+        fprintf(stderr, "potad-stress: %s: %s is for one thread only\n", options->files[0],
+                failure->subject);
+        program_free(&failure->program);
     } else {
         result = replay_show(options, failure, attempt);
         program_free(&failure->program);

@@ -38,6 +38,7 @@
 #define EXPLORED_TABLE(X)                                                                          \
     X("deadlock", "no thread can go on: each waits for another")                                   \
     X("livelock", "threads go on and on, and none gets to an end")                                 \
+    X("hang", "threads that go on come to a step, or to an end")                                   \
     X("linearizability", "no order of the calls, one after another, has them answer so")           \
     X("lock-order", "locks are taken in one order, and what they cover is changed with them held") \
     X("assert", "an assertion of the allocator failed")                                            \

@@ -9,10 +9,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { REPLAY_SECONDS = 20 };
+enum {
+    REPLAY_SECONDS = 20,      /* at most, should it wait for anything */
+    REPLAY_MILLISECONDS = 500 /* of the CPU: far more than one takes */
+};
 
 struct attempt *attempt_open(void)
 {
@@ -60,6 +65,17 @@ static void print_nowhere(void)
     }
 }
 
+/* By its default action: whoever goes round in a loop gets no further to hear of it. */
+enum { HANG_SIGNAL = SIGPROF };
+
+void attempt_expect_end(unsigned milliseconds)
+{
+    const struct itimerval timer = {
+        .it_value = {.tv_sec = milliseconds / 1000, .tv_usec = milliseconds % 1000 * 1000},
+    };
+    setitimer(ITIMER_PROF, &timer, NULL);
+}
+
 int attempt_start(struct attempt *attempt, bool quiet, void (*work)(void *context), void *context)
 {
     fflush(NULL);
@@ -71,6 +87,7 @@ int attempt_start(struct attempt *attempt, bool quiet, void (*work)(void *contex
         return process;
     }
     attempt_own = attempt;
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* whoever waits may be killed */
     if (quiet) {
         print_nowhere();
     }
@@ -90,7 +107,12 @@ void attempt_wait(struct attempt *attempt, int process)
     if (attempt_found(attempt) || (WIFEXITED(status) && WEXITSTATUS(status) == 0)) {
         return;
     }
-    if (WIFSIGNALED(status)) {
+    if (WIFSIGNALED(status) && WTERMSIG(status) == HANG_SIGNAL) {
+        snprintf(attempt->finding.name, sizeof(attempt->finding.name), HANG_NAME);
+        snprintf(attempt->finding.text, sizeof(attempt->finding.text),
+                 "thread %u goes on, and comes to no step any more",
+                 schedule_last_thread(&attempt->schedule) + 1);
+    } else if (WIFSIGNALED(status)) {
         snprintf(attempt->finding.name, sizeof(attempt->finding.name), "crash");
         snprintf(attempt->finding.text, sizeof(attempt->finding.text), "signal %d: %s",
                  WTERMSIG(status), strsignal(WTERMSIG(status)));
@@ -117,6 +139,7 @@ static void replay_work(void *context)
     struct explorer explorer;
     struct strategy *strategy = strategy_replay(work->schedule);
     alarm(REPLAY_SECONDS);
+    attempt_expect_end(REPLAY_MILLISECONDS);
     if (strategy == NULL || !explorer_open(&explorer, &attempt->schedule)) {
         abort();
     }

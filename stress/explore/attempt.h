@@ -10,6 +10,9 @@
 
 enum { ATTEMPT_LOG_MAX = EXPLORE_STEPS_MAX, ATTEMPT_CASE_MAX = 1 << 15 };
 
+/* What is found where threads go on without coming to a step. */
+#define HANG_NAME "hang"
+
 /* What a process leaves behind. */
 struct attempt {
     struct explore_finding finding;
@@ -23,6 +26,7 @@ struct attempt {
     uint64_t undecided; /* histories, by the exact judge */
     uint64_t covered;   /* programs of which all executions have been */
     bool bad_program;   /* error says why there was nothing to execute */
+    int bad_file;       /* the number of the file that it is in */
     bool stop;          /* asked for by who waits */
     char error[SCHEDULE_ERROR_MAX];
     struct explore_log log;
@@ -35,6 +39,10 @@ void attempt_close(struct attempt *attempt);
 
 /* An empty log of the steps of an execution, in @attempt. */
 struct explore_log *attempt_log(struct attempt *attempt);
+
+/* What is executed from here on is due to end within @milliseconds of this CPU's time: where it
+ * does not, that ends the process, and is the finding HANG_NAME. 0: it need not any more. */
+void attempt_expect_end(unsigned milliseconds);
 
 /* Starts a process that does @work(@context), which notes what it does in @attempt. @quiet: what it
  * prints goes nowhere. Return: its number, or -1. */

@@ -16,9 +16,10 @@
 #include <unistd.h>
 
 enum {
-    TURN = 2000,        /* executions of one program before the next one's */
-    RANDOM_BYTES = 512, /* that random programs are made of */
-    LOOK_EVERY = 64,    /* executions between two looks at the clock */
+    TURN = 2000,              /* executions of one program before the next one's */
+    RANDOM_BYTES = 512,       /* that random programs are made of */
+    LOOK_EVERY = 16,          /* executions between two looks at the clock */
+    LOOK_MILLISECONDS = 2000, /* of the CPU, that so many may take: far more than they do */
     CHECK_EVERY = 4096, /* executions between two that are replayed to see whether they can be */
     POLL_MICROSECONDS = 20000,
     PROGRESS_SECONDS = 10
@@ -57,9 +58,12 @@ static bool time_is_up(const struct explorer_job *job)
     if (plan->executions != 0 && attempt->executions >= plan->executions) {
         return true;
     }
-    return attempt->executions % LOOK_EVERY == 0 &&
-           (*(volatile const bool *)&attempt->stop ||
-            (job->deadline > 0 && clock_seconds() >= job->deadline));
+    if (attempt->executions % LOOK_EVERY != 0) {
+        return false;
+    }
+    attempt_expect_end(LOOK_MILLISECONDS);
+    return *(volatile const bool *)&attempt->stop ||
+           (job->deadline > 0 && clock_seconds() >= job->deadline);
 }
 
 /* Executes the program of the stage once, and at times again. Return: whether nothing was found. */
@@ -82,6 +86,7 @@ static bool execute(struct explorer_job *job, struct explored_case *subject)
     }
     subject->done = !subject->strategy->end(subject->strategy, explorer->decisions);
     attempt->covered += subject->done ? 1 : 0;
+    checks = checks && !explorer->schedule->overflow; /* then it cannot be replayed */
     return good && (!checks || determinism_check(job->stage, &attempt->log, &attempt->finding));
 }
 
@@ -186,9 +191,10 @@ static bool read_files(struct explorer_job *job, struct explored_case *cases)
     for (int i = 0; i < plan->files_count && good; i++) {
         good = failure_load(failure, plan->files[i], error);
         if (!good) {
-            snprintf(job->attempt->error, SCHEDULE_ERROR_MAX, "%.40s: %.70s", plan->files[i],
+            snprintf(job->attempt->error, SCHEDULE_ERROR_MAX, "%.*s", SCHEDULE_ERROR_MAX - 1,
                      error);
             job->attempt->bad_program = true;
+            job->attempt->bad_file = i;
             break;
         }
         cases[i].program = failure->program;
@@ -209,6 +215,7 @@ static void explore_files(struct explorer_job *job)
         for (int i = 0; i < plan->files_count && goes_on; i++) {
             if (!cases[i].done) {
                 any = true;
+                job->attempt->bad_file = i;
                 goes_on = take_turn(job, &cases[i]);
             }
         }
@@ -226,6 +233,7 @@ static void job_work(void *context)
 {
     struct explorer_job *job = context;
     signal(SIGINT, SIG_IGN); /* who waits says when to stop */
+    attempt_expect_end(LOOK_MILLISECONDS);
     if (!explorer_open(&job->explorer, &job->attempt->schedule)) {
         abort();
     }
@@ -306,21 +314,18 @@ static bool make_folder(const char *path)
 static bool save(const struct campaign_plan *plan, const struct failure *failure,
                  struct campaign_report *report)
 {
-    if (!make_folder(plan->out)) {
+    char path[PATH_MAX];
+    int length;
+    unsigned number = 1;
+    do {
+        length = snprintf(path, sizeof(path), "%s/%s-%u.ops", plan->out, failure->found, number++);
+    } while (access(path, F_OK) == 0);
+    errno = ENAMETOOLONG;
+    if (length >= (int)sizeof(path) || !make_folder(plan->out) || !failure_save(failure, path)) {
         fprintf(stderr, "potad-stress: --out: %s: %s\n", plan->out, strerror(errno));
         return false;
     }
-    for (unsigned number = 1;; number++) {
-        snprintf(report->path, sizeof(report->path), "%.300s/%s-%u.ops", plan->out, failure->found,
-                 number);
-        if (access(report->path, F_OK) != 0) {
-            break;
-        }
-    }
-    if (!failure_save(failure, report->path)) {
-        fprintf(stderr, "potad-stress: %s: %s\n", report->path, strerror(errno));
-        return false;
-    }
+    memcpy(report->path, path, sizeof(path));
     return true;
 }
 
@@ -342,7 +347,8 @@ static enum campaign_result settle(const struct campaign_plan *plan, struct atte
     snprintf(failure->subject, sizeof(failure->subject), "%s", plan->subject);
     build_id(failure->build, sizeof(failure->build));
     if (!case_parse(&failure->program, attempt->program, strlen(attempt->program), &error)) {
-        fprintf(stderr, "potad-stress: the case cannot be read back: %s\n", error.text);
+        fprintf(stderr, "potad-stress: the case cannot be read back: %s\n%s", error.text,
+                attempt->program);
         free(failure);
         return CAMPAIGN_INCONCLUSIVE;
     }
@@ -359,10 +365,12 @@ static enum campaign_result settle(const struct campaign_plan *plan, struct atte
         report->finding = attempt->finding;
         snprintf(failure->text, sizeof(failure->text), "%s", attempt->finding.text);
     }
-    bool saved = save(plan, failure, report);
+    if (!save(plan, failure, report)) {
+        failure_print(stderr, failure); /* so it is not lost */
+    }
     program_free(&failure->program);
     free(failure);
-    return saved && report->replays > 0 ? CAMPAIGN_FOUND : CAMPAIGN_INCONCLUSIVE;
+    return report->replays > 0 ? CAMPAIGN_FOUND : CAMPAIGN_INCONCLUSIVE;
 }
 
 /* Starts process number @index. Return: whether it runs. */
@@ -395,6 +403,19 @@ static bool start(const struct campaign_plan *plan, struct attempt **attempts, i
     return true;
 }
 
+/* Names the file that could not be explored. Return: whether there is one. */
+static bool tell_bad_file(const struct campaign_plan *plan, struct attempt *const *attempts)
+{
+    for (unsigned i = 0; i < plan->jobs; i++) {
+        if (attempts[i]->bad_program) {
+            fprintf(stderr, "potad-stress: %s: %s\n", plan->files[attempts[i]->bad_file],
+                    attempts[i]->error);
+            return true;
+        }
+    }
+    return false;
+}
+
 enum campaign_result campaign_run(const struct campaign_plan *plan, struct campaign_report *report)
 {
     struct attempt *attempts[CAMPAIGN_JOBS_MAX] = {NULL};
@@ -406,11 +427,10 @@ enum campaign_result campaign_run(const struct campaign_plan *plan, struct campa
     }
     unsigned found = wait_for_all(attempts, processes, plan->jobs, report);
     enum campaign_result result = report->executions > 0 ? CAMPAIGN_NOTHING : CAMPAIGN_INCONCLUSIVE;
-    if (attempts[0] != NULL && attempts[0]->bad_program) {
-        fprintf(stderr, "potad-stress: %s\n", attempts[0]->error);
-        result = CAMPAIGN_BAD_INPUT;
-    } else if (found < plan->jobs) {
+    if (found < plan->jobs) {
         result = settle(plan, attempts[found], report);
+    } else if (tell_bad_file(plan, attempts)) {
+        result = CAMPAIGN_BAD_INPUT;
     }
     for (unsigned i = 0; i < plan->jobs; i++) {
         attempt_close(attempts[i]);

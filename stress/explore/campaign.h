@@ -10,7 +10,9 @@
 #include "stress/explore/failure.h"
 #include "stress/explore/shrink.h"
 
-enum { CAMPAIGN_JOBS_MAX = 64, CAMPAIGN_REPLAYS = 10, CAMPAIGN_PATH_MAX = 400 };
+#include <limits.h>
+
+enum { CAMPAIGN_JOBS_MAX = 64, CAMPAIGN_REPLAYS = 10 };
 
 struct campaign_plan {
     const char *const *files; /* of cases; none: random programs */
@@ -49,7 +51,7 @@ struct campaign_report {
     struct explore_finding finding;
     unsigned replays; /* of CAMPAIGN_REPLAYS that found the same */
     struct shrunk shrunk;
-    char path[CAMPAIGN_PATH_MAX]; /* where it was saved */
+    char path[PATH_MAX]; /* where it was saved; "": nowhere */
 };
 
 /* Explores, and prints progress to stderr. */

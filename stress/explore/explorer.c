@@ -412,13 +412,20 @@ bool explorer_run(struct explorer *explorer, unsigned threads,
     return !found_any(explorer);
 }
 
+/* Whether a step is in the way of others on its word that only read. In weak memory, ordered loads
+ * are: what they have seen, later ones may not be older than. */
+static bool place_writes(const struct explorer *explorer, const struct sync_place *place)
+{
+    return place->kind != SYNC_LOAD || (explorer->is_weak && place->order == SYNC_ORDERED);
+}
+
 /* A step of @self is about to be: it waits here until it is its turn. */
 static void arrive(struct explorer *explorer, struct explored_thread *self,
                    const struct sync_place *place, const void *address)
 {
     struct pending *pending = &explorer->pending[self->index];
     pending->address = address;
-    pending->writes = place->kind != SYNC_LOAD;
+    pending->writes = place_writes(explorer, place);
     pending->at = self->at;
     if (explorer->steps == EXPLORE_STEPS_MAX) {
         explorer_report(explorer, "livelock", "%u steps, and no end; thread %u is in %s()",
@@ -453,7 +460,7 @@ static void proceed(struct explorer *explorer, struct explored_thread *self,
     self->yielded = false;
     self->waits = false;
     explorer->steps++;
-    tell_strategy(explorer, address, place->kind != SYNC_LOAD);
+    tell_strategy(explorer, address, place_writes(explorer, place));
     hash_add(explorer, (uint64_t)self->index << 32 | (uint32_t)place->line);
     if (explorer->log != NULL && explorer->log->count < explorer->log->capacity) {
         explorer->log->steps[explorer->log->count++] = (struct explored_step){

@@ -124,8 +124,8 @@ static bool read_fields(struct failure *failure, const char *text, char *error)
     failure->options.subject = subject_find(failure->subject);
     size_t name = strcspn(found, ":");
     snprintf(failure->found, sizeof(failure->found), "%.*s", (int)name, found);
-    snprintf(failure->text, sizeof(failure->text), "%s",
-             found[name] == ':' ? found + name + 2 : "");
+    const char *said = found + name + (found[name] == ':' ? 1 : 0);
+    snprintf(failure->text, sizeof(failure->text), "%s", said + strspn(said, " "));
     if (failure->options.subject == NULL) {
         snprintf(error, FAILURE_ERROR_MAX, "there is no subject '%s'", failure->subject);
         return false;

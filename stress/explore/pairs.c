@@ -4,13 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What threads find: blocks of several kinds, folios, objects, a run, references. */
+/* What threads find: blocks of several kinds, folios at frames 96 and 98, in memory that runs of
+ * CMA may come from, objects, runs, references; 40 is free, 73 is in use and 90 has failed. */
 static const char set_up[] =
     "potad-case 2\n"
     "slots 64\n"
     "cpus 2\n"
     "pageblock 3\n"
     "range zone=0 start=0x0 frames=96\n"
+    "range zone=0 start=0x60 frames=16 cma\n"
     "cache-create cache=0 size=64 align=8\n"
     "cache-bulk slot=0 cache=0 count=4\n"
     "alloc slot=0 order=3 zone=any type=unmovable\n"
@@ -31,21 +33,27 @@ static const char *const operations[] = {
     "alloc slot=32 order=0 zone=any type=unmovable",
     "alloc slot=32 order=3 zone=any type=movable",
     "alloc-desc slot=32 order=1 zone=any desc=folio",
+    "alloc-node slot=32 order=0 type=unmovable node=0 below=normal reserve=0",
+    "alloc-compact slot=32 order=3 zone=any type=unmovable",
     "free slot=1",
     "free slot=16",
     "split slot=0 order=1",
     "lookup frame=90",
     "memory-failure frame=40",
-    "memory-failure frame=89",
+    "memory-failure frame=73",
+    "memory-failure frame=96",
     "unpoison frame=90",
     "cache-create cache=1 size=2000 align=16",
     "cache-alloc slot=8 cache=0",
+    "cache-bulk slot=8 cache=0 count=3",
     "cache-free slot=0",
     "cache-destroy cache=1",
     "shrink",
     "contig slot=2 zone=any units=5 align=1 type=movable frame=0 within=0",
+    "contig-cma slot=2 zone=any units=5 align=1 frame=0 within=0",
     "contig-free slot=0",
     "compact order=4 zone=any type=unmovable count=0",
+    "ref slot=8 frame=96",
     "ref-folio slot=16",
     "put slot=0",
     "cpu-offline cpu=1",

@@ -84,6 +84,12 @@ static inline void schedule_add_pick(struct schedule *schedule, struct schedule_
     schedule->picks[schedule->picks_count++] = pick;
 }
 
+/* The thread that ran last, from 0; 0 where none did. */
+static inline unsigned schedule_last_thread(const struct schedule *schedule)
+{
+    return schedule->runs_count > 0 ? schedule->runs[schedule->runs_count - 1].thread : 0;
+}
+
 /* How often another thread went on although the one before had not ended. */
 uint32_t schedule_switches(const struct schedule *schedule);
 

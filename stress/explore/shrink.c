@@ -177,6 +177,9 @@ static void thread_remove(struct program *program, struct schedule *schedule, un
         }
     }
     schedule->runs_count = kept;
+    for (uint32_t i = 0; i < schedule->picks_count; i++) {
+        schedule->picks[i].thread = thread_lowered(schedule->picks[i].thread, gone - 1);
+    }
 }
 
 /* Numbers threads anew, from 1 on, where that changes nothing: which CPU they are on follows from

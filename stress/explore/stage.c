@@ -210,6 +210,9 @@ static void restore(struct stage *stage)
     stage->undecided = false;
     (atomic_word_poke)(&stage->arrivals, 0);
     (atomic_word_poke)(&stage->turns, 0);
+    for (unsigned i = 0; i <= CASE_CPUS_MAX; i++) {
+        (atomic_word_poke)(&stage->cpu_turns[i], 0);
+    }
 }
 
 /* Waits until all threads have come here for the @times-th time; what they did before is seen. */

@@ -111,10 +111,11 @@ struct stage {
     struct stage_state state_kept;
     struct program_phase phases[STAGE_PHASES_MAX];
     uint32_t phases_count;
-    uint32_t first_phase;               /* the first that is concurrent */
-    atomic_word_t arrivals;             /* of threads at the ends of phases */
-    atomic_word_t turns;                /* operations that began or ended: each is a step */
-    uint32_t cpu_taken;                 /* CPUs with a thread on them, as bits */
+    uint32_t first_phase;                       /* the first that is concurrent */
+    atomic_word_t arrivals;                     /* of threads at the ends of phases */
+    atomic_word_t turns;                        /* operations that began or ended: each is a step */
+    atomic_word_t cpu_turns[CASE_CPUS_MAX + 1]; /* the same: who comes to a CPU, or leaves it */
+    uint32_t cpu_taken;                         /* CPUs with a thread on them, as bits */
     char cpu_points[CASE_CPUS_MAX + 1]; /* ThreadSanitizer's: who is on a CPU follows who was */
     struct explorer *explorer;
     struct explore_finding finding;                /* of what runs outside of the explorer */

@@ -47,6 +47,9 @@ void stage_end_note(struct stage *stage, uint64_t end);
 /* stage_port.c: fills in stage->port. */
 void stage_port_init(struct stage *stage);
 
+/* Who comes to @cpu, leaves it, or takes it away: a step, as the beginning of an operation is. */
+void stage_cpu_turn(struct stage *stage, uint32_t cpu);
+
 /* stage_refs.c: has the subject tell when a folio has no references left, and when a movable block
  * is to move. */
 void stage_watch(struct stage *stage);

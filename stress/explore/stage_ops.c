@@ -438,8 +438,12 @@ static void run_cpu(struct stage *stage, const struct case_op *op)
     bool online = op->op == OP_CPU_ONLINE;
     uint32_t cpu = op->zone;
     uint32_t bit = 1U << cpu % 32;
+    if (cpu >= stage->program->cpus) {
+        return;
+    }
+    stage_cpu_turn(stage, cpu);
     bool is_online = (state->cpus_online & bit) != 0;
-    if (cpu >= stage->program->cpus || (state->cpus_moving & bit) != 0 || online == is_online) {
+    if ((state->cpus_moving & bit) != 0 || online == is_online) {
         return;
     }
     state->cpus_moving |= bit;
@@ -454,6 +458,7 @@ static void run_cpu(struct stage *stage, const struct case_op *op)
     if (!online && status != STATUS_OK) {
         stage_fail(stage, "status", "cpu-offline answers %d", (int)status);
     }
+    stage_cpu_turn(stage, cpu);
     state->cpus_online |= online && status == STATUS_OK ? bit : 0;
     state->cpus_moving &= ~bit;
 }

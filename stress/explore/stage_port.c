@@ -59,6 +59,11 @@ static bool port_fault(void *context, enum fault_site site)
     return fault_step(&stage->faults[stage_thread(stage)], site);
 }
 
+void stage_cpu_turn(struct stage *stage, uint32_t cpu)
+{
+    (void)atomic_word_add(&stage->cpu_turns[cpu], 1);
+}
+
 /* A thread has a CPU of its own, as far as there are so many, and is on none while another one is
  * on it, or it is offline. */
 static uint32_t port_cpu_enter(void *context)
@@ -71,6 +76,7 @@ static uint32_t port_cpu_enter(void *context)
                          : 0;
     uint32_t cpu = (thread + other) % cpus;
     uint32_t bit = 1U << cpu;
+    stage_cpu_turn(stage, cpu);
     if ((stage->state.cpus_online & bit) == 0 || (stage->cpu_taken & bit) != 0) {
         return CPUS_MAX;
     }
@@ -83,6 +89,7 @@ static void port_cpu_leave(void *context, uint32_t cpu)
 {
     struct stage *stage = context;
     explorer_release(&stage->cpu_points[cpu]);
+    stage_cpu_turn(stage, cpu);
     stage->cpu_taken &= ~(1U << cpu);
 }
 

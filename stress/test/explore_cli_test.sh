@@ -44,6 +44,7 @@ refused missing.ops -- "$stress" replay missing.ops
 refused torn.ops one -- "$stress" replay torn.ops
 refused none.ops thread -- "$stress" replay none.ops
 refused large.ops frames -- "$stress" replay large.ops
+refused --json FILE -- "$stress" explore --json - two.ops
 refused nobody.ops nobody -- "$stress" replay nobody.ops
 
 # The status of a command that prints what it likes.
@@ -53,6 +54,13 @@ ends_in() { # status command...
     "$@" >stdout 2>stderr </dev/null || status=$?
     [[ $status -eq $due ]] || complain "exit status $status, not $due:" "$@"
 }
+
+# What cannot be explored is named, behind the line that says what is done.
+for files in 'two.ops none.ops' '--jobs 2 large.ops' 'two.ops missing.ops'; do
+    # shellcheck disable=SC2086 # words
+    ends_in 2 "$stress" explore $files
+    grep -q "^potad-stress: ${files##* }: " stderr || complain "the file is not named:" "$files"
+done
 
 ends_in 0 "$stress" replay said.ops
 grep -q '^schedule: 2@1.9 1@end 2@end$' stdout || complain "another schedule was executed:" said.ops

@@ -96,8 +96,9 @@ static void lose_update(void *context, unsigned thread)
 
 static void every_strategy_finds_a_lost_update(void **state)
 {
-    static const char *const names[] = {"random", "sticky",    "pos",         "pct2",       "pct3",
-                                        "pct6",   "portfolio", "exhaustive1", "exhaustive2"};
+    static const char *const names[] = {"random",      "sticky",     "pos",       "pct2",
+                                        "pct3",        "pct6",       "portfolio", "exhaustive1",
+                                        "exhaustive2", "exhaustive3"};
     struct toy toy;
     (void)state;
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {

@@ -362,6 +362,16 @@ static unsigned choose(unsigned count)
     return value < count ? value : 0;
 }
 
+/* A step of the test itself. */
+static void own_step(void)
+{
+    struct thread *thread = self();
+    if (thread != NULL) {
+        step(thread);
+        stored(thread);
+    }
+}
+
 /* Operation @op begins, at @line; and ends. */
 static void begin(unsigned op, int line)
 {
@@ -370,14 +380,12 @@ static void begin(unsigned op, int line)
     thread->steps = 0;
     thread->line = line;
     t.line = line;
-    step(thread);
-    stored(thread);
+    own_step();
 }
 
 static void end(void)
 {
-    step(self());
-    stored(self());
+    own_step();
 }
 
 #define OP(number, call)                                                                           \

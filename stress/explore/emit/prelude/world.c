@@ -118,6 +118,7 @@ static uint32_t enter_cpu(void *context)
     (void)context;
     unsigned other = world.any_cpu && self() != NULL && world.cpus > 1 ? choose(world.cpus) : 0;
     uint32_t cpu = (who() % THREADS_MAX + other) % world.cpus;
+    own_step();
     if ((world.online >> cpu & 1) == 0 || (world.taken >> cpu & 1) != 0) {
         return CPUS_MAX;
     }
@@ -128,6 +129,7 @@ static uint32_t enter_cpu(void *context)
 static void leave_cpu(void *context, uint32_t cpu)
 {
     (void)context;
+    own_step();
     world.taken &= ~(1U << cpu);
 }
 
@@ -141,6 +143,7 @@ static void cpu_barrier(void *context)
 static void cpu_changes(struct test *test, uint32_t cpu, bool online)
 {
     uint32_t bit = 1U << cpu;
+    own_step();
     if ((world.moving & bit) != 0 || online == ((world.online & bit) != 0)) {
         return;
     }
@@ -154,6 +157,7 @@ static void cpu_changes(struct test *test, uint32_t cpu, bool online)
     if (!online && status != STATUS_OK) {
         fail(test, "status", "cpu-offline answers %d", (int)status);
     }
+    own_step();
     world.online |= online && status == STATUS_OK ? bit : 0;
     world.moving &= ~bit;
 }
