@@ -4,13 +4,15 @@
 #include "core/sync_explored.h"
 
 #include <pthread.h>
+#include <sys/time.h>
 
 enum {
     THREADS_MAX = 4,
     NOBODY = THREADS_MAX,
     STEPS_MAX = 50000, /* more is no progress */
     LOOKS_MAX = 2000,  /* of threads that wait, in a row, when all do: the same */
-    HELD_MAX = 16
+    HELD_MAX = 16,
+    SECONDS_MAX = 5 /* of the CPU: far more than all threads take */
 };
 
 /* Behind the last operation. */
@@ -425,10 +427,25 @@ static void *thread_main(void *context)
     return NULL;
 }
 
+/* Whoever runs goes round in a loop without a step. */
+static void on_time_up(int number)
+{
+    (void)number;
+    fail(&t, "hang", "thread %u goes on, and comes to no step any more", who() + 1);
+}
+
+static void limit_time(time_t seconds)
+{
+    const struct itimerval timer = {.it_value = {.tv_sec = seconds}};
+    signal(SIGPROF, on_time_up);
+    setitimer(ITIMER_PROF, &timer, NULL);
+}
+
 /* Runs @bodies beside each other, as @schedule says. */
 static void run_threads(const struct schedule *schedule, void (*const *bodies)(void),
                         unsigned count)
 {
+    limit_time(SECONDS_MAX);
     pthread_mutex_lock(&turns.lock);
     turns.schedule = schedule;
     turns.count = count;
@@ -450,4 +467,5 @@ static void run_threads(const struct schedule *schedule, void (*const *bodies)(v
     }
     turns.count = 0;
     pthread_mutex_unlock(&turns.lock);
+    limit_time(0);
 }
