@@ -71,7 +71,8 @@ enum { HANG_SIGNAL = SIGPROF };
 void attempt_expect_end(unsigned milliseconds)
 {
     const struct itimerval timer = {
-        .it_value = {.tv_sec = milliseconds / 1000, .tv_usec = milliseconds % 1000 * 1000},
+        .it_value = {.tv_sec = milliseconds / 1000,
+                     .tv_usec = (suseconds_t)(milliseconds % 1000) * 1000},
     };
     setitimer(ITIMER_PROF, &timer, NULL);
 }
