@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "fuzzers/sweep/sweep_report.h"
 
+#include "fuzzers/folder.h"
 #include "fuzzers/json_text.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -136,24 +136,6 @@ bool attempt_parse(const char *text, struct attempt *attempt)
     return *text == '\0';
 }
 
-/* Makes folder @path, and those that it is in. */
-static bool make_folders(const char *path)
-{
-    char part[PATH_MAX_BYTES];
-    for (size_t i = 1; i < sizeof(part); i++) {
-        if (path[i - 1] == '\0') {
-            break;
-        }
-        part[i - 1] = path[i - 1];
-        part[i] = '\0';
-        bool end = path[i] == '/' || path[i] == '\0';
-        if (end && mkdir(part, 0777) != 0 && errno != EEXIST) {
-            return false;
-        }
-    }
-    return true;
-}
-
 /* The case up to where @outcome has come, with the fault in its operation: a copy whose operations
  * are to be freed. */
 static struct program shown_program(const struct program *program, const struct attempt *attempt,
@@ -195,7 +177,7 @@ static bool write_case(const struct sweep_report *report, const struct program *
     size_t length = strlen(name);
     length -= length > 4 && strcmp(name + length - 4, ".ops") == 0 ? 4 : 0;
     snprintf(path, PATH_MAX_BYTES, "%s/%.*s-op-%s.ops", report->out, (int)length, name, what);
-    FILE *file = make_folders(report->out) ? fopen(path, "w") : NULL;
+    FILE *file = folder_make(report->out) ? fopen(path, "w") : NULL;
     if (file == NULL) {
         return false;
     }
