@@ -104,7 +104,7 @@ static bool parse_word(const char **text, const char *word)
     return good;
 }
 
-static bool parse_fault(const char **text, struct fault *fault)
+static bool parse_fault(const char **text, struct fault *fault, uint32_t nth_min)
 {
     unsigned site = 0;
     unsigned mode = 0;
@@ -112,7 +112,7 @@ static bool parse_fault(const char **text, struct fault *fault)
         site++;
     }
     if (site == FAULT_SITES || *(*text)++ != ':' ||
-        !parse_number(text, SWEEP_NTH_MAX, &fault->nth) || fault->nth == 0) {
+        !parse_number(text, SWEEP_NTH_MAX, &fault->nth) || fault->nth < nth_min) {
         return false;
     }
     while (mode < FAULT_MODES && !parse_word(text, matrix_mode_name((enum matrix_mode)mode))) {
@@ -126,12 +126,14 @@ static bool parse_fault(const char **text, struct fault *fault)
 bool attempt_parse(const char *text, struct attempt *attempt)
 {
     *attempt = (struct attempt){.rest = true};
-    if (!parse_number(&text, UINT32_MAX, &attempt->index) || !parse_fault(&text, &attempt->first)) {
+    if (!parse_number(&text, UINT32_MAX, &attempt->index) ||
+        !parse_fault(&text, &attempt->first, 0)) {
         return false;
     }
-    if (*text == '+') {
+    /* A second fault counts from a first one on. */
+    if (*text == '+' && attempt->first.nth != 0) {
         text++;
-        return parse_fault(&text, &attempt->then) && *text == '\0';
+        return parse_fault(&text, &attempt->then, 1) && *text == '\0';
     }
     return *text == '\0';
 }

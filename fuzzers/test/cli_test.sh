@@ -139,7 +139,7 @@ done
 refused FILE -- "$tool" sweep
 refused folder 'no case' -- "$tool" sweep folder
 refused missing/out.json -- "$tool" sweep --json missing/out.json good.ops
-for which in x 0 0:buddy-desc 0:buddy-desc:0:once 0:buddy-desc:1:twice 0:buddy:1:once 0:accept:1:once+; do
+for which in x 0 0:buddy-desc 0:buddy-desc:0:once+accept:1:once 0:buddy-desc:1:twice 0:buddy:1:once 0:accept:1:once+; do
     refused "'$which'" --only -- "$tool" sweep --only "$which" good.ops
 done
 refused good.ops number -- "$tool" sweep --only 9:accept:1:once good.ops
