@@ -6,6 +6,7 @@
 #include "fuzzers/time_limit.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -21,6 +22,7 @@ struct shared {
     bool booted;
     bool counted;
     bool ended;
+    int write_error; /* why the temporary file could not be written; 0: it could */
     uint32_t views;
 };
 
@@ -36,11 +38,24 @@ struct recorder {
     uint32_t seconds; /* of processor time */
 };
 
-static void put(FILE *file, const void *data, size_t bytes, size_t count)
+/* Ends the process: what is shown would not be what happened. */
+static _Noreturn void write_failed(const struct recorder *recorder)
 {
-    if (count > 0 && fwrite(data, bytes, count, file) != count) {
-        fprintf(stderr, "potad-case show: temporary file: %s\n", strerror(errno));
-        _exit(2);
+    recorder->shared->write_error = errno;
+    _exit(2);
+}
+
+static void put(const struct recorder *recorder, const void *data, size_t bytes, size_t count)
+{
+    if (count > 0 && fwrite(data, bytes, count, recorder->steps) != count) {
+        write_failed(recorder);
+    }
+}
+
+static void flush(const struct recorder *recorder)
+{
+    if (fflush(recorder->steps) != 0) {
+        write_failed(recorder);
     }
 }
 
@@ -79,13 +94,10 @@ static void note_step(void *context, struct executor *executor, uint32_t done)
     }
     step.spans_count = recorder->changes.count;
     step.counts_count = snapshot_counts(harness, counts, COUNTS_MAX);
-    put(recorder->steps, &step, sizeof(step), 1);
-    put(recorder->steps, recorder->changes.spans, sizeof(*recorder->changes.spans),
-        step.spans_count);
-    put(recorder->steps, counts, sizeof(*counts), step.counts_count);
-    if (fflush(recorder->steps) != 0) {
-        _exit(2);
-    }
+    put(recorder, &step, sizeof(step), 1);
+    put(recorder, recorder->changes.spans, sizeof(*recorder->changes.spans), step.spans_count);
+    put(recorder, counts, sizeof(*counts), step.counts_count);
+    flush(recorder);
     swap_lists(&recorder->before, &recorder->now);
 }
 
@@ -116,8 +128,9 @@ static void run(const struct subject *subject, struct recorder *recorder)
     if (!good && executor.harness.opened) {
         struct span_list views = {0};
         snapshot_views(&executor.harness, &views);
-        put(recorder->steps, views.spans, sizeof(*views.spans), views.count);
-        recorder->shared->views = fflush(recorder->steps) == 0 ? views.count : 0;
+        put(recorder, views.spans, sizeof(*views.spans), views.count);
+        flush(recorder);
+        recorder->shared->views = views.count;
         span_list_free(&views);
     }
     executor_close(&executor);
@@ -252,6 +265,7 @@ static bool record_in_process(const struct subject *subject, struct recorder *re
     pid_t process = fork();
     if (process == 0) {
         dup2(fileno(said), STDERR_FILENO);
+        signal(SIGXFSZ, SIG_IGN); /* a file that grows too large is an error like others */
         time_limit_set(recorder->seconds);
         run(subject, recorder);
         fflush(stderr);
@@ -259,6 +273,11 @@ static bool record_in_process(const struct subject *subject, struct recorder *re
     }
     if (process < 0 || waitpid(process, &status, 0) != process) {
         fprintf(stderr, "potad-case show: no process: %s\n", strerror(errno));
+        return false;
+    }
+    if (recorder->shared->write_error != 0) {
+        fprintf(stderr, "potad-case show: temporary file: %s\n",
+                strerror(recorder->shared->write_error));
         return false;
     }
     char *text = said_copy(said);

@@ -20,7 +20,7 @@ enum {
 /* Runs @program, with full validation every @validate_period operations (0: at the end only), for
  * @seconds of processor time at most (0: any), and fills @timeline, which timeline_free() frees in
  * any case. What the process says on stderr is copied there. Return: false with a line on stderr
- * where the system has no process or file for it.
+ * where the system has no process or file for it, or the file no room.
  */
 bool record_case(const struct subject *subject, const struct program *program,
                  uint32_t validate_period, uint32_t seconds, struct timeline *timeline)

@@ -2,10 +2,13 @@
  *
  * command_triage.c: potad-case triage.
  */
+#include "fuzzers/folder.h"
 #include "fuzzers/potad_case.h"
 #include "fuzzers/shrink/triage.h"
 
+#include <errno.h>
 #include <getopt.h>
+#include <string.h>
 
 #define KNOWN_DEFAULT "corpus/regressions"
 
@@ -34,7 +37,7 @@ static void usage(void)
          "A file that is no case is what the fuzz target was given that the path names. Where\n"
          "none is named, only cases of DIR/* are run: *.ops, and what is one in binary. What\n"
          "other commands leave in folders is left out: *.c, *.replay.ops, *.json and the like.\n\n"
-         "  --out DIR          save the shrunken cases there\n"
+         "  --out DIR          save the shrunken cases there; it is made where there is none\n"
          "  --known DIR        cases of known bugs (default: " KNOWN_DEFAULT
          ", where there is one)\n"
          "  --markdown FILE    write a summary that is fit for an issue\n"
@@ -107,6 +110,11 @@ int command_triage(int argc, char **argv)
     }
     if (optind == argc) {
         return usage_error("triage", NULL, "a DIR or FILEs are needed");
+    }
+    /* Before anything is run: what was shrunk would be lost. */
+    if (triage.out != NULL && !folder_make(triage.out)) {
+        fprintf(stderr, "potad-case triage: %s: %s\n", triage.out, strerror(errno));
+        return EXIT_BAD_INPUT;
     }
     for (int i = optind; i < argc; i++) {
         triage_add(&triage, argv[i]);

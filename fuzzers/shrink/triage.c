@@ -276,10 +276,6 @@ static bool save(const struct triage *triage, struct triage_group *group)
 bool triage_settle(struct triage *triage)
 {
     bool saved = true;
-    if (triage->out != NULL && mkdir(triage->out, 0777) != 0 && errno != EEXIST) {
-        fprintf(stderr, "potad-case triage: %s: %s\n", triage->out, strerror(errno));
-        return false;
-    }
     for (uint32_t i = 0; i < triage->groups_count; i++) {
         struct triage_group *group = &triage->groups[i];
         struct signature signature = group->result.trial.signature;

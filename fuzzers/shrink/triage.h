@@ -46,7 +46,7 @@ bool triage_is_folder(const char *path);
 void triage_add(struct triage *triage, const char *path);
 
 /* Shrinks one of each group, looks whether it is known, and saves it. Return: false with one line
- * on stderr where it could not be saved. */
+ * on stderr where it could not be saved. Context: triage->out is there. */
 bool triage_settle(struct triage *triage) __attribute__((warn_unused_result));
 
 void triage_free(struct triage *triage);

@@ -308,6 +308,25 @@ static void name_assertion(char *name, size_t bytes, const char *line)
     snprintf(name, bytes, "assert(%.*s)", (int)length, line);
 }
 
+/* Not sigabbrev_np(): glibc has that from 2.32 on, and images that fuzz targets are built in do
+ * not. */
+static void name_signal(char *name, size_t bytes, int number)
+{
+    static const char *const names[] = {
+        [SIGHUP] = "HUP",   [SIGINT] = "INT",   [SIGQUIT] = "QUIT", [SIGILL] = "ILL",
+        [SIGTRAP] = "TRAP", [SIGABRT] = "ABRT", [SIGBUS] = "BUS",   [SIGFPE] = "FPE",
+        [SIGKILL] = "KILL", [SIGSEGV] = "SEGV", [SIGPIPE] = "PIPE", [SIGALRM] = "ALRM",
+        [SIGTERM] = "TERM", [SIGXCPU] = "XCPU", [SIGXFSZ] = "XFSZ", [SIGPROF] = "PROF",
+        [SIGSYS] = "SYS",
+    };
+    unsigned index = (unsigned)number;
+    if (index < sizeof(names) / sizeof(names[0]) && names[index] != NULL) {
+        snprintf(name, bytes, "SIG%s", names[index]);
+    } else {
+        snprintf(name, bytes, "SIG%d", number);
+    }
+}
+
 /* Why the worker died, from what it left behind. */
 static void name_crash(const struct trial_shared *shared, const char *output, int status,
                        char *name, size_t bytes, char *detail)
@@ -328,7 +347,7 @@ static void name_crash(const struct trial_shared *shared, const char *output, in
         memcpy(detail, line, sizeof(line));
     } else if (shared->signal != 0 || WIFSIGNALED(status)) {
         int number = shared->signal != 0 ? shared->signal : WTERMSIG(status);
-        snprintf(name, bytes, "SIG%s", sigabbrev_np(number));
+        name_signal(name, bytes, number);
         snprintf(detail, REPORT_MAX, "%s", strsignal(number));
     } else {
         snprintf(name, bytes, "exit");

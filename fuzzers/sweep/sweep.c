@@ -247,6 +247,10 @@ enum sweep_result sweep_only(struct sweep *sweep, const struct program *program,
         .program = program, .index = attempt->index, .outcome = attempt_outcome_make()};
     struct attempt only = *attempt;
     bool found = !probe(sweep, &swept);
+    if (only.first.nth == 0) {
+        attempt_outcome_free(swept.outcome);
+        return SWEEP_DONE; /* that was it */
+    }
     if (!found) {
         attempt_run(&sweep->executor, program, &only, &swept.clean, swept.outcome);
         found = attempt_found(swept.outcome);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "fuzzers/sweep/sweep_report.h"
 
+#include "fuzzers/folder.h"
 #include "fuzzers/json_text.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -104,7 +104,7 @@ static bool parse_word(const char **text, const char *word)
     return good;
 }
 
-static bool parse_fault(const char **text, struct fault *fault)
+static bool parse_fault(const char **text, struct fault *fault, uint32_t nth_min)
 {
     unsigned site = 0;
     unsigned mode = 0;
@@ -112,7 +112,7 @@ static bool parse_fault(const char **text, struct fault *fault)
         site++;
     }
     if (site == FAULT_SITES || *(*text)++ != ':' ||
-        !parse_number(text, SWEEP_NTH_MAX, &fault->nth) || fault->nth == 0) {
+        !parse_number(text, SWEEP_NTH_MAX, &fault->nth) || fault->nth < nth_min) {
         return false;
     }
     while (mode < FAULT_MODES && !parse_word(text, matrix_mode_name((enum matrix_mode)mode))) {
@@ -126,32 +126,16 @@ static bool parse_fault(const char **text, struct fault *fault)
 bool attempt_parse(const char *text, struct attempt *attempt)
 {
     *attempt = (struct attempt){.rest = true};
-    if (!parse_number(&text, UINT32_MAX, &attempt->index) || !parse_fault(&text, &attempt->first)) {
+    if (!parse_number(&text, UINT32_MAX, &attempt->index) ||
+        !parse_fault(&text, &attempt->first, 0)) {
         return false;
     }
-    if (*text == '+') {
+    /* A second fault counts from a first one on. */
+    if (*text == '+' && attempt->first.nth != 0) {
         text++;
-        return parse_fault(&text, &attempt->then) && *text == '\0';
+        return parse_fault(&text, &attempt->then, 1) && *text == '\0';
     }
     return *text == '\0';
-}
-
-/* Makes folder @path, and those that it is in. */
-static bool make_folders(const char *path)
-{
-    char part[PATH_MAX_BYTES];
-    for (size_t i = 1; i < sizeof(part); i++) {
-        if (path[i - 1] == '\0') {
-            break;
-        }
-        part[i - 1] = path[i - 1];
-        part[i] = '\0';
-        bool end = path[i] == '/' || path[i] == '\0';
-        if (end && mkdir(part, 0777) != 0 && errno != EEXIST) {
-            return false;
-        }
-    }
-    return true;
 }
 
 /* The case up to where @outcome has come, with the fault in its operation: a copy whose operations
@@ -195,7 +179,7 @@ static bool write_case(const struct sweep_report *report, const struct program *
     size_t length = strlen(name);
     length -= length > 4 && strcmp(name + length - 4, ".ops") == 0 ? 4 : 0;
     snprintf(path, PATH_MAX_BYTES, "%s/%.*s-op-%s.ops", report->out, (int)length, name, what);
-    FILE *file = make_folders(report->out) ? fopen(path, "w") : NULL;
+    FILE *file = folder_make(report->out) ? fopen(path, "w") : NULL;
     if (file == NULL) {
         return false;
     }

@@ -47,7 +47,8 @@ bool sweep_report_write(const struct sweep_report *report, const struct sweep *s
 
 enum { ATTEMPT_TEXT_MAX = 120 };
 
-/* An attempt as --only takes it: OP:SITE:NTH:MODE, and perhaps +SITE:NTH:MODE. */
+/* An attempt as --only takes it: OP:SITE:NTH:MODE, and perhaps +SITE:NTH:MODE; NTH 0 is no fault.
+ */
 void attempt_print(const struct attempt *attempt, char *text);
 bool attempt_parse(const char *text, struct attempt *attempt) __attribute__((warn_unused_result));
 

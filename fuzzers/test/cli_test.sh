@@ -139,7 +139,7 @@ done
 refused FILE -- "$tool" sweep
 refused folder 'no case' -- "$tool" sweep folder
 refused missing/out.json -- "$tool" sweep --json missing/out.json good.ops
-for which in x 0 0:buddy-desc 0:buddy-desc:0:once 0:buddy-desc:1:twice 0:buddy:1:once 0:accept:1:once+; do
+for which in x 0 0:buddy-desc 0:buddy-desc:0:once+accept:1:once 0:buddy-desc:1:twice 0:buddy:1:once 0:accept:1:once+; do
     refused "'$which'" --only -- "$tool" sweep --only "$which" good.ops
 done
 refused good.ops number -- "$tool" sweep --only 9:accept:1:once good.ops
@@ -231,7 +231,20 @@ refused --frobnicate -- "$tool" triage --frobnicate good.ops
 refused missing -- "$tool" triage --known missing good.ops
 refused missing/out.sarif -- "$tool" triage --sarif missing/out.sarif good.ops
 refused missing/out.md -- "$tool" triage --markdown missing/out.md good.ops
-refused good.ops/out -- "$tool" triage --out good.ops/out good.ops
+"$tool" triage --out made/for/it good.ops >stdout 2>stderr || complain "no success" "$tool" triage --out
+[[ -d made/for/it ]] || complain "no folder is made:" "$tool" triage --out made/for/it
+# One that fails: it takes longer than it may, whatever the machine.
+operations=$(tail -n 2 good.ops)
+{
+    printf '%s\n' 'potad-case 2' 'range zone=0 start=0 frames=1048576'
+    for ((i = 0; i < 30000; i++)); do printf '%s\n' "$operations"; done
+} >slow.ops
+# Before it is run: nothing is told of what was not looked at.
+for out in good.ops/out good.ops; do
+    refused "$out" -- "$tool" triage --out "$out" --json early.json --sarif early.sarif \
+        --markdown early.md --validate 1 --timeout 1 slow.ops
+    [[ ! -s stdout && -z $(compgen -G 'early.*') ]] || complain "something is told:" "$tool" triage
+done
 refused DIR -- "$tool" triage
 mkdir inputs
 cp good.ops good.bin inputs

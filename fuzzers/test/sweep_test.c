@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include <cmocka.h>
 
@@ -107,6 +108,16 @@ static enum status create_and_keep(void *instance, uint64_t size, uint64_t align
     enum status status = core->cache_create(instance, size, align, cache);
     if (status == STATUS_NO_MEMORY) {
         (void)core->cache_create(instance, size, align, &kept);
+    }
+    return status;
+}
+
+/* Lives where a fault refuses it. */
+static enum status create_and_die(void *instance, uint64_t size, uint64_t align, void **cache)
+{
+    enum status status = subject_find("core")->cache_create(instance, size, align, cache);
+    if (status == STATUS_OK) {
+        _Exit(7);
     }
     return status;
 }
@@ -210,17 +221,50 @@ static void sweep_only_makes_one_attempt(void **state)
     program_free(&program);
 }
 
+/* What an operation does wrong without the fault that the case has there is found again. */
+static void sweep_only_repeats_a_probe(void **state)
+{
+    (void)state;
+    struct sweep sweep;
+    struct program program;
+    struct attempt attempt;
+    char text[ATTEMPT_TEXT_MAX];
+    parse(&program, "potad-case 2\nrange zone=0 start=0 frames=66\nshrink\n"
+                    "cache-create cache=0 size=48 align=16 fault=slab-page:1:always\n");
+    memset(&seen, 0, sizeof(seen));
+    sweep_init(&sweep, core_with(create_and_die));
+    sweep.found = note_found;
+    sweep.goes_on = always;
+    assert_int_equal(sweep_case(&sweep, &program), SWEEP_DONE);
+    assert_int_equal(seen.found, 1);
+    attempt_print(&seen.attempt, text);
+    assert_string_equal(text, "1:buddy-desc:0:once");
+    assert_true(attempt_parse(text, &attempt));
+    assert_int_equal(sweep_only(&sweep, &program, &attempt), SWEEP_DONE);
+    assert_int_equal(seen.found, 2);
+    assert_int_equal(sweep.counts.found, 2);
+    assert_int_equal(WEXITSTATUS(seen.outcome.died), 7);
+    /* Another operation without a fault is well. */
+    assert_true(attempt_parse("0:buddy-desc:0:once", &attempt));
+    assert_int_equal(sweep_only(&sweep, &program, &attempt), SWEEP_DONE);
+    assert_int_equal(seen.found, 2);
+    sweep_close(&sweep);
+    program_free(&program);
+}
+
 static void attempt_parse_takes_what_is_printed(void **state)
 {
     (void)state;
     static const char *const good[] = {"0:buddy-desc:1:once", "70000:cpu-desc:255:always",
+                                       "1:slab-page:0:once",
                                        "3:slab-page:2:always+slab-page:7:once"};
     static const char *const bad[] = {"",
                                       "1",
                                       ":slab-page:1:once",
                                       "1:slab-page:1",
                                       "1:slab-page:256:once",
-                                      "1:slab-page:0:once",
+                                      "1:slab-page:1:once+slab-page:0:once",
+                                      "1:slab-page:0:once+slab-page:1:once",
                                       "1:slab:1:once",
                                       "1:slab-page:1:once+",
                                       "1:slab-page:1:onceagain",
@@ -297,6 +341,7 @@ int main(void)
         cmocka_unit_test(sweep_case_finds_what_stays_behind),
         cmocka_unit_test(sweep_case_outlives_a_crash),
         cmocka_unit_test(sweep_only_makes_one_attempt),
+        cmocka_unit_test(sweep_only_repeats_a_probe),
         cmocka_unit_test(attempt_parse_takes_what_is_printed),
         cmocka_unit_test(fault_step_counts_the_second_from_the_first),
         cmocka_unit_test(fault_matrix_check_names_each_cell),

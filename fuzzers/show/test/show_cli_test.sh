@@ -45,6 +45,18 @@ refused folder -- "${show[@]}" --svg good.ops -o folder
 refused folder -- "${show[@]}" good.ops -o folder
 refused /dev/full -- "${show[@]}" --html good.ops -o /dev/full
 
+# A disk that is full while the case is run is no violation of the case.
+limited() { # command...: its files have at most 4 KiB
+    (ulimit -f 4 && exec "$@")
+}
+operations=$(tail -n 2 good.ops)
+{
+    head -n 2 good.ops
+    for ((i = 0; i < 64; i++)); do printf '%s\n' "$operations"; done
+} >long.ops
+refused 'temporary file' -- limited "${show[@]}" --html long.ops -o long.html
+[[ ! -e long.html ]] || complain "a page is written" long.html
+
 # The status of a command, and nothing on stderr where it found nothing.
 ends_in() { # status command...
     local status=0 due=$1

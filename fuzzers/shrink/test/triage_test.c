@@ -3,6 +3,7 @@
  * triage_test.c: failing files of a core with two things wrong come out as two groups, one of them
  * known, and the reports have what their readers ask for.
  */
+#include "fuzzers/folder.h"
 #include "fuzzers/interrupt.h"
 #include "fuzzers/shrink/test/flawed_core.h"
 #include "fuzzers/shrink/triage.h"
@@ -120,6 +121,7 @@ static void triage_folder(struct triage *triage)
     subject = flawed_core(FLAW_LOOKUP | FLAW_ORDER);
     *triage = (struct triage){.common = shrink_common_defaults(), .known = known, .out = out};
     triage->common.subject = &subject;
+    assert_true(folder_make(out));
     triage_add(triage, in_folder("in"));
     assert_true(triage_settle(triage));
 }
