@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "stress/explore/campaign.h"
 
+#include "fuzzers/folder.h"
 #include "fuzzers/interrupt.h"
 #include "stress/clock.h"
 #include "stress/explore/determinism.h"
@@ -11,7 +12,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -305,11 +305,6 @@ static unsigned wait_for_all(struct attempt *const *attempts, const int *process
     return found;
 }
 
-static bool make_folder(const char *path)
-{
-    return mkdir(path, 0777) == 0 || errno == EEXIST;
-}
-
 /* Saves @failure under a name of its own. Return: whether it is saved. */
 static bool save(const struct campaign_plan *plan, const struct failure *failure,
                  struct campaign_report *report)
@@ -321,7 +316,7 @@ static bool save(const struct campaign_plan *plan, const struct failure *failure
         length = snprintf(path, sizeof(path), "%s/%s-%u.ops", plan->out, failure->found, number++);
     } while (access(path, F_OK) == 0);
     errno = ENAMETOOLONG;
-    if (length >= (int)sizeof(path) || !make_folder(plan->out) || !failure_save(failure, path)) {
+    if (length >= (int)sizeof(path) || !folder_make(plan->out) || !failure_save(failure, path)) {
         fprintf(stderr, "potad-stress: --out: %s: %s\n", plan->out, strerror(errno));
         return false;
     }
