@@ -135,7 +135,6 @@ static int scene_open(void **state)
         .executions = 20000,
         .jobs = 1,
         .out = scene->folder,
-        .shrinks = true,
         .options = {.subject = &scene->subject},
         .subject = "core",
     };
@@ -184,7 +183,6 @@ static void what_comes_to_no_step_is_a_hang(void **state)
 {
     struct scene *scene = *state;
     goes_wrong = never_ends;
-    scene->plan.shrinks = false; /* each attempt takes its time */
     assert_found(scene, HANG_NAME);
 }
 
@@ -196,6 +194,7 @@ static void choices_are_kept_where_threads_are_renumbered(void **state)
     write_case(scene->file, 2);
     assert_int_equal(campaign_run(&scene->plan, &scene->report), CAMPAIGN_NOTHING);
     scene->plan.options.weak = true;
+    scene->plan.shrinks = true;
     assert_found(scene, "lookup");
     assert_int_equal(scene->report.shrunk.threads_before, 3);
     assert_int_equal(scene->report.shrunk.threads_after, 2);
