@@ -246,12 +246,9 @@ enum sweep_result sweep_only(struct sweep *sweep, const struct program *program,
     struct swept_op swept = {
         .program = program, .index = attempt->index, .outcome = attempt_outcome_make()};
     struct attempt only = *attempt;
+    bool probe_only = only.first.nth == 0;
     bool found = !probe(sweep, &swept);
-    if (only.first.nth == 0) {
-        attempt_outcome_free(swept.outcome);
-        return SWEEP_DONE; /* that was it */
-    }
-    if (!found) {
+    if (!found && !probe_only) {
         attempt_run(&sweep->executor, program, &only, &swept.clean, swept.outcome);
         found = attempt_found(swept.outcome);
         if (found) {
@@ -261,5 +258,5 @@ enum sweep_result sweep_only(struct sweep *sweep, const struct program *program,
     }
     bool struck = only.then.nth != 0 ? swept.outcome->fired_then > 0 : swept.outcome->fired > 0;
     attempt_outcome_free(swept.outcome);
-    return struck || found ? SWEEP_DONE : SWEEP_NO_STRIKE;
+    return struck || found || probe_only ? SWEEP_DONE : SWEEP_NO_STRIKE;
 }

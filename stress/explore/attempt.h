@@ -41,7 +41,7 @@ void attempt_close(struct attempt *attempt);
 struct explore_log *attempt_log(struct attempt *attempt);
 
 /* What is executed from here on is due to end within @milliseconds of this CPU's time: where it
- * does not, that ends the process, and is the finding HANG_NAME. 0: it need not any more. */
+ * does not, that ends the process, and is the finding HANG_NAME. */
 void attempt_expect_end(unsigned milliseconds);
 
 /* Starts a process that does @work(@context), which notes what it does in @attempt. @quiet: what it

@@ -58,12 +58,9 @@ static bool time_is_up(const struct explorer_job *job)
     if (plan->executions != 0 && attempt->executions >= plan->executions) {
         return true;
     }
-    if (attempt->executions % LOOK_EVERY != 0) {
-        return false;
-    }
-    attempt_expect_end(LOOK_MILLISECONDS);
-    return *(volatile const bool *)&attempt->stop ||
-           (job->deadline > 0 && clock_seconds() >= job->deadline);
+    return attempt->executions % LOOK_EVERY == 0 &&
+           (*(volatile const bool *)&attempt->stop ||
+            (job->deadline > 0 && clock_seconds() >= job->deadline));
 }
 
 /* Executes the program of the stage once, and at times again. Return: whether nothing was found. */
@@ -73,6 +70,9 @@ static bool execute(struct explorer_job *job, struct explored_case *subject)
     struct explorer *explorer = &job->explorer;
     bool checks = attempt->executions % CHECK_EVERY == 0;
     struct explore_finding finding;
+    if (attempt->executions % LOOK_EVERY == 0) {
+        attempt_expect_end(LOOK_MILLISECONDS);
+    }
     explorer->log = checks ? attempt_log(attempt) : NULL;
     bool good = stage_execute(job->stage, subject->strategy, &finding);
     explorer->log = NULL;
@@ -309,19 +309,20 @@ static unsigned wait_for_all(struct attempt *const *attempts, const int *process
 static bool save(const struct campaign_plan *plan, const struct failure *failure,
                  struct campaign_report *report)
 {
-    char path[PATH_MAX];
-    int length;
+    const size_t bytes = sizeof(report->path);
+    size_t length;
     unsigned number = 1;
     do {
-        length = snprintf(path, sizeof(path), "%s/%s-%u.ops", plan->out, failure->found, number++);
-    } while (access(path, F_OK) == 0);
+        length = (size_t)snprintf(report->path, bytes, "%s/%s-%u.ops", plan->out, failure->found,
+                                  number++);
+    } while (access(report->path, F_OK) == 0);
     errno = ENAMETOOLONG;
-    if (length >= (int)sizeof(path) || !folder_make(plan->out) || !failure_save(failure, path)) {
+    bool saved = length < bytes && folder_make(plan->out) && failure_save(failure, report->path);
+    if (!saved) {
         fprintf(stderr, "potad-stress: --out: %s: %s\n", plan->out, strerror(errno));
-        return false;
+        report->path[0] = '\0';
     }
-    memcpy(report->path, path, sizeof(path));
-    return true;
+    return saved;
 }
 
 /* Has what was found happen again, makes it small, and saves it. */

@@ -393,10 +393,10 @@ static void waiting_for_what_nobody_does_is_a_livelock(void **state)
 static void each_name_has_a_sentence(void **state)
 {
     static const char *const names[] = {
-        "accept",     "assert",       "boot",          "containment", "crash",           "deadlock",
-        "exit",       "failed-frame", "head-word",     "lifetime",    "linearizability", "livelock",
-        "lock-order", "lookup",       "metadata-home", "migrate",     "not-whole",       "overlap",
-        "sanitizer",  "status",       "tsan"};
+        "accept",   "assert",       "boot",   "containment",   "crash",    "deadlock",
+        "exit",     "failed-frame", "hang",   "head-word",     "lifetime", "linearizability",
+        "livelock", "lock-order",   "lookup", "metadata-home", "migrate",  "not-whole",
+        "overlap",  "sanitizer",    "status", "tsan"};
     (void)state;
     for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         assert_string_not_equal(finding_sentence_of(names[i]), "");

@@ -374,7 +374,7 @@ static void own_step(void)
     }
 }
 
-/* Operation @op begins, at @line; and ends. */
+/* Operation @op begins, at @line. */
 static void begin(unsigned op, int line)
 {
     struct thread *thread = self();
@@ -385,16 +385,11 @@ static void begin(unsigned op, int line)
     own_step();
 }
 
-static void end(void)
-{
-    own_step();
-}
-
 #define OP(number, call)                                                                           \
     do {                                                                                           \
         begin(number, __LINE__);                                                                   \
         call;                                                                                      \
-        end();                                                                                     \
+        own_step();                                                                                \
     } while (0)
 
 /* Waits until all threads have come here for the @times-th time. */
